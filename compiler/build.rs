@@ -1,0 +1,36 @@
+//! Embeds the sorted `stdlib/` tree, so that a block, a space or a target needs no line of Rust.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("stdlib");
+    println!("cargo:rerun-if-changed={}", root.display());
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    let mut text = String::from("pub(crate) const STDLIB_FILES: &[(&str, &str)] = &[\n");
+    for path in &files {
+        let name = path.strip_prefix(&root).expect("collected below the root").display().to_string();
+        let name = name.replace('\\', "/");
+        writeln!(text, "    ({name:?}, include_str!({:?})),", path.display().to_string())
+            .expect("a String takes all");
+        println!("cargo:rerun-if-changed={}", path.display());
+    }
+    text.push_str("];\n");
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("stdlib.rs");
+    fs::write(out, text).expect("OUT_DIR is writable");
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|e| e == "nas") {
+            files.push(path);
+        }
+    }
+}

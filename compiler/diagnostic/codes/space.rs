@@ -1,0 +1,10 @@
+//! E04xx: the search space.
+
+use super::codes;
+
+codes! {
+    EMPTY_RANGE = 401, "A range holds no value, or its step misses its end: `24..64 step 7` ends at 59, not 64. `a..b` includes both ends. Correct the end or the step.";
+    DUPLICATE_CHOICE = 402, "A set or a `choose` has the same value or label twice, which would make it twice as likely to be drawn. Remove one.";
+    TOO_LARGE = 403, "A program is larger than the limits that protect against runaway input: too many nodes, too deep nesting, too many choices. The message names the limit.";
+    NO_VALID_NETWORK = 404, "Not one network of the space could be built: every one that was drawn has a shape error. The message shows the most frequent one with its place.";
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod data;
+pub mod device;
+pub mod diagnostic;
+pub mod elaborate;
+pub mod emit;
+pub mod estimate;
+pub mod graph;
+pub mod kernel;
+pub mod ops;
+pub mod pipeline;
+pub mod plan;
+pub mod quantize;
+pub mod report;
+pub mod rewrite;
+pub mod search;
+pub mod source;
+pub mod space;
+pub mod syntax;
+pub mod target;
+pub mod tensor;
+pub mod train;

@@ -1,0 +1,291 @@
+//! Operators: one file each, with attributes, shape inference, reference evaluation and cost.
+//!
+//! In: the types and values of an operator's inputs. Out: the type, the value and the multiply-accumulates of
+//! its output. [`Op`] is closed: matches over it are exhaustive, so a new operator stops compilation where it
+//! has to be thought of. An operator's attributes and input types decide its output type; a quantized operator
+//! carries its output's quantization in a [`Requant`].
+
+mod activation;
+mod add;
+mod batch_norm;
+mod conv2d;
+mod dense;
+mod depthwise_conv2d;
+mod fold;
+mod leaf;
+mod pool;
+mod reshape;
+mod window;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tensor::arith::Rounding;
+use crate::tensor::{DType, Macs, Quant, Scale, TensorType};
+
+pub use activation::Activation;
+pub use add::Add;
+pub use batch_norm::BatchNorm;
+pub use conv2d::Conv2d;
+pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2d;
+pub use fold::{FoldBias, FoldWeight};
+pub use leaf::{Constant, Input, Param, ParamRole};
+pub use pool::{AvgPool2d, MaxPool2d};
+pub use reshape::Reshape;
+pub use window::{Padding, Window};
+
+/// Why an operator cannot take its inputs. Code and message become a diagnostic where there is a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShapeError {
+    /// What is wrong, in the form of a diagnostic's message.
+    pub message: String,
+    /// Which rule is broken.
+    pub kind: ShapeErrorKind,
+}
+
+/// The rules of [`ShapeError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ShapeErrorKind {
+    /// E0303: ranks or extents do not fit.
+    Shape,
+    /// E0304: a window larger than its padded input.
+    Window,
+    /// E0301: element types do not fit.
+    Type,
+}
+
+impl ShapeError {
+    pub(crate) fn shape(message: impl Into<String>) -> ShapeError {
+        ShapeError { message: message.into(), kind: ShapeErrorKind::Shape }
+    }
+
+    pub(crate) fn window(message: impl Into<String>) -> ShapeError {
+        ShapeError { message: message.into(), kind: ShapeErrorKind::Window }
+    }
+
+    pub(crate) fn dtype(message: impl Into<String>) -> ShapeError {
+        ShapeError { message: message.into(), kind: ShapeErrorKind::Type }
+    }
+}
+
+/// The clamp that ends an operator: part of it, so that it costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clamp {
+    /// No clamp but that of the type.
+    #[default]
+    None,
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+}
+
+impl Clamp {
+    /// The clamp of a float.
+    pub fn apply(self, x: f32) -> f32 {
+        match self {
+            Clamp::None => x,
+            Clamp::Relu => x.max(0.0),
+            Clamp::Relu6 => x.clamp(0.0, 6.0),
+        }
+    }
+
+    /// The range of integers that the clamp leaves of a quantized type.
+    ///
+    /// Source  LiteRT 2.3.0, `CalculateActivationRangeQuantized`.
+    pub fn range(self, requant: &Requant) -> (i32, i32) {
+        let (low, high) = requant.dtype.range().unwrap_or((i32::MIN, i32::MAX));
+        let quantize = |real: f32| requant.zero_point.saturating_add((real / requant.scale.0).round() as i32);
+        match self {
+            Clamp::None => (low, high),
+            Clamp::Relu => (low.max(quantize(0.0)), high),
+            Clamp::Relu6 => (low.max(quantize(0.0)), high.min(quantize(6.0))),
+        }
+    }
+
+    /// How it is written in the language and in graph texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clamp::None => "none",
+            Clamp::Relu => "relu",
+            Clamp::Relu6 => "relu6",
+        }
+    }
+}
+
+/// How a quantized operator brings its accumulator to its output: present in integer graphs, absent in float
+/// ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Requant {
+    /// Element type of the output.
+    pub dtype: DType,
+    /// Scale of the output.
+    pub scale: Scale,
+    /// Zero point of the output.
+    pub zero_point: i32,
+    /// Rounding of the accumulator.
+    pub rounding: Rounding,
+}
+
+impl Requant {
+    /// The output's quantization.
+    pub fn quant(&self) -> Quant {
+        Quant { scales: vec![self.scale], zero_point: self.zero_point, axis: None }
+    }
+}
+
+/// What each operator knows of itself.
+pub trait Operator {
+    /// Its name in graph texts.
+    const NAME: &'static str;
+
+    /// The type of the output.
+    ///
+    /// # Errors
+    /// When the inputs' number, types or shapes do not fit.
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError>;
+
+    /// Multiply-accumulates for one evaluation; the inputs' types are those that `infer` accepted.
+    fn macs(&self, inputs: &[&TensorType], output: &TensorType) -> Macs {
+        let _ = (inputs, output);
+        Macs(0)
+    }
+
+    /// Attributes for graph texts, ` key=value` each; empty where there is none.
+    fn attributes(&self) -> String {
+        String::new()
+    }
+}
+
+macro_rules! ops {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Every operator there is.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(tag = "op", rename_all = "snake_case")]
+        pub enum Op {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Op {
+            /// Its name in graph texts.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Op::$name(_) => $name::NAME,)*
+                }
+            }
+
+            /// The type of the output; see [`Operator::infer`].
+            ///
+            /// # Errors
+            /// When the inputs' number, types or shapes do not fit.
+            pub fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
+                match self {
+                    $(Op::$name(op) => op.infer(inputs),)*
+                }
+            }
+
+            /// Multiply-accumulates for one evaluation.
+            pub fn macs(&self, inputs: &[&TensorType], output: &TensorType) -> Macs {
+                match self {
+                    $(Op::$name(op) => op.macs(inputs, output),)*
+                }
+            }
+
+            /// Attributes for graph texts.
+            pub fn attributes(&self) -> String {
+                match self {
+                    $(Op::$name(op) => op.attributes(),)*
+                }
+            }
+        }
+
+        $(impl From<$name> for Op {
+            fn from(op: $name) -> Op {
+                Op::$name(op)
+            }
+        })*
+    };
+}
+
+ops! {
+    /// What the network is given.
+    Input,
+    /// What training finds.
+    Param,
+    /// What is known.
+    Constant,
+    /// Convolution.
+    Conv2d,
+    /// Convolution of each channel by itself.
+    DepthwiseConv2d,
+    /// Matrix times vector.
+    Dense,
+    /// Normalisation by the statistics of the batch or of training.
+    BatchNorm,
+    /// A clamp of its own, before it is fused.
+    Activation,
+    /// Sum of two.
+    Add,
+    /// Mean of a window.
+    AvgPool2d,
+    /// Greatest of a window.
+    MaxPool2d,
+    /// The same elements under another shape.
+    Reshape,
+    /// Weights that take a batch normalisation in.
+    FoldWeight,
+    /// Bias that takes a batch normalisation in.
+    FoldBias,
+}
+
+/// Checks the number of inputs.
+pub(crate) fn arity<'a, const N: usize>(
+    name: &str,
+    inputs: &[&'a TensorType],
+) -> Result<[&'a TensorType; N], ShapeError> {
+    <[&TensorType; N]>::try_from(inputs)
+        .map_err(|_| ShapeError::shape(format!("`{name}` takes {N} inputs, got {}", inputs.len())))
+}
+
+/// A feature map's `[N, H, W, C]`.
+pub(crate) fn feature_map(name: &str, input: &TensorType) -> Result<[usize; 4], ShapeError> {
+    input.shape.nhwc().ok_or_else(|| {
+        ShapeError::shape(format!("`{name}` takes a feature map [N, H, W, C], got {}", input.shape))
+    })
+}
+
+/// The type of an output with this shape: float without, quantized with a [`Requant`].
+pub(crate) fn output_type(
+    name: &str,
+    input: &TensorType,
+    requant: Option<&Requant>,
+    shape: Vec<usize>,
+) -> Result<TensorType, ShapeError> {
+    match (input.dtype, requant) {
+        (DType::F32, None) => Ok(TensorType::f32(crate::tensor::Shape(shape))),
+        (DType::F32, Some(_)) => Err(ShapeError::dtype(format!("quantized `{name}` got a float input"))),
+        (_, None) => Err(ShapeError::dtype(format!("float `{name}` got a quantized input"))),
+        (_, Some(requant)) => Ok(TensorType {
+            dtype: requant.dtype,
+            shape: crate::tensor::Shape(shape),
+            quant: Some(requant.quant()),
+        }),
+    }
+}
+
+/// Text of an optional requantization and a clamp, for graph texts.
+pub(crate) fn ending(clamp: Clamp, requant: Option<&Requant>) -> String {
+    let mut text = String::new();
+    if clamp != Clamp::None {
+        text.push_str(&format!(" clamp={}", clamp.name()));
+    }
+    if let Some(requant) = requant {
+        let rounding = match requant.rounding {
+            Rounding::Double => "double",
+            Rounding::Single => "single",
+        };
+        text.push_str(&format!(" rounding={rounding}"));
+    }
+    text
+}
