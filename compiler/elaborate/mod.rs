@@ -5,6 +5,6 @@
 mod program;
 
 pub use program::{
-    DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source, Strategy,
-    TrainSpec,
+    DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
+    Strategy, TrainSpec,
 };

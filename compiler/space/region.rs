@@ -181,8 +181,7 @@ impl Space {
     pub fn new(input: [usize; 3], classes: usize, span: Span) -> Space {
         let mut regions = StableDiGraph::new();
         let name = String::new();
-        let root =
-            regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
+        let root = regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
         Space { regions, root, decisions: Vec::new(), input, classes }
     }
 
