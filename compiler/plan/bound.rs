@@ -145,14 +145,10 @@ impl Level {
         let cells: i64 = all().map(|&buffer| self.cells[buffer]).sum();
         let slack = all().map(|&buffer| self.slack[buffer]).max().unwrap_or(0);
         let pair = |read: usize, written: usize| self.credit.get(&(read, written)).copied().unwrap_or(0);
-        let of_writes: i64 = writes
-            .iter()
-            .map(|&w| dying.iter().map(|&r| pair(r, w)).sum::<i64>().min(self.cells[w]))
-            .sum();
-        let of_reads: i64 = dying
-            .iter()
-            .map(|&r| writes.iter().map(|&w| pair(r, w)).sum::<i64>().min(self.cells[r]))
-            .sum();
+        let of_writes: i64 =
+            writes.iter().map(|&w| dying.iter().map(|&r| pair(r, w)).sum::<i64>().min(self.cells[w])).sum();
+        let of_reads: i64 =
+            dying.iter().map(|&r| writes.iter().map(|&w| pair(r, w)).sum::<i64>().min(self.cells[r])).sum();
         let cells = cells - of_writes.min(of_reads);
         (cells * self.grain - slack).try_into().unwrap_or(0)
     }

@@ -157,7 +157,8 @@ impl Search<'_, '_, '_> {
 
     fn accept(&mut self, order: &[usize], state: &State) {
         let lives = self.analysis.lifetimes(order);
-        let live = (0..lives.len()).filter(|&buffer| lives[buffer].is_some() && self.analysis.bytes(buffer) > 0);
+        let live =
+            (0..lives.len()).filter(|&buffer| lives[buffer].is_some() && self.analysis.bytes(buffer) > 0);
         let arena = live.map(|buffer| state.lowest[buffer] + self.analysis.bytes(buffer)).max().unwrap_or(0);
         let arena = arena.try_into().expect("offsets are from 0 up");
         self.best.offer(order, Layout { offsets: state.lowest.clone(), arena });

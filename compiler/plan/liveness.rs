@@ -37,7 +37,8 @@ impl Problem {
             if named.into_iter().any(|id| id.0 >= self.buffers.len()) {
                 return Err(format!("step `{}` names a buffer that does not exist", step.name));
             }
-            if let Some(id) = step.reads.iter().find(|id| !filled[id.0] || self.is(id.0, BufferKind::Scratch)) {
+            if let Some(id) = step.reads.iter().find(|id| !filled[id.0] || self.is(id.0, BufferKind::Scratch))
+            {
                 return Err(format!("step `{}` reads `{}` unwritten", step.name, self.buffers[id.0].name));
             }
             for id in &step.writes {

@@ -91,7 +91,8 @@ struct Inserter<'a, 'p> {
 
 impl<'a, 'p> Inserter<'a, 'p> {
     fn new(analysis: &'a Analysis<'p>, order: &[usize], pairs: &'a [Pair]) -> Inserter<'a, 'p> {
-        let mut neighbours: Vec<Vec<Neighbour>> = analysis.problem.buffers.iter().map(|_| Vec::new()).collect();
+        let mut neighbours: Vec<Vec<Neighbour>> =
+            analysis.problem.buffers.iter().map(|_| Vec::new()).collect();
         for pair in pairs {
             neighbours[pair.b].push(Neighbour { other: pair.a, parts: pair.parts.clone() });
             let turned = |part: &Interval| Interval { low: -part.high, high: -part.low };

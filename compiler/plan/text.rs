@@ -16,12 +16,16 @@ impl Plan {
             Proof::Bound => "optimal, the bound is reached".to_string(),
             Proof::Exhausted => "optimal, everything smaller was ruled out".to_string(),
             Proof::Open => {
-                format!("not proved optimal, at most {} B too large", self.arena_bytes - certificate.lower_bound)
+                format!(
+                    "not proved optimal, at most {} B too large",
+                    self.arena_bytes - certificate.lower_bound
+                )
             }
         };
         let mut out = String::new();
         let line = "a String takes all";
-        writeln!(out, "arena {} B, bound {} B: {verdict}", self.arena_bytes, certificate.lower_bound).expect(line);
+        writeln!(out, "arena {} B, bound {} B: {verdict}", self.arena_bytes, certificate.lower_bound)
+            .expect(line);
         writeln!(out, "over {}", certificate.family).expect(line);
         out.push('\n');
         out.push_str(&table(&[&["step", "name", "need"]], self.steps(problem)));

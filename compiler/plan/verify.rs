@@ -35,7 +35,8 @@ fn check_order(problem: &Problem, plan: &Plan) -> Result<(), String> {
     }
     for writer in 0..problem.steps.len() {
         for reader in 0..problem.steps.len() {
-            let flows = problem.steps[writer].writes.iter().any(|id| problem.steps[reader].reads.contains(id));
+            let flows =
+                problem.steps[writer].writes.iter().any(|id| problem.steps[reader].reads.contains(id));
             if flows && position[writer] >= position[reader] {
                 let (writer, reader) = (&problem.steps[writer].name, &problem.steps[reader].name);
                 return Err(format!("step `{reader}` runs before `{writer}`, whose result it reads"));
@@ -99,7 +100,8 @@ impl Walk<'_> {
             for &id in step.writes.iter().chain(&step.scratch) {
                 for &other in &live {
                     let dies = !self.is_needed(other, rest);
-                    if !self.are_apart(id, other) && !(dies && self.is_declared(step, other, id)) {
+                    let may_overlap = dies && self.is_declared(step, other, id);
+                    if !may_overlap && !self.are_apart(id, other) {
                         return Err(self.clash(id, other, &step.name));
                     }
                 }
@@ -115,7 +117,10 @@ impl Walk<'_> {
     }
 
     fn of_kind(&self, kind: BufferKind) -> Vec<BufferId> {
-        (0..self.problem.buffers.len()).filter(|&b| self.problem.buffers[b].kind == kind).map(BufferId).collect()
+        (0..self.problem.buffers.len())
+            .filter(|&b| self.problem.buffers[b].kind == kind)
+            .map(BufferId)
+            .collect()
     }
 
     /// Whether any of these steps or the caller still reads the buffer.
@@ -159,7 +164,11 @@ impl Walk<'_> {
     fn clash(&self, x: BufferId, y: BufferId, when: &str) -> String {
         let place = |id: BufferId| {
             let offset = self.plan.offsets[id.0];
-            format!("`{}` at {offset}..{}", self.problem.buffers[id.0].name, offset + self.problem.buffers[id.0].bytes)
+            format!(
+                "`{}` at {offset}..{}",
+                self.problem.buffers[id.0].name,
+                offset + self.problem.buffers[id.0].bytes
+            )
         };
         format!("{} and {} overlap at {when}", place(x), place(y))
     }
