@@ -14,16 +14,16 @@ use super::liveness::{Analysis, Pair, down, up};
 use super::order;
 use super::place::{self, Layout};
 
-/// The search stops after looking at this many pairs in all; some tenths of a second.
-const WORK: u64 = 40_000_000;
-
 /// Orders with more pairs are not searched: the open states would take too much memory.
 const MAX_PAIRS: usize = 4_000;
 
-/// Improves the best solution until nothing smaller exists or the work is used up.
-pub(super) fn search(analysis: &Analysis<'_>, pressure: &Pressure<'_, '_>, best: &mut Best) {
+/// Improves the best solution until nothing smaller exists or that many pairs were looked at.
+pub(super) fn search(analysis: &Analysis<'_>, pressure: &Pressure<'_, '_>, best: &mut Best, work: u64) {
+    if best.is_proved() {
+        return;
+    }
     let order = best.order.clone();
-    let mut search = Search { analysis, pressure, best, work: WORK, seen: BTreeSet::new() };
+    let mut search = Search { analysis, pressure, best, work, seen: BTreeSet::new() };
     search.place(&order);
     let done = Steps::none(order.len());
     search.orders(&mut Vec::new(), &done);

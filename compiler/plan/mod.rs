@@ -177,9 +177,10 @@ pub struct Plan {
 /// How hard to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effort {
-    /// Fast, for each candidate of a search: a bounded order search and a few greedy placements.
+    /// Fast, for each candidate of a search: a bounded order search, a few greedy placements and a little
+    /// exhaustive search.
     Search,
-    /// All that `Search` does, then local and exhaustive search up to a fixed amount of work.
+    /// All that `Search` does, then local search and exhaustive search up to a fixed amount of work.
     Final,
 }
 
@@ -187,6 +188,11 @@ pub enum Effort {
 const SEARCH_STATES: usize = 512;
 /// The same under `Effort::Final`.
 const FINAL_STATES: usize = 100_000;
+
+/// Pairs that the exhaustive search may look at under `Effort::Search`; about a millisecond.
+const SEARCH_WORK: u64 = 200_000;
+/// The same under `Effort::Final`, on top; some tenths of a second.
+const FINAL_WORK: u64 = 40_000_000;
 
 /// Plans a problem. The lower bound is sound at every effort; the arena at `Effort::Final` is never larger than at
 /// `Effort::Search`.
@@ -205,14 +211,15 @@ pub fn plan(problem: &Problem, effort: Effort) -> Plan {
     for order in [found.order.clone(), given, order::greedy(&analysis, &pressure)] {
         best.offer_greedy(&analysis, order);
     }
-    if effort == Effort::Final && !best.is_at_bound() {
+    exact::search(&analysis, &pressure, &mut best, SEARCH_WORK);
+    if effort == Effort::Final && !best.is_proved() {
         if !found.complete {
             found = order::search(&analysis, &pressure, FINAL_STATES);
             best.bound = best.bound.max(found.bound);
             best.offer_greedy(&analysis, found.order);
         }
         place::climb(&analysis, &mut best);
-        exact::search(&analysis, &pressure, &mut best);
+        exact::search(&analysis, &pressure, &mut best, FINAL_WORK);
     }
     best.into_plan(problem)
 }
@@ -239,6 +246,10 @@ impl Best {
 
     fn is_at_bound(&self) -> bool {
         self.arena() <= self.bound
+    }
+
+    fn is_proved(&self) -> bool {
+        self.exhausted || self.is_at_bound()
     }
 
     fn offer(&mut self, order: &[usize], layout: Layout) {
