@@ -6,6 +6,8 @@
 
 mod memory;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use crate::diagnostic::Diagnostic;
 use crate::search::key::TrialKey;
