@@ -68,7 +68,8 @@ impl Dataset {
         Dataset { inputs, labels, classes: self.classes.clone() }
     }
 
-    /// The same data set with the classes in the order of `other`; `names` are the files of `other` and this one.
+    /// The same data set with the classes in the order of `other`; `names` are the files of `other` and this
+    /// one.
     ///
     /// # Errors
     /// E0703 if a class is declared in one of them only, E0705 if the samples have different shapes.

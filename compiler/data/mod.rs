@@ -1,9 +1,10 @@
 //! Data: from files to the samples that training, calibration and the figures use.
 //!
 //! In: a [`Source`] with paths relative to a root, and a [`Cut`]. Out: [`Splits`] of finite F32 samples
-//! `[N, H, W, C]` with labels, their hash, the [`Standardization`] of the training part and the [`RawQuantizer`]
-//! that puts it in front of the deployed network. A reader is one file with a [`Reader`] and one line in the list
-//! of `sources!`. Deliberately not done here: batches and their order, which belong to training.
+//! `[N, H, W, C]` with labels, their hash, the [`Standardization`] of the training part and the
+//! [`RawQuantizer`] that puts it in front of the deployed network. A reader is one file with a [`Reader`] and
+//! one line in the list of `sources!`. Deliberately not done here: batches and their order, which belong to
+//! training.
 
 mod dataset;
 pub mod limits;

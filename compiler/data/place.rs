@@ -73,8 +73,8 @@ impl<R: BufRead> Lines<R> {
         Lines { reader: reader.take(limits::FILE_BYTES + 1), name, number: 0, buffer: Vec::new() }
     }
 
-    /// The next line without its end and without the byte order mark that some editors put first; `None` after
-    /// the last one.
+    /// The next line without its end and without the byte order mark that some editors put first; `None`
+    /// after the last one.
     pub(super) fn next_line(&mut self) -> Result<Option<&str>, Diagnostic> {
         self.buffer.clear();
         self.number += 1;

@@ -8,9 +8,9 @@
 //! 4. `q = (i + (i >= 0 ? 1 : -1)) / 2`, the division truncating
 //! 5. `q + zero_point`, clamped to -128..=127
 //!
-//! Step 4 rounds half of `t` to the nearest integer, halves away from zero, without libm. No step has the form
-//! `a * b + c`, so no compiler can contract one into a fused multiply-add and change a bit. The one condition
-//! is arithmetic in F32 (`FLT_EVAL_METHOD` 0), which all targets of nasc have.
+//! Step 4 rounds half of `t` to the nearest integer, halves away from zero, without libm. No step has the
+//! form `a * b + c`, so no compiler can contract one into a fused multiply-add and change a bit. The one
+//! condition is arithmetic in F32 (`FLT_EVAL_METHOD` 0), which all targets of nasc have.
 
 use crate::data::standardize::Standardization;
 

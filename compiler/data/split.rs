@@ -2,6 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
 
 use crate::data::dataset::{Dataset, Parts, Splits};
 use crate::diagnostic::{Code, Diagnostic};
@@ -27,7 +28,7 @@ pub(super) fn split(parts: Parts, cut: &Cut) -> Result<Splits, Diagnostic> {
             Diagnostic::error(Code::DATA_SPLIT, message).help("give a share above 0 % and below 100 %")
         );
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(cut.seed);
+    let mut rng = stream(cut.seed);
     let mut in_validation = vec![false; parts.train.len()];
     let mut classes = vec![Vec::new(); parts.train.classes.len()];
     for (index, &label) in parts.train.labels.iter().enumerate() {
@@ -67,6 +68,12 @@ fn validation_count(data: &Dataset, class: usize, members: usize, share: f64) ->
         );
     }
     Ok(count)
+}
+
+/// The cut's own random stream.
+fn stream(seed: u64) -> ChaCha8Rng {
+    let digest = Sha256::new().chain_update(b"nasc cut\n").chain_update(seed.to_le_bytes()).finalize();
+    ChaCha8Rng::from_seed(digest.into())
 }
 
 /// A number below `bound`, which is not 0: the high word of a product, whose bias is below `bound / 2^64`.

@@ -16,8 +16,8 @@ pub struct Standardization {
 }
 
 impl Standardization {
-    /// Measures the training samples: sums in F64, in the order of the samples, so every machine gets the same
-    /// bits. The deviation is that of the population.
+    /// Measures the training samples: sums in F64, in the order of the samples, so every machine gets the
+    /// same bits. The deviation is that of the population.
     pub fn measure(train: &Dataset) -> Standardization {
         let [_, _, channels] = train.sample_shape();
         let values = train.values();

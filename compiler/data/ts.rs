@@ -1,10 +1,10 @@
 //! The `.ts` text format of aeon and sktime: time series with class labels.
 //!
 //! In: one file for training, one for testing. Out: samples `[T, 1, C]`: time is the height, the width is 1,
-//! the variables are the channels. A header of `@` lines ends with `@data`; then each line is a sample, channels
-//! separated by `:`, values by `,`, the label last. Lines that start with `#` and empty lines are skipped, header
-//! lines that describe something else are ignored. Deliberately not done: time stamps, regression targets,
-//! missing values and series of unequal length; each is an error that says so.
+//! the variables are the channels. A header of `@` lines ends with `@data`; then each line is a sample,
+//! channels separated by `:`, values by `,`, the label last. Lines that start with `#` and empty lines are
+//! skipped, header lines that describe something else are ignored. Deliberately not done: time stamps,
+//! regression targets, missing values and series of unequal length; each is an error that says so.
 //!
 //! Source  "The ts file format", aeon 1.6 documentation; checked with JapaneseVowels.
 
@@ -38,8 +38,8 @@ impl Reader for Ts {
 /// Reads one `.ts` text; messages call it `name`.
 ///
 /// # Errors
-/// E0702 with the line where the text is not of the format, E0703 for a label that was not declared, E0705 for
-/// samples of different extents, E0706 beyond a limit of [`limits`].
+/// E0702 with the line where the text is not of the format, E0703 for a label that was not declared, E0705
+/// for samples of different extents, E0706 beyond a limit of [`limits`].
 pub fn read_ts(text: impl BufRead, name: &str) -> Result<Dataset, Diagnostic> {
     parse(Lines::new(text, name.to_owned()))
 }

@@ -96,9 +96,9 @@ impl<G: Candidate> Archive<G> {
         out
     }
 
-    /// The trained, feasible trials that no other one dominates: at least as good in every objective and better
-    /// in one. Trials with equal figures are all on the front. A trial without one of the figures, or with a NaN,
-    /// is not.
+    /// The trained, feasible trials that no other one dominates: at least as good in every objective and
+    /// better in one. Trials with equal figures are all on the front. A trial without one of the figures, or
+    /// with a NaN, is not.
     pub fn front(&self, objectives: &[Objective], feasible: impl Fn(&Entry<G>) -> bool) -> Vec<&Entry<G>> {
         let ranked = self.ranked(objectives, feasible);
         let dominated = |own: &[f64]| {

@@ -53,7 +53,8 @@ pub struct Record {
     /// target, which is not in the key, so every run computes its own.
     #[serde(serialize_with = "write_metrics", deserialize_with = "read_metrics")]
     pub costs: Metrics,
-    /// Canonical text of the genome that was trained. For display only: another genome can have the same network.
+    /// Canonical text of the genome that was trained. For display only: another genome can have the same
+    /// network.
     pub genome: String,
     /// SHA-256 of the weights, in hexadecimal.
     pub weights_hash: String,

@@ -1,11 +1,10 @@
 //! The runner: asks a strategy, screens, trains on several threads, keeps everything in the store.
 //!
-//! Trials are asked for strictly in order, each as soon as the results that it may see are there, so the sequence
-//! of proposals is the same for any number of threads. A resumed search asks again from the start and finds the
-//! finished trials in the store: there is no other state to restore.
+//! Trials are asked for strictly in order, each as soon as the results that it may see are there, so the
+//! sequence of proposals is the same for any number of threads. A resumed search asks again from the start
+//! and finds the finished trials in the store: there is no other state to restore.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -16,11 +15,13 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::search::archive::{Archive, Entry};
 use crate::search::key::TrialKey;
-use crate::search::outcome::{Metrics, Outcome, Record};
-use crate::search::store::{Claim, Clock, Lease, Store};
+use crate::search::outcome::{Metrics, Record};
+use crate::search::problem::{Context, Observer, Problem, Screen, Ticket, TrialError};
+use crate::search::store::{Claim, Clock, Store};
 use crate::search::strategy::{Candidate, Proposal, Strategy};
 
-/// What decides the course of a search, except `jobs` and `lease_seconds`, which change nothing in its result.
+/// What decides the course of a search, except `jobs` and `lease_seconds`, which change nothing in its
+/// result.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Number of trials.
@@ -40,8 +41,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults of the language for a number of trials and a seed: window 4, one job, claims of 60 seconds,
-    /// an end after ten thousand rejections or a thousand duplicates.
+    /// The defaults of the language for a number of trials and a seed: window 4, one job, claims of 60
+    /// seconds, an end after ten thousand rejections or a thousand duplicates.
     pub fn new(trials: usize, seed: u64) -> Settings {
         Settings {
             trials,
@@ -67,93 +68,6 @@ pub fn capped_jobs(jobs: usize, window: usize) -> (usize, Option<String>) {
             "{jobs} jobs are capped to {window}: the search's window lets {window} trials run at once"
         )),
     )
-}
-
-/// What is known of a candidate before it is trained.
-#[derive(Clone, Debug)]
-pub enum Screen {
-    /// It may be trained.
-    Accept {
-        /// Identity of the trial.
-        key: TrialKey,
-        /// Its costs on the targets of this run.
-        costs: Metrics,
-    },
-    /// It cannot meet a requirement, for this reason. Uses no trial.
-    Reject(String),
-    /// It is no network at all, for this reason. Uses no trial.
-    Invalid(String),
-}
-
-/// Why an evaluation has no outcome.
-#[derive(Clone, Debug)]
-pub enum TrialError {
-    /// It stopped because [`Ticket::step`] told it to.
-    Cancelled,
-    /// It cannot be done; ends the search.
-    Failed(Diagnostic),
-}
-
-/// How candidates become results. Both callbacks depend on nothing but their arguments.
-pub trait Problem<G>: Sync {
-    /// Costs and constraints, before training. Called in the order of the trials, one at a time.
-    fn screen(&self, genome: &G) -> Screen;
-
-    /// Trains and measures. Called on several threads; calls [`Ticket::step`] at least every few seconds.
-    ///
-    /// # Errors
-    /// [`TrialError::Cancelled`] when the ticket says stop, [`TrialError::Failed`] if it cannot be done at all.
-    fn evaluate(&self, genome: &G, ticket: &Ticket<'_>) -> Result<Outcome, TrialError>;
-
-    /// Whether there is time for this trial. The first `false` ends the asking: a time budget decides how many
-    /// trials run, and nothing else.
-    fn has_time(&self, _trial: usize) -> bool {
-        true
-    }
-}
-
-/// Hears of progress; calls come one at a time, in no fixed order between trials.
-pub trait Observer<G>: Sync {
-    /// A trial starts, or is looked up in the store.
-    fn started(&self, _trial: usize, _genome: &G) {}
-    /// A trial is finished; `from_store` if nothing was trained for it.
-    fn finished(&self, _entry: &Entry<G>, _from_store: bool) {}
-    /// A candidate was rejected before training.
-    fn rejected(&self, _reason: &str) {}
-}
-
-/// For those who do not listen.
-impl<G> Observer<G> for () {}
-
-/// One evaluation's link to the search.
-pub struct Ticket<'a> {
-    /// Number of the trial.
-    pub trial: usize,
-    /// Its identity.
-    pub key: TrialKey,
-    /// Seed of its random stream.
-    pub seed: u64,
-    context: &'a Context<'a>,
-    stop: &'a AtomicBool,
-    extended: AtomicU64,
-}
-
-impl Ticket<'_> {
-    /// Between two steps of an evaluation: keeps the claim alive, and says whether to stop with
-    /// [`TrialError::Cancelled`].
-    pub fn step(&self) -> ControlFlow<()> {
-        if self.context.cancel.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed) {
-            return ControlFlow::Break(());
-        }
-        let lease = self.context.lease();
-        let due = self.extended.load(Ordering::Relaxed).saturating_add(lease.seconds / 3);
-        if lease.now >= due {
-            self.extended.store(lease.now, Ordering::Relaxed);
-            // A failing store shows when the result is written; until then training goes on.
-            let _ = self.context.store.heartbeat(&self.key, lease);
-        }
-        ControlFlow::Continue(())
-    }
 }
 
 /// Everything that a search works with.
@@ -264,20 +178,6 @@ pub fn run<G: Candidate>(strategy: &mut dyn Strategy<G>, run: &Run<'_, G>) -> Re
         shared.work();
     });
     shared.progress.into_inner().unwrap_or_else(PoisonError::into_inner).report()
-}
-
-/// What a claim needs.
-struct Context<'a> {
-    store: &'a dyn Store,
-    clock: &'a dyn Clock,
-    cancel: &'a AtomicBool,
-    lease_seconds: u64,
-}
-
-impl Context<'_> {
-    fn lease(&self) -> Lease {
-        Lease { now: self.clock.now(), seconds: self.lease_seconds }
-    }
 }
 
 /// A trial to be done.
@@ -456,13 +356,21 @@ impl<'s, G: Candidate> Shared<'s, G> {
 
     /// The record of a trial, and whether the store had it; `None` if it was cancelled.
     fn attempt(&self, job: &Job<G>) -> Result<Option<(Record, bool)>, Diagnostic> {
-        let Run { store, clock, problem, .. } = *self.run;
+        let Run { store, clock, problem, observer, .. } = *self.run;
+        let mut told = false;
         loop {
             match store.claim(&job.key, self.context.lease())? {
                 Claim::Done(record) => return Ok(Some((*record, true))),
                 Claim::Mine => break,
                 Claim::Busy if self.stopped() => return Ok(None),
-                Claim::Busy => clock.pause(),
+                Claim::Busy => {
+                    if !told {
+                        let _one_at_a_time = self.progress();
+                        observer.waiting(job.trial);
+                        told = true;
+                    }
+                    clock.pause();
+                }
             }
         }
         let ticket = Ticket {

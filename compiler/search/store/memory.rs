@@ -8,7 +8,6 @@ use crate::search::key::TrialKey;
 use crate::search::outcome::Record;
 use crate::search::store::{Claim, Lease, Store};
 
-#[derive(Clone)]
 enum State {
     Claimed { holder: u64, expires: u64 },
     Finished { record: Record, weights: Vec<u8> },
@@ -21,15 +20,10 @@ struct Shared {
 }
 
 /// Trials in memory.
+#[derive(Default)]
 pub struct MemoryStore {
     shared: Arc<Mutex<Shared>>,
     holder: u64,
-}
-
-impl Default for MemoryStore {
-    fn default() -> MemoryStore {
-        MemoryStore { shared: Arc::default(), holder: 0 }
-    }
 }
 
 impl MemoryStore {

@@ -1,8 +1,8 @@
 //! Where trials are kept, so that nothing is trained twice and nothing is lost.
 //!
-//! A trial is *claimed* before it is trained and *finished* after. A claim is a lease: it ends unless its holder
-//! extends it, so the trial of a process that was killed becomes free. A finished trial never changes. Time comes
-//! in as an argument; only [`SqliteStore`] does I/O.
+//! A trial is *claimed* before it is trained and *finished* after. A claim is a lease: it ends unless its
+//! holder extends it, so the trial of a process that was killed becomes free. A finished trial never changes.
+//! Time comes in as an argument; only [`SqliteStore`] does I/O.
 
 mod memory;
 mod sqlite;
@@ -66,7 +66,8 @@ pub trait Store: Sync {
     /// Gives one's own claim back, unfinished.
     fn release(&self, key: &TrialKey) -> Result<(), Diagnostic>;
 
-    /// Keeps a result, whoever holds the claim, and gives what is kept from now on: the first result that came.
+    /// Keeps a result, whoever holds the claim, and gives what is kept from now on: the first result that
+    /// came.
     fn finish(&self, key: &TrialKey, record: &Record, weights: &[u8]) -> Result<Record, Diagnostic>;
 
     /// A finished trial.

@@ -1,9 +1,9 @@
 //! The store on disk: one SQLite file that any number of processes on one machine may use at once.
 //!
-//! Write-ahead log with full synchronisation: each claim and each result is one transaction, so a process killed
-//! at any instant leaves the file as it was after its last one. The file may come from anyone: its schema must be
-//! ours to the letter (no triggers, no views), every record carries a digest and the weights a hash, and both are
-//! checked when read.
+//! Write-ahead log with full synchronisation: each claim and each result is one transaction, so a process
+//! killed at any instant leaves the file as it was after its last one. The file may come from anyone: its
+//! schema must be ours to the letter (no triggers, no views), every record carries a digest and the weights a
+//! hash, and both are checked when read.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -249,7 +249,8 @@ fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// Turns the write-ahead log on. Where a file system has none, the journal that SQLite keeps instead is as safe.
+/// Turns the write-ahead log on. Where a file system has none, the journal that SQLite keeps instead is as
+/// safe.
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     const ATTEMPTS: u32 = 200;
     for attempt in 1.. {
