@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::search::archive::{Archive, Entry};
 use crate::search::key::TrialKey;
-use crate::search::outcome::{Metrics, Record};
+use crate::search::outcome::{Metrics, Record, Status};
 use crate::search::problem::{Context, Observer, Problem, Screen, Ticket, TrialError};
 use crate::search::store::{Claim, Clock, Store};
 use crate::search::strategy::{Candidate, Proposal, Strategy};
@@ -117,17 +117,23 @@ pub struct Report<G> {
 }
 
 impl<G: Candidate> Report<G> {
-    /// The message for a search without one finished trial: E0804 if it was cancelled, else E0803 with the
-    /// reasons. `None` if there is a trial.
+    /// The message for a search without one trained network: E0801 if all diverged, E0804 if it was cancelled
+    /// before that, else E0803 with the reasons. `None` if there is a network.
     pub fn nothing_trained(&self) -> Option<Diagnostic> {
-        if !self.archive.entries().is_empty() {
+        let trials = self.archive.entries();
+        if trials.iter().any(|entry| entry.status == Status::Trained) {
             return None;
         }
         if self.end == End::Cancelled {
             return Some(
-                Diagnostic::error(Code::CANCELLED, "the search was stopped before its first trial ended")
+                Diagnostic::error(Code::CANCELLED, "the search was stopped before it had a network")
                     .help("the same command goes on from there"),
             );
+        }
+        if !trials.is_empty() {
+            let message =
+                format!("the training of all {} trials ended in numbers that are not finite", trials.len());
+            return Some(Diagnostic::error(Code::DIVERGED, message).help("lower the learning rate"));
         }
         let message = match self.rejections.iter().map(|(_, count)| count).sum::<u64>() {
             0 => "the search ended without a trial".to_owned(),

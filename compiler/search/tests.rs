@@ -351,14 +351,14 @@ fn time_and_strategy_can_end_a_search() {
     }
     let problem = Brief(Toy::new());
     let search = |points: &[u32]| {
-        let (store, cancel, settings) = (MemoryStore::default(), AtomicBool::new(false), settings(4));
+        let (store, settings) = (MemoryStore::default(), settings(4));
         let problem = &problem;
         let search = Run {
             settings: &settings,
             problem,
             store: &store,
             clock: &Still,
-            cancel: &cancel,
+            cancel: &problem.0.cancel,
             observer: &(),
         };
         run(&mut Listed(points.to_vec()), &search)
@@ -366,7 +366,14 @@ fn time_and_strategy_can_end_a_search() {
     let ended = |points: &[u32]| search(points).map(|report| (report.end, report.archive.entries().len()));
     assert_eq!(ended(&[0, 2, 3, 6, 8]).unwrap(), (End::Budget, 3));
     assert_eq!(ended(&[0, 2]).unwrap(), (End::Strategy, 2));
+    let missing =
+        |points: &[u32]| search(points).unwrap().nothing_trained().map(|diagnostic| diagnostic.code);
+    assert_eq!(missing(&[0, 2]), None);
+    assert_eq!(missing(&[0]), Some(Code::DIVERGED), "network 0 diverges");
+    assert_eq!(missing(&[]), Some(Code::NOTHING_TRAINED));
     assert_eq!(search(&[0, 12]).unwrap_err().message, "point 12");
+    problem.0.cancel.store(true, Ordering::SeqCst);
+    assert_eq!(missing(&[2]), Some(Code::CANCELLED));
 }
 
 #[test]
