@@ -222,7 +222,8 @@ mod tests {
         for i in 1..200 {
             let p = i as f32 / 200.0;
             let step = 1e-3f32;
-            let slope = f64::from(normal_quantile(p + step) - normal_quantile(p - step)) / f64::from(2.0 * step);
+            let slope =
+                f64::from(normal_quantile(p + step) - normal_quantile(p - step)) / f64::from(2.0 * step);
             let x = f64::from(normal_quantile(p));
             let density = (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
             let tolerance = if (0.02..0.98).contains(&p) { 5e-3 } else { 0.1 };
