@@ -111,8 +111,11 @@ pub fn write_graph(graph: &Graph) -> Json {
     for node in &order {
         let Op::Constant(constant) = &graph.node(*node).op else { continue };
         if let Some(value) = graph.constant(&constant.name) {
-            let text =
-                ConstantText { dtype: value.dtype(), shape: value.shape(), data: to_hex(&value.to_le_bytes()) };
+            let text = ConstantText {
+                dtype: value.dtype(),
+                shape: value.shape(),
+                data: to_hex(&value.to_le_bytes()),
+            };
             constants.insert(constant.name.clone(), json!(text));
         }
     }
@@ -148,8 +151,8 @@ pub fn read_graph(json: &Json) -> std::result::Result<Graph, String> {
         graph.set_origin(id, label, None);
         ids.push(id);
     }
-    let outputs: Vec<usize> =
-        Deserialize::deserialize(json.get("outputs").unwrap_or(&Json::Null)).map_err(|e| format!("outputs: {e}"))?;
+    let outputs: Vec<usize> = Deserialize::deserialize(json.get("outputs").unwrap_or(&Json::Null))
+        .map_err(|e| format!("outputs: {e}"))?;
     for output in outputs {
         let id = ids.get(output).ok_or(format!("output {output} is no node"))?;
         graph.add_output(*id);
@@ -225,7 +228,8 @@ pub fn write_graph_file(file: &GraphFile) -> Vec<u8> {
         plan: file.plan.clone(),
         target: file.target.clone(),
     };
-    let mut document = json!({ "format": "nasc graph", "version": VERSION, "graph": write_graph(&file.graph) });
+    let mut document =
+        json!({ "format": "nasc graph", "version": VERSION, "graph": write_graph(&file.graph) });
     if let (Json::Object(document), Json::Object(frame)) = (&mut document, json!(frame)) {
         document.extend(frame);
     }
@@ -256,7 +260,9 @@ fn parse(bytes: &[u8]) -> std::result::Result<GraphFile, String> {
     }
     match document.get("version").and_then(Json::as_u64) {
         Some(VERSION) => {}
-        Some(other) => return Err(format!("it has version {other} of the format, this nasc reads {VERSION}")),
+        Some(other) => {
+            return Err(format!("it has version {other} of the format, this nasc reads {VERSION}"));
+        }
         None => return Err("it has no version".into()),
     }
     let graph = read_graph(document.get("graph").unwrap_or(&Json::Null))?;
@@ -278,7 +284,9 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if [input, output].iter().any(|ty| ty.dtype != DType::I8 || ty.quant.is_none()) {
         return Err("input and output are not quantized to 8 bit".into());
     }
-    if (interface.input_elements, interface.output_elements) != (input.shape.elements(), output.shape.elements()) {
+    if (interface.input_elements, interface.output_elements)
+        != (input.shape.elements(), output.shape.elements())
+    {
         return Err("the interface has other sizes than the graph".into());
     }
     if interface.raw != raw.is_some() {
@@ -295,8 +303,13 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if !labels.is_empty() && labels.len() != interface.output_elements {
         return Err(format!("it has {} labels for {} outputs", labels.len(), interface.output_elements));
     }
-    let fits = |buffer: &PlacedBuffer| buffer.offset.checked_add(buffer.bytes).is_some_and(|e| e <= plan.arena_bytes);
-    if !plan.buffers.iter().all(fits) || plan.arena_bytes > i32::MAX as u64 || !plan.arena_align.is_power_of_two() {
+    let fits = |buffer: &PlacedBuffer| {
+        buffer.offset.checked_add(buffer.bytes).is_some_and(|e| e <= plan.arena_bytes)
+    };
+    if !plan.buffers.iter().all(fits)
+        || plan.arena_bytes > i32::MAX as u64
+        || !plan.arena_align.is_power_of_two()
+    {
         return Err("the plan has a buffer outside its arena".into());
     }
     if plan.order.iter().any(|&node| node >= graph.len()) {
@@ -329,7 +342,8 @@ mod tests {
     fn sample() -> GraphFile {
         let mut graph = Graph::new();
         let quant = Quant::per_tensor(0.1, -3);
-        let x = graph.add(Input { ty: TensorType::quantized(DType::I8, [1, 3], quant) }, &[]).expect("an input");
+        let x =
+            graph.add(Input { ty: TensorType::quantized(DType::I8, [1, 3], quant) }, &[]).expect("an input");
         let w = TensorType::quantized(DType::I8, [2, 3], Quant::per_channel(vec![0.01, 0.3], 0));
         let b = TensorType { dtype: DType::I32, shape: [2].into(), quant: None };
         let w = graph.add(Constant { name: "w".into(), ty: w }, &[]).expect("a constant");
@@ -345,7 +359,11 @@ mod tests {
         GraphFile {
             interface: Interface { name: "net".into(), input_elements: 3, output_elements: 2, raw: true },
             graph,
-            raw: Some(RawQuantizer { mean: vec![0.1, 0.2, 1e-30], factor: vec![3.3, 1.0, 2.0], zero_point: -3 }),
+            raw: Some(RawQuantizer {
+                mean: vec![0.1, 0.2, 1e-30],
+                factor: vec![3.3, 1.0, 2.0],
+                zero_point: -3,
+            }),
             labels: vec!["yes".into(), "no".into()],
             plan: Plan {
                 order: vec![3],
@@ -411,7 +429,8 @@ mod tests {
         let mut document: Json = serde_json::from_str(&text).expect("JSON");
         document["graph"]["nodes"][0]["op"]["ty"]["shape"] = json!([4_294_967_296u64, 4_294_967_296u64, 3]);
         read_graph(&document["graph"]).expect_err("a shape of 2^64 elements");
-        document["graph"]["nodes"][0]["op"]["ty"]["shape"] = json!([2_147_483_648u64, 2_147_483_648u64, 1, 1]);
+        document["graph"]["nodes"][0]["op"]["ty"]["shape"] =
+            json!([2_147_483_648u64, 2_147_483_648u64, 1, 1]);
         read_graph(&document["graph"]).expect_err("a shape of 2^62 elements");
     }
 }

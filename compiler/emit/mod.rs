@@ -15,7 +15,9 @@ use crate::kernel::{BufferId, Program, Role};
 use crate::tensor::{DType, TensorType};
 
 pub use c::emit_c;
-pub use graph_file::{GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file};
+pub use graph_file::{
+    GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file,
+};
 
 /// Files by name, relative to the bundle's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,18 +156,31 @@ impl Network<'_> {
         }
         for (slot, ty, role) in [(input, self.input, Role::Input), (output, self.output, Role::Output)] {
             let buffer = &buffers[slot.0 as usize];
-            assert_eq!((buffer.elem, buffer.len), (DType::I8, ty.shape.elements()), "`{}` is a slot", buffer.name);
+            assert_eq!(
+                (buffer.elem, buffer.len),
+                (DType::I8, ty.shape.elements()),
+                "`{}` is a slot",
+                buffer.name
+            );
             assert!(buffer.role == role || input == output, "`{}` is the {role:?}", buffer.name);
             assert!(ty.dtype == DType::I8 && ty.quant.is_some(), "{ty} is quantized to 8 bit");
         }
         if let Some(raw) = self.raw {
             let channels = self.input.shape.0.last().copied().unwrap_or(1);
-            assert_eq!((raw.mean.len(), raw.factor.len()), (channels, channels), "one factor for each channel");
+            assert_eq!(
+                (raw.mean.len(), raw.factor.len()),
+                (channels, channels),
+                "one factor for each channel"
+            );
             assert!(raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite()), "factors are finite");
         }
         for golden in self.golden {
             let lens = (self.input.shape.elements(), self.output.shape.elements());
-            assert_eq!((golden.input.len(), golden.output.len()), lens, "golden vectors have the network's sizes");
+            assert_eq!(
+                (golden.input.len(), golden.output.len()),
+                lens,
+                "golden vectors have the network's sizes"
+            );
         }
     }
 }
@@ -181,9 +196,12 @@ pub fn check_name(name: &str) -> Result<()> {
         && name.len() <= 48;
     let shown: String = name.chars().take(60).flat_map(char::escape_default).collect();
     if c::is_reserved(name) {
-        return Err(Diagnostic::error(Code::NAME, format!("`{shown}` is a word of C and cannot name a bundle"))
-            .help("choose another one with `--name`")
-            .into());
+        return Err(Diagnostic::error(
+            Code::NAME,
+            format!("`{shown}` is a word of C and cannot name a bundle"),
+        )
+        .help("choose another one with `--name`")
+        .into());
     }
     if good {
         return Ok(());

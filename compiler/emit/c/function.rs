@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 use crate::emit::c::expr::{ExprPrinter, Names};
 use crate::emit::c::helper::Helper;
 use crate::emit::c::names::{Scope, call};
-use crate::kernel::{Access, Affine, Buf, BufParam, Expr, Function, MicroArg, MicroKernel, Reg, Stmt, Ty, Var};
+use crate::kernel::{
+    Access, Affine, Buf, BufParam, Expr, Function, MicroArg, MicroKernel, Reg, Stmt, Ty, Var,
+};
 use crate::tensor::DType;
 
 /// What guards the Armv7E-M text of micro-kernels.
@@ -132,7 +134,8 @@ impl<'a> BodyPrinter<'a> {
         // In a micro-kernel `r0` is the pointer to the in-out register.
         let letter = if in_out.is_some() { 'v' } else { 'r' };
         let in_out = in_out.unwrap_or(0);
-        let registers = (0..function.registers.len()).map(|at| scope.claim(&format!("{letter}{at}"))).collect();
+        let registers =
+            (0..function.registers.len()).map(|at| scope.claim(&format!("{letter}{at}"))).collect();
         let names = Names { buffers, vars, registers };
         let mut read: BTreeSet<Reg> = (0..in_out).map(Reg).collect();
         registers_read(&function.body, &mut read);

@@ -76,8 +76,7 @@ pub(super) fn cmake(context: &Context<'_>) -> String {
 /// The text of `README.md`.
 pub(super) fn readme(context: &Context<'_>) -> String {
     let network = context.network;
-    let (raw_type, run) =
-        if network.raw.is_some() { ("@_raw_t", "run_raw") } else { ("@_input_t", "run") };
+    let (raw_type, run) = if network.raw.is_some() { ("@_raw_t", "run_raw") } else { ("@_input_t", "run") };
     let mut out = format!("# {}\n\nA neural network, compiled to C by nasc.\n", context.name);
     out.push_str(&context.fill(&USAGE.replace("RAW_TYPE", raw_type).replace("RUN", run)));
     out.push_str("\n## Memory\n\n| what | value |\n|---|---|\n");

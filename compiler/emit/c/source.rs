@@ -126,7 +126,8 @@ pub(super) fn source(context: &Context<'_>) -> String {
     }
     let mut out = context.fill(HEAD);
     if program.micros.iter().any(|micro| micro.armv7em.is_some()) {
-        writeln!(out, "\n{}\n#include <arm_acle.h>\n#endif", function::DSP_GUARD).expect("a String takes all");
+        writeln!(out, "\n{}\n#include <arm_acle.h>\n#endif", function::DSP_GUARD)
+            .expect("a String takes all");
     }
     let offsets = Offsets::new(context);
     out.push_str(&declarations(context));
@@ -143,11 +144,8 @@ pub(super) fn source(context: &Context<'_>) -> String {
         .replace("@_at_OUTPUT", &offsets.names[output.0 as usize]);
     out.push_str(&context.fill(&api));
     if let Some(raw) = network.raw {
-        let zero_point = if raw.zero_point < 0 {
-            format!("({})", raw.zero_point)
-        } else {
-            raw.zero_point.to_string()
-        };
+        let zero_point =
+            if raw.zero_point < 0 { format!("({})", raw.zero_point) } else { raw.zero_point.to_string() };
         let text = RAW.replace("CHANNELS", &raw.mean.len().to_string()).replace("ZERO_POINT", &zero_point);
         out.push_str(&context.fill(&text));
     }
@@ -158,8 +156,26 @@ pub(super) fn source(context: &Context<'_>) -> String {
 fn symbols(context: &Context<'_>) -> Symbols {
     let mut scope = Scope::default();
     for taken in [
-        "init", "input", "output", "run", "run_raw", "steps", "test", "ctx", "min32", "max32", "min64", "max64",
-        "shl32", "shl64", "requant_double", "requant_single", "raw_mean", "raw_factor", "input_t", "output_t",
+        "init",
+        "input",
+        "output",
+        "run",
+        "run_raw",
+        "steps",
+        "test",
+        "ctx",
+        "min32",
+        "max32",
+        "min64",
+        "max64",
+        "shl32",
+        "shl64",
+        "requant_double",
+        "requant_single",
+        "raw_mean",
+        "raw_factor",
+        "input_t",
+        "output_t",
         "raw_t",
     ] {
         scope.claim(&format!("{}_{taken}", context.name));
@@ -168,7 +184,8 @@ fn symbols(context: &Context<'_>) -> Symbols {
         scope.claim(&table_symbol(context, &table.name));
     }
     let program = context.network.program;
-    let names = program.micros.iter().map(|m| &m.meaning.name).chain(program.functions.iter().map(|f| &f.name));
+    let names =
+        program.micros.iter().map(|m| &m.meaning.name).chain(program.functions.iter().map(|f| &f.name));
     let mut symbols = Symbols::default();
     for name in names {
         symbols.of.insert(name.clone(), scope.claim(&format!("{}_{name}", context.name)));
@@ -227,7 +244,8 @@ fn steps(context: &Context<'_>, symbols: &Symbols, offsets: &Offsets) -> String 
             continue;
         }
         let macs = if step.macs > 0 { format!(", {} MAC", step.macs) } else { String::new() };
-        writeln!(out, "    /* {}: {}{macs} */", comment(&step.name), comment(&step.op)).expect("a String takes all");
+        writeln!(out, "    /* {}: {}{macs} */", comment(&step.name), comment(&step.op))
+            .expect("a String takes all");
         for Call { function, buffers, scalars } in &step.calls {
             let mut arguments: Vec<String> = buffers
                 .iter()

@@ -58,9 +58,10 @@ fn items(context: &Context<'_>) -> Vec<Item> {
         })
         .collect();
     if let Some(raw) = context.network.raw {
-        for (name, values, remark) in
-            [("raw_mean", &raw.mean, "means of raw values"), ("raw_factor", &raw.factor, "factors of raw values")]
-        {
+        for (name, values, remark) in [
+            ("raw_mean", &raw.mean, "means of raw values"),
+            ("raw_factor", &raw.factor, "factors of raw values"),
+        ] {
             items.push(Item {
                 symbol: format!("{}_{name}", context.name),
                 ty: "float",
