@@ -464,7 +464,7 @@ fn raw_values_are_quantized_as_in_training() {
     let mut raw: Vec<Vec<f32>> =
         inputs(30).iter().map(|sample| sample.iter().map(|&x| f32::from(x) * 0.071).collect()).collect();
     raw.push(special.iter().chain(&special).copied().collect());
-    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize(sample)).collect();
+    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize_all(sample)).collect();
     let compiler = HostCompiler::default();
     let got = run_host(&emit_c(&network), &network.interface(), Samples::Raw(&raw), &compiler, LIMIT);
     assert_eq!(got.expect("it runs"), outputs(&quantized));
@@ -617,7 +617,7 @@ fn the_board_gives_the_same_bytes_and_the_image_the_promised_sizes() {
 
     let raw: Vec<Vec<f32>> =
         samples.iter().map(|sample| sample.iter().map(|&x| f32::from(x) * 0.3).collect()).collect();
-    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize(sample)).collect();
+    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize_all(sample)).collect();
     let run = run_board(&bundle, &interface, Samples::Raw(&raw), &outputs(&quantized), &toolchain, LIMIT);
     let device = run.unwrap_or_else(|e| panic!("{e:#?}")).measured.device;
     assert_eq!((device.mismatched_bytes, device.weights_bytes_linked), (0, network.weights_bytes()));

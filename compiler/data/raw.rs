@@ -12,13 +12,15 @@
 //! form `a * b + c`, so no compiler can contract one into a fused multiply-add and change a bit. The one
 //! condition is arithmetic in F32 (`FLT_EVAL_METHOD` 0), which all targets of nasc have.
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::standardize::Standardization;
 
 /// Twice the range that can matter: beyond `±512` steps every zero point gives a saturated value.
 const BOUND: f32 = 1024.0;
 
 /// Standardisation and input quantization in one step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RawQuantizer {
     /// One for each channel, in raw units.
     pub mean: Vec<f32>,

@@ -15,6 +15,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::kernel::{BufferId, Program, Role};
 use crate::tensor::{DType, TensorType};
 
+pub use crate::data::RawQuantizer;
 pub use c::emit_c;
 pub use graph_file::{
     GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file,
@@ -36,36 +37,6 @@ impl Bundle {
     /// A file as text, if it is there and is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.files.get(name)?).ok()
-    }
-}
-
-/// How raw values become the network's input, for each channel `c` (the innermost dimension):
-/// `t = (x - mean[c]) * factor[c]`, not-a-number counts as 0, `t` is clamped to `[-1024, 1024]`,
-/// `i = trunc(t)`, `q = (i + sign(i)) / 2 + zero_point`, clamped to 8 bit. The factor holds twice the inverse
-/// of standard deviation and scale, so that halving rounds to nearest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RawQuantizer {
-    /// Subtracted first, one for each channel.
-    pub mean: Vec<f32>,
-    /// Then multiplied, one for each channel.
-    pub factor: Vec<f32>,
-    /// The integer that stands for 0.
-    pub zero_point: i32,
-}
-
-impl RawQuantizer {
-    /// The integers of a sample, channels innermost. Its number of values is a multiple of the channels.
-    pub fn quantize(&self, raw: &[f32]) -> Vec<i8> {
-        let channels = self.mean.len();
-        raw.iter().enumerate().map(|(at, &x)| self.element(x, at % channels)).collect()
-    }
-
-    fn element(&self, x: f32, channel: usize) -> i8 {
-        let t = (x - self.mean[channel]) * self.factor[channel];
-        let t = if t.is_nan() { 0.0 } else { t.clamp(-1024.0, 1024.0) };
-        let i = t as i32;
-        let half = (i + if i >= 0 { 1 } else { -1 }) / 2;
-        (half + self.zero_point).clamp(i32::from(i8::MIN), i32::from(i8::MAX)) as i8
     }
 }
 
@@ -225,12 +196,5 @@ mod tests {
         for bad in ["", "2d", "a-b", "größe", "int", "_x", "a\nb"] {
             check_name(bad).expect_err("no C identifier");
         }
-    }
-
-    #[test]
-    fn raw_values_are_rounded_to_nearest_and_saturate() {
-        let raw = RawQuantizer { mean: vec![1.0], factor: vec![2.0], zero_point: 3 };
-        let values = [1.0, 1.4, 1.5, 0.5, 0.6, f32::NAN, 1e30, f32::NEG_INFINITY];
-        assert_eq!(raw.quantize(&values), [3, 3, 4, 2, 3, 3, 127, -128]);
     }
 }

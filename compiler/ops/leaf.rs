@@ -26,6 +26,8 @@ pub enum ParamRole {
     Weight,
     /// Bias; starts at 0.
     Bias,
+    /// A bias that is absent, because a normalisation after it would take it out again: stays 0, not trained.
+    NoBias,
     /// Factor of a batch normalisation; starts at 1.
     Gamma,
     /// Offset of a batch normalisation; starts at 0.
@@ -39,7 +41,7 @@ pub enum ParamRole {
 impl ParamRole {
     /// Whether the optimiser changes it.
     pub fn is_trained(self) -> bool {
-        !matches!(self, ParamRole::Mean | ParamRole::Variance)
+        !matches!(self, ParamRole::NoBias | ParamRole::Mean | ParamRole::Variance)
     }
 }
 

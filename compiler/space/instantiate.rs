@@ -55,11 +55,6 @@ impl Builder<'_> {
         self.n_layers - 1
     }
 
-    /// The graph, for constants.
-    pub(crate) fn graph(&mut self) -> &mut Graph {
-        &mut self.graph
-    }
-
     /// Adds an operator that comes from `span`; what does not fit becomes a diagnostic there and, where its input
     /// was made, a second label.
     pub(crate) fn add(

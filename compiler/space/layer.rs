@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::NodeId;
 use crate::ops::{
-    Activation, AvgPool2d, BatchNorm, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param,
+    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param,
     ParamRole, Reshape, Window,
 };
 use crate::source::Span;
@@ -130,16 +130,10 @@ impl Place<'_, '_> {
         self.finish(output, normed, act)
     }
 
-    /// A bias to train, or a constant zero before a normalisation, which would take any bias out again.
+    /// A bias to train, or none before a normalisation, which would take it out again.
     fn bias(&mut self, layer: usize, outputs: usize, normed: bool) -> Built<NodeId> {
-        if !normed {
-            return self.param(format!("{layer}.bias"), ParamRole::Bias, vec![outputs], 0);
-        }
-        let ty = TensorType::f32([outputs]);
-        let name = format!("{layer}.zero");
-        let zero = crate::tensor::Value::from_f32(&ty.shape, vec![0.0; outputs]);
-        self.builder.graph().set_constant(name.clone(), zero.expect("as many zeros as outputs"));
-        self.add(Constant { name, ty }, &[])
+        let role = if normed { ParamRole::NoBias } else { ParamRole::Bias };
+        self.param(format!("{layer}.bias"), role, vec![outputs], 0)
     }
 
     fn finish(&mut self, output: NodeId, normed: bool, act: &Argument) -> Built<NodeId> {

@@ -40,7 +40,7 @@ fn initial(param: &Param, seed: u64) -> Value {
             (0..count).map(|_| deviation * math::normal_quantile(draw())).collect()
         }
         ParamRole::Gamma | ParamRole::Variance => vec![1.0; count],
-        ParamRole::Bias | ParamRole::Beta | ParamRole::Mean => vec![0.0; count],
+        ParamRole::Bias | ParamRole::NoBias | ParamRole::Beta | ParamRole::Mean => vec![0.0; count],
     };
     Value::from_f32(&param.ty.shape, elements).expect("as many elements as the shape has")
 }
