@@ -65,8 +65,8 @@ pub(crate) fn channel_multipliers([x, w, output]: [&TensorType; 3], channels: us
     (0..channels).map(|channel| Multiplier::new(factor(channel))).collect()
 }
 
-/// Brings sums, channels innermost, to the output's type. A sum beyond 32 bits, which the quantizer and the
-/// importer exclude by the weights' norms, saturates.
+/// Brings sums, channels innermost, to the output's type. A sum beyond 32 bits saturates before it is scaled, so
+/// that evaluation wraps nowhere; faster code may rely on sums that fit.
 pub(crate) fn requantize(
     sums: &[i64],
     multipliers: &[Multiplier],

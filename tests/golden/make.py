@@ -1,6 +1,6 @@
 """Golden vectors of the integer operators, from LiteRT's reference kernels.
 
-    pip install ai-edge-litert==2.3.0 numpy flatbuffers
+    pip install ai-edge-litert==2.3.0 numpy==2.4.6 flatbuffers==25.12.19
     python3 tests/golden/make.py
 
 Every case is a TFLite model of one int8 operator, built here, run by LiteRT with
