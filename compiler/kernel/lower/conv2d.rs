@@ -50,7 +50,7 @@ impl Lowering<'_> {
             self.graph.ty(layer.node).shape.elements() / (geometry.output[0] * geometry.output[1]);
         let Filters { args, zero } =
             self.filters(layer, requant, geometry.is_full(), |index| index / taps)?;
-        let used = [(ROWS, n_filters >= ROWS), (1, n_filters % ROWS != 0)];
+        let used = [(ROWS, n_filters >= ROWS), (1, !n_filters.is_multiple_of(ROWS))];
         let dots = used.map(|(rows, used)| if used { self.dot(rows) } else { String::new() });
         let mut builder = FunctionBuilder::default();
         let [input, weight] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));

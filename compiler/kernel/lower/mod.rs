@@ -293,7 +293,7 @@ impl Lowering<'_> {
 
 /// Refuses what is not an int8 activation of one sample.
 fn activation_type(ty: &TensorType) -> Result<(), String> {
-    if ty.dtype != DType::I8 || !ty.quant.as_ref().is_some_and(|quant| quant.axis.is_none()) {
+    if ty.dtype != DType::I8 || ty.quant.as_ref().is_none_or(|quant| quant.axis.is_some()) {
         return Err(format!("has an activation {ty} instead of int8 with one scale"));
     }
     if i32::try_from(ty.shape.elements()).is_err() {
