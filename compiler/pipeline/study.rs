@@ -148,7 +148,7 @@ impl Study<'_> {
         let recipe = recipe(self.program);
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
         let mut trainer =
-            Trainer::new(graph, &recipe, inputs, labels, ticket.seed).map_err(TrialError::Failed)?;
+            Trainer::new(graph, recipe, inputs, labels, ticket.seed).map_err(TrialError::Failed)?;
         while !trainer.finished() {
             if ticket.step().is_break() || self.cancel.load(Ordering::Relaxed) {
                 return Err(TrialError::Cancelled);

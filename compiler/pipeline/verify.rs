@@ -67,7 +67,6 @@ pub struct Sizes {
 pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<Verified, Failure> {
     let file = read_bundle_graph(folder)?;
     let bundle = device::read_bundle(folder)?;
-    let name = file.interface.name.clone();
     let golden = golden(&bundle, &file, folder)?;
     let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
     let deployment = Passes { effort: Effort::Final }.deploy(&file.graph, &target, 0);
@@ -92,7 +91,6 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
         files::write(files, &folder.join("measured.json"), text.as_bytes())?;
         (verified.measured, verified.sizes) = (Some(run.measured), Some(sizes));
     }
-    let _ = name;
     verified.ways = check.ways;
     Ok(verified)
 }
@@ -166,14 +164,14 @@ fn interpreted(
 ) -> Result<Vec<Vec<i8>>, String> {
     let (program, plan) = (&deployment.program, &deployment.plan);
     let (ty, _) = crate::pipeline::network::interface(&file.graph)?;
-    let machine = kernel::Interpreter::new(program, &plan.offsets, plan.arena_bytes)
-        .map_err(|error| error.to_string())?;
+    let machine = kernel::Interpreter::new(program).map_err(|error| error.to_string())?;
+    let placement = kernel::Placement { offsets: plan.offsets.clone() };
     golden
         .inputs
         .iter()
         .map(|input| {
             let value = Value::from_i8(&ty.shape, input.clone()).ok_or("an input of another size")?;
-            let outputs = machine.run(&[value]).map_err(|trap| trap.to_string())?;
+            let outputs = machine.run(&placement, &[value]).map_err(|trap| trap.to_string())?;
             let output = outputs.first().and_then(Value::as_i8).ok_or("the output is not 8 bit")?;
             Ok(output.iter().copied().collect())
         })
@@ -191,7 +189,7 @@ fn native(
         ["gcc", "clang"].into_iter().filter(|compiler| device::find(compiler).is_some()).collect();
     let compilers = if compilers.is_empty() && target.toolchain.is_none() { vec!["cc"] } else { compilers };
     for program in compilers {
-        let compiler = HostCompiler::strict(program);
+        let compiler = HostCompiler { program: program.to_owned(), ..HostCompiler::default() };
         let samples = Samples::Raw(&check.golden.raw);
         let outputs = device::run_host(bundle, &file.interface, samples, &compiler, LIMIT)?;
         check.outputs(&format!("C by {program}"), &outputs)?;
