@@ -1,1 +1,11 @@
-//! kernel
+//! Kernels: a small typed IR, its interpreter, and the lowering of operators to it.
+//!
+//! In: an integer graph and a target's features. Out: a [`Program`], whose meaning the interpreter defines and
+//! which `emit` prints as C or compiles for the host. Float operators stay out of it.
+
+mod ir;
+
+pub use ir::{
+    Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Expr, Function, FunctionId, Local,
+    MicroArg, MicroKernel, Overlap, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
+};

@@ -1,0 +1,265 @@
+//! The region tree: what a spec's `model` says, as data.
+
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::EdgeRef;
+use serde::{Deserialize, Serialize};
+
+use crate::source::Span;
+use crate::space::{Argument, Domain, Expr, Value};
+
+/// A region of a [`Space`].
+pub type RegionId = NodeIndex<u32>;
+
+/// A decision: an index into [`Space::decisions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DecisionId(pub u32);
+
+/// Something to be decided. It lives in one region; every instance of that region (each repetition of an
+/// enclosing `repeat`) decides it anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Name for genomes, distinct among the decisions of its region: that of its `let`, `repeat` or `choose`, or
+    /// of the argument that it is written in.
+    pub name: String,
+    /// What it may be.
+    pub domain: Domain,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// How branches come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Merge {
+    /// Element-wise sum; shapes must be equal.
+    Add,
+}
+
+/// A layer of the language with its arguments. Integer arguments that stand for pairs (`kernel: 3`) are made
+/// pairs by `instantiate`. Words: `padding` is `same` or `valid`; `act` is `none`, `relu` or `relu6`; `norm` is
+/// `none` or `batch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Convolution, then normalisation, then activation; with `norm: batch` it has no bias of its own.
+    Conv2d {
+        /// Output channels.
+        filters: Argument,
+        /// Height and width, or both in one.
+        kernel: Argument,
+        /// Down and right, or both in one.
+        stride: Argument,
+        /// Word.
+        padding: Argument,
+        /// Word.
+        norm: Argument,
+        /// Word.
+        act: Argument,
+    },
+    /// Depthwise convolution, then normalisation, then activation.
+    DepthwiseConv2d {
+        /// Height and width, or both in one.
+        kernel: Argument,
+        /// Down and right, or both in one.
+        stride: Argument,
+        /// Word.
+        padding: Argument,
+        /// Word.
+        norm: Argument,
+        /// Word.
+        act: Argument,
+    },
+    /// Fully connected; flattens a feature map first.
+    Dense {
+        /// Outputs.
+        units: Argument,
+        /// Word.
+        norm: Argument,
+        /// Word.
+        act: Argument,
+    },
+    /// Batch normalisation by itself.
+    BatchNorm,
+    /// Activation by itself.
+    Activation {
+        /// Word.
+        act: Argument,
+    },
+    /// Greatest of a window.
+    MaxPool {
+        /// Height and width, or both in one.
+        size: Argument,
+        /// Down and right, or both in one.
+        stride: Argument,
+        /// Word.
+        padding: Argument,
+    },
+    /// Mean of a window.
+    AvgPool {
+        /// Height and width, or both in one.
+        size: Argument,
+        /// Down and right, or both in one.
+        stride: Argument,
+        /// Word.
+        padding: Argument,
+    },
+    /// Mean of the whole map, as a vector.
+    GlobalAvgPool,
+    /// The map as a vector.
+    Flatten,
+    /// Nothing.
+    Identity,
+}
+
+/// What a region is. Its children are in its [`Space`], in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegionKind {
+    /// Children one after the other.
+    Sequence,
+    /// Children side by side on one input, then merged.
+    Parallel {
+        /// How.
+        merge: Merge,
+    },
+    /// Its one child, `count` times; each time with decisions of its own.
+    Repeat {
+        /// How often: an integer, at least 0.
+        count: Expr,
+    },
+    /// One of its children, each of which has a label.
+    Choose {
+        /// The labels in the order of the children.
+        labels: Vec<String>,
+        /// Which: its domain is the set of labels. It lives in this region.
+        decision: DecisionId,
+    },
+    /// Its one child or nothing.
+    Optional {
+        /// Whether: `false` or `true`. It lives in this region.
+        decision: DecisionId,
+    },
+    /// One layer.
+    Layer(Layer),
+}
+
+/// A region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// What it is.
+    pub kind: RegionKind,
+    /// The decisions that live here: `let`s of a body, the count of a `repeat` that has a range of its own, choices
+    /// written in arguments.
+    pub decisions: Vec<DecisionId>,
+    /// Name for paths: a label, a block's or a layer's name.
+    pub name: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// How regions are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// From a region to its child at this position.
+    Contains(u32),
+    /// From a region to the one that takes its output, siblings of a sequence.
+    Data,
+}
+
+/// A family of networks.
+#[derive(Clone, Debug)]
+pub struct Space {
+    regions: StableDiGraph<Region, Link>,
+    root: RegionId,
+    /// All decisions.
+    pub decisions: Vec<Decision>,
+    /// `[height, width, channels]` of the input.
+    pub input: [usize; 3],
+    /// Number of outputs of a classifier: the last layer's units must be this.
+    pub classes: usize,
+}
+
+impl Space {
+    /// A space whose root is an empty sequence at `span`.
+    pub fn new(input: [usize; 3], classes: usize, span: Span) -> Space {
+        let mut regions = StableDiGraph::new();
+        let name = String::new();
+        let root =
+            regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
+        Space { regions, root, decisions: Vec::new(), input, classes }
+    }
+
+    /// The outermost sequence; top-level `let`s live in it.
+    pub fn root(&self) -> RegionId {
+        self.root
+    }
+
+    /// A region.
+    pub fn region(&self, region: RegionId) -> &Region {
+        &self.regions[region]
+    }
+
+    /// A decision.
+    pub fn decision(&self, decision: DecisionId) -> &Decision {
+        &self.decisions[decision.0 as usize]
+    }
+
+    /// Adds a region as the last child of `parent`.
+    pub fn add_child(&mut self, parent: RegionId, region: Region) -> RegionId {
+        let siblings = self.children(parent);
+        let child = self.regions.add_node(region);
+        self.regions.add_edge(parent, child, Link::Contains(siblings.len() as u32));
+        if let (RegionKind::Sequence, Some(&before)) = (&self.regions[parent].kind, siblings.last()) {
+            self.regions.add_edge(before, child, Link::Data);
+        }
+        child
+    }
+
+    /// Adds a decision that lives in `region`.
+    pub fn add_decision(&mut self, region: RegionId, decision: Decision) -> DecisionId {
+        let id = DecisionId(self.decisions.len() as u32);
+        self.decisions.push(decision);
+        self.regions[region].decisions.push(id);
+        id
+    }
+
+    /// Changes what a region is, for builders that know a decision only after the region is there.
+    pub fn set_kind(&mut self, region: RegionId, kind: RegionKind) {
+        self.regions[region].kind = kind;
+    }
+
+    /// The children in order.
+    pub fn children(&self, region: RegionId) -> Vec<RegionId> {
+        let mut children: Vec<(u32, RegionId)> = self
+            .regions
+            .edges(region)
+            .filter_map(|edge| match edge.weight() {
+                Link::Contains(position) => Some((*position, edge.target())),
+                Link::Data => None,
+            })
+            .collect();
+        children.sort_unstable();
+        children.into_iter().map(|(_, child)| child).collect()
+    }
+
+    /// The regions and their links.
+    pub fn regions(&self) -> &StableDiGraph<Region, Link> {
+        &self.regions
+    }
+}
+
+/// One point of a space: the region tree with a value for each decision, lists under `repeat`, the chosen child
+/// under `choose`, and nothing under an absent `optional`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Genome {
+    /// The instance of [`Space::root`].
+    pub root: GenomeNode,
+}
+
+/// An instance of a region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GenomeNode {
+    /// The values of the decisions that live here, in the order of [`Region::decisions`]. Values, not indices, so that a
+    /// genome survives reordering of options.
+    pub values: Vec<Value>,
+    /// Sequence and parallel: one for each child. Repeat: one for each repetition. Choose: the chosen one.
+    /// Optional: one or none. Layer: none.
+    pub children: Vec<GenomeNode>,
+}

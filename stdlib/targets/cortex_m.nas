@@ -1,0 +1,11 @@
+nas 1
+
+/// A bare Cortex-M4F core.
+target "cortex-m4" {
+  isa:        "armv7em"
+  clock:      80 MHz
+  align:      16
+  cost:       cycles(mac: 2.6, element: 12, call: 60)
+  toolchain:  gcc(cc: "arm-none-eabi-gcc", flags: ["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"], machine: "mps2-an386")
+  source:     "Arm DDI 0439B for the core; costs fitted to instruction counts of emitted code under QEMU"
+}
