@@ -1,0 +1,467 @@
+//! Tokens to items: decides by the first word what a piece of text is, and hands it to the grammar.
+
+use std::ops::Range;
+
+use pest::Parser as _;
+use pest::iterators::Pair;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::source::Span;
+use crate::syntax::ast::{
+    Body, Branch, Choose, Definition, Item, ItemKind, Name, Number, Optional, Parallel, Repeat, Requirements,
+    Section, Statement, StatementKind, Target, Use,
+};
+use crate::syntax::build::Builder;
+use crate::syntax::expected;
+use crate::syntax::grammar::{Nas, Rule};
+use crate::syntax::split::{Kind, Tokens};
+
+/// The version of the language that this nasc reads.
+const VERSION: u64 = 1;
+
+/// Items on one line that are still told apart; keeps the work on one long line small.
+const MAX_ITEMS_ON_A_LINE: usize = 8;
+
+const FILE_WORDS: [&str; 15] = [
+    "nas", "use", "let", "param", "block", "model", "data", "train", "quantize", "search", "target",
+    "require", "prefer", "maximize", "minimize",
+];
+
+/// All items of a file, without `nas 1`.
+pub(super) fn file(tokens: &Tokens<'_>, out: &mut Diagnostics) -> Vec<Item> {
+    let mut parser = Parser { tokens, out };
+    let mut items = Vec::new();
+    let pieces = parser.pieces(0..tokens.list.len(), false);
+    parser.check_version(&pieces);
+    for (index, piece) in pieces.into_iter().enumerate() {
+        if index == 0 && tokens.is_word(piece.tokens.start, "nas") {
+            continue;
+        }
+        parser.file_item(piece, &mut items);
+    }
+    items
+}
+
+/// An item that is not parsed yet.
+struct Piece {
+    docs: Vec<String>,
+    tokens: Range<usize>,
+}
+
+/// A piece cut at a braced body: indices of tokens.
+struct Cut {
+    head: Range<usize>,
+    open: usize,
+    inner: Range<usize>,
+    rest: Range<usize>,
+}
+
+struct Parser<'t, 'a> {
+    tokens: &'t Tokens<'a>,
+    out: &'t mut Diagnostics,
+}
+
+impl<'a> Parser<'_, 'a> {
+    /// Cuts at newlines, and at commas inside braces.
+    fn pieces(&mut self, range: Range<usize>, commas: bool) -> Vec<Piece> {
+        let list = &self.tokens.list;
+        let mut pieces = Vec::new();
+        let mut docs = Vec::new();
+        let (mut at, mut after_piece) = (range.start, false);
+        while at < range.end {
+            match list[at].kind {
+                Kind::Newline => at += 1,
+                Kind::Doc => {
+                    let line = self.tokens.text_of(at).trim_start_matches("///").trim_end();
+                    docs.push(line.strip_prefix(' ').unwrap_or(line).to_owned());
+                    at += 1;
+                }
+                Kind::Comma if commas => {
+                    if !after_piece {
+                        let error = Diagnostic::error(Code::SYNTAX, "expected an item, found `,`");
+                        self.out.push(error.at(self.tokens.span_of(at), "nothing stands before this comma"));
+                    }
+                    after_piece = false;
+                    at += 1;
+                }
+                _ => {
+                    let start = at;
+                    while at < range.end && !self.ends_piece(at, commas) {
+                        at = self.tokens.skip(at);
+                    }
+                    at = at.min(range.end);
+                    let mut end = at;
+                    while end > start && list[end - 1].kind == Kind::Newline {
+                        end -= 1;
+                    }
+                    pieces.push(Piece { docs: std::mem::take(&mut docs), tokens: start..end });
+                    after_piece = true;
+                }
+            }
+        }
+        pieces
+    }
+
+    /// A newline ends a piece unless the next line starts with the brace of its body.
+    fn ends_piece(&self, at: usize, commas: bool) -> bool {
+        let list = &self.tokens.list;
+        match list[at].kind {
+            Kind::Comma => commas,
+            Kind::Newline => list.get(at + 1).is_none_or(|next| next.kind != Kind::Open(b'{')),
+            _ => false,
+        }
+    }
+
+    fn check_version(&mut self, pieces: &[Piece]) {
+        let first = pieces.first().filter(|piece| self.tokens.is_word(piece.tokens.start, "nas"));
+        let Some(piece) = first else {
+            let start = pieces.first().map_or(0, |piece| self.tokens.list[piece.tokens.start].start);
+            self.out.push(
+                Diagnostic::error(Code::VERSION, "the file does not start with `nas 1`")
+                    .at(self.tokens.span(start, start), "expected `nas 1` before this")
+                    .help(format!("write `nas {VERSION}` as the first line")),
+            );
+            return;
+        };
+        let Some(pair) = self.grammar(Rule::version_item, piece.tokens.clone()) else { return };
+        let span = self.span_of(piece.tokens.clone());
+        if self.builder(&piece.tokens).version(pair) != Number::Integer(VERSION) {
+            self.out.push(
+                Diagnostic::error(Code::VERSION, "this nasc does not know this version of the language")
+                    .at(span, format!("only `nas {VERSION}` is known")),
+            );
+        }
+    }
+
+    fn span_of(&self, tokens: Range<usize>) -> Span {
+        self.tokens.span_of(tokens.start).to(self.tokens.span_of(tokens.end - 1))
+    }
+
+    fn builder(&mut self, tokens: &Range<usize>) -> Builder<'_> {
+        Builder::new(self.tokens.file, self.tokens.list[tokens.start].start, self.out)
+    }
+
+    /// Parses tokens by an entry rule. Tokens with a mistake that is reported already are passed over.
+    fn grammar(&mut self, rule: Rule, tokens: Range<usize>) -> Option<Pair<'a, Rule>> {
+        if self.tokens.is_broken(tokens.clone()) {
+            return None;
+        }
+        let start = self.tokens.list[tokens.start].start;
+        let text: &'a str = &self.tokens.text[start..self.tokens.list[tokens.end - 1].end];
+        match Nas::parse(rule, text) {
+            Ok(mut pairs) => pairs.next(),
+            Err(error) => {
+                let file = self.tokens.file;
+                self.out.push(expected::diagnostic(&error, rule, text, file, start));
+                None
+            }
+        }
+    }
+
+    /// Cuts a piece at its first or last braced group.
+    fn cut(&self, tokens: Range<usize>, last: bool) -> Option<Cut> {
+        let mut found = None;
+        let mut at = tokens.start;
+        while at < tokens.end {
+            let next = self.tokens.skip(at);
+            if self.tokens.list[at].kind == Kind::Open(b'{') {
+                let inner = at + 1..self.tokens.partner(at).at.min(tokens.end);
+                let rest = next.min(tokens.end)..tokens.end;
+                found = Some(Cut { head: tokens.start..at, open: at, inner, rest });
+                if !last {
+                    break;
+                }
+            }
+            at = next;
+        }
+        found
+    }
+
+    fn expect_body(&mut self, tokens: &Range<usize>, what: &str) {
+        if self.tokens.is_broken(tokens.clone()) {
+            return;
+        }
+        let end = self.span_of(tokens.clone()).end as usize;
+        let error = Diagnostic::error(Code::SYNTAX, format!("expected `{{` and {what}"));
+        self.out.push(error.at(self.tokens.span(end, end), "the item ends here"));
+    }
+
+    /// What stands behind a closing brace: told once, then parsed as an item of its own.
+    fn new_line_missing(&mut self, rest: &Range<usize>) {
+        if self.tokens.is_broken(rest.clone()) {
+            return;
+        }
+        let found = self.tokens.text_of(rest.start);
+        let error = Diagnostic::error(Code::SYNTAX, format!("expected a new line before `{found}`"));
+        self.out.push(error.at(self.tokens.span_of(rest.start), "starts an item of its own"));
+    }
+
+    /// One item, and those that follow on its line by mistake.
+    fn file_item(&mut self, piece: Piece, items: &mut Vec<Item>) {
+        let mut next = Some(piece);
+        for _ in 0..MAX_ITEMS_ON_A_LINE {
+            let Some(piece) = next else { return };
+            next = self.one_file_item(piece, items);
+        }
+    }
+
+    fn one_file_item(&mut self, piece: Piece, items: &mut Vec<Item>) -> Option<Piece> {
+        let Piece { docs, tokens } = piece;
+        let first = tokens.start;
+        if self.tokens.list[first].kind != Kind::Word {
+            if !self.tokens.is_broken(tokens.clone()) {
+                self.no_item(first);
+            }
+            return None;
+        }
+        let word = self.tokens.text_of(first).to_owned();
+        let whole = |parser: &mut Self, rule| {
+            let pair = parser.grammar(rule, tokens.clone())?;
+            Some(parser.builder(&tokens).item(pair))
+        };
+        let kind = match word.as_str() {
+            "let" => whole(self, Rule::let_item),
+            "param" => whole(self, Rule::param_item),
+            "maximize" | "minimize" => whole(self, Rule::objective_item),
+            "nas" => {
+                let error = Diagnostic::error(Code::VERSION, "`nas 1` stands once, at the start of the file");
+                self.out.push(error.at(self.span_of(tokens.clone()), "not the first item"));
+                None
+            }
+            known if FILE_WORDS.contains(&known) => return self.braced_item(known, docs, tokens, items),
+            _ => {
+                self.unknown_item(&word, &tokens);
+                None
+            }
+        };
+        if let Some(kind) = kind {
+            items.push(Item { docs, span: self.span_of(tokens), kind });
+        }
+        None
+    }
+
+    fn no_item(&mut self, token: usize) {
+        let found = self.tokens.text_of(token).to_owned();
+        self.out.push(
+            Diagnostic::error(Code::SYNTAX, format!("expected an item, found `{found}`"))
+                .at(self.tokens.span_of(token), "an item starts with a word"),
+        );
+    }
+
+    fn unknown_item(&mut self, word: &str, tokens: &Range<usize>) {
+        let span = self.tokens.span_of(tokens.start);
+        let error = Diagnostic::error(Code::UNKNOWN_NAME, format!("`{word}` starts no item of a file"));
+        let error = error.at(span, "not known here");
+        let is_layer = ["repeat", "choose", "optional", "parallel"].contains(&word)
+            || (tokens.start + 1 < tokens.end && self.tokens.list[tokens.start + 1].kind == Kind::Open(b'('));
+        self.out.push(match nearest(word, FILE_WORDS) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None if is_layer => error.help("layers stand inside the braces of a `model` or a `block`"),
+            None => error.help(format!("items start with one of: {}", FILE_WORDS.join(", "))),
+        });
+    }
+
+    fn braced_item(
+        &mut self,
+        word: &str,
+        docs: Vec<String>,
+        tokens: Range<usize>,
+        items: &mut Vec<Item>,
+    ) -> Option<Piece> {
+        let Some(cut) = self.cut(tokens.clone(), false) else {
+            let what = match word {
+                "use" => "the names to use",
+                "model" | "block" => "its layers",
+                _ => "its contents",
+            };
+            self.expect_body(&tokens, what);
+            return None;
+        };
+        let span = self.span_of(tokens.start..cut.rest.start);
+        if let Some(kind) = self.braced_kind(word, &cut) {
+            items.push(Item { docs, span, kind });
+        }
+        if cut.rest.is_empty() {
+            return None;
+        }
+        self.new_line_missing(&cut.rest);
+        let is_item = self.tokens.list[cut.rest.start].kind == Kind::Word;
+        is_item.then_some(Piece { docs: Vec::new(), tokens: cut.rest })
+    }
+
+    fn braced_kind(&mut self, word: &str, cut: &Cut) -> Option<ItemKind> {
+        match word {
+            "use" => {
+                let pair = self.grammar(Rule::use_head, cut.head.clone());
+                let names = self.each(cut, |parser, piece| {
+                    let pair = parser.grammar(Rule::use_name, piece.clone())?;
+                    Some(parser.builder(&piece).use_name(pair))
+                });
+                let path = self.builder(&cut.head).use_path(pair?);
+                Some(ItemKind::Use(Use { path, names }))
+            }
+            "model" | "block" => {
+                let is_model = word == "model";
+                let rule = if is_model { Rule::model_head } else { Rule::block_head };
+                let pair = self.grammar(rule, cut.head.clone());
+                let body = self.body(cut);
+                let (name, params) = self.builder(&cut.head).definition(pair?);
+                let definition = Definition { name, params, body };
+                Some(if is_model { ItemKind::Model(definition) } else { ItemKind::Block(definition) })
+            }
+            "require" | "prefer" => {
+                self.grammar(Rule::section_head, cut.head.clone());
+                let keyword = self.tokens.span_of(cut.head.start);
+                let clauses = self.each(cut, |parser, piece| {
+                    let pair = parser.grammar(Rule::requirement, piece.clone())?;
+                    Some(parser.builder(&piece).requirement(pair))
+                });
+                let requirements = Requirements { keyword, clauses };
+                Some(match word {
+                    "require" => ItemKind::Require(requirements),
+                    _ => ItemKind::Prefer(requirements),
+                })
+            }
+            "target" => {
+                let pair = self.grammar(Rule::target_head, cut.head.clone());
+                let fields = self.fields(cut);
+                let name = self.builder(&cut.head).target(pair?);
+                Some(ItemKind::Target(Target { name, fields }))
+            }
+            _ => {
+                let pair = self.grammar(Rule::section_head, cut.head.clone());
+                let fields = self.fields(cut);
+                let name = self.builder(&cut.head).section(pair?);
+                Some(ItemKind::Section(Section { name, fields }))
+            }
+        }
+    }
+
+    fn each<T>(&mut self, cut: &Cut, parse: impl Fn(&mut Self, Range<usize>) -> Option<T>) -> Vec<T> {
+        let pieces = self.pieces(cut.inner.clone(), true);
+        pieces.into_iter().filter_map(|piece| parse(self, piece.tokens)).collect()
+    }
+
+    fn fields(&mut self, cut: &Cut) -> Vec<crate::syntax::ast::Field> {
+        self.each(cut, |parser, piece| {
+            let pair = parser.grammar(Rule::field, piece.clone())?;
+            Some(parser.builder(&piece).field(pair))
+        })
+    }
+
+    fn body(&mut self, cut: &Cut) -> Body {
+        let span = self.span_of(cut.open..cut.rest.start);
+        let mut statements = Vec::new();
+        for piece in self.pieces(cut.inner.clone(), true) {
+            self.statement(piece, &mut statements);
+        }
+        Body { span, statements }
+    }
+
+    fn statement(&mut self, piece: Piece, statements: &mut Vec<Statement>) {
+        let Piece { docs, tokens } = piece;
+        let first = tokens.start;
+        let word = self.tokens.text_of(first).to_owned();
+        let next_is_args = tokens.len() > 1 && self.tokens.list[first + 1].kind == Kind::Open(b'(');
+        let structure = match word.as_str() {
+            "repeat" | "choose" | "optional" | "parallel" => {
+                let cut = self.cut(tokens.clone(), true);
+                if cut.is_none() && tokens.len() > 1 && !next_is_args {
+                    return self.expect_body(&tokens, "a body");
+                }
+                cut
+            }
+            _ => None,
+        };
+        if let Some(cut) = structure {
+            let span = self.span_of(tokens.start..cut.rest.start);
+            if let Some(kind) = self.structure(&word, &cut) {
+                statements.push(Statement { docs, span, kind });
+            }
+            if !cut.rest.is_empty() {
+                self.new_line_missing(&cut.rest);
+                self.statement(Piece { docs: Vec::new(), tokens: cut.rest }, statements);
+            }
+            return;
+        }
+        let is_let = word == "let" && !next_is_args && tokens.len() > 1;
+        let rule = if is_let { Rule::let_item } else { Rule::layer };
+        let Some(pair) = self.grammar(rule, tokens.clone()) else { return };
+        let kind = self.builder(&tokens).statement(pair);
+        statements.push(Statement { docs, span: self.span_of(tokens), kind });
+    }
+
+    fn structure(&mut self, word: &str, cut: &Cut) -> Option<StatementKind> {
+        match word {
+            "repeat" => {
+                let pair = self.grammar(Rule::repeat_head, cut.head.clone());
+                let body = self.body(cut);
+                let (name, count) = self.builder(&cut.head).repeat(pair?);
+                Some(StatementKind::Repeat(Repeat { name, count, body }))
+            }
+            "choose" => {
+                let pair = self.grammar(Rule::choose_head, cut.head.clone());
+                let options = self.branches(cut, "an option");
+                let name = self.builder(&cut.head).optional_name(pair?);
+                Some(StatementKind::Choose(Choose { name, options }))
+            }
+            "optional" => {
+                let pair = self.grammar(Rule::optional_head, cut.head.clone());
+                let body = self.body(cut);
+                let name = self.builder(&cut.head).optional_name(pair?);
+                Some(StatementKind::Optional(Optional { name, body }))
+            }
+            _ => {
+                let pair = self.grammar(Rule::parallel_head, cut.head.clone());
+                let branches = self.branches(cut, "a branch");
+                let (name, merge) = self.builder(&cut.head).parallel(pair?);
+                Some(StatementKind::Parallel(Parallel { name, merge, branches }))
+            }
+        }
+    }
+
+    fn branches(&mut self, cut: &Cut, what: &str) -> Vec<Branch> {
+        let pieces = self.pieces(cut.inner.clone(), true);
+        pieces.into_iter().filter_map(|piece| self.branch(piece, what)).collect()
+    }
+
+    fn branch(&mut self, piece: Piece, what: &str) -> Option<Branch> {
+        let Piece { docs, tokens } = piece;
+        let (first, colon) = (tokens.start, tokens.start + 1);
+        let has_label = colon < tokens.end
+            && self.tokens.list[first].kind == Kind::Word
+            && self.tokens.text_of(colon) == ":";
+        if !has_label {
+            if !self.tokens.is_broken(tokens.clone()) {
+                self.out.push(
+                    Diagnostic::error(Code::SYNTAX, format!("{what} needs a label"))
+                        .at(self.tokens.span_of(first), "expected a label and `:` before this")
+                        .help(format!("write `name: {} ...`", self.tokens.text_of(first))),
+                );
+            }
+            return None;
+        }
+        let label_pair = self.grammar(Rule::section_head, first..colon);
+        let rest = colon + 1..tokens.end;
+        if rest.is_empty() {
+            let span = self.tokens.span_of(colon);
+            let error = Diagnostic::error(Code::SYNTAX, "expected a layer or a braced body after `:`");
+            self.out.push(error.at(span, "the item ends here"));
+            return None;
+        }
+        let body = if self.tokens.list[rest.start].kind == Kind::Open(b'{') {
+            let cut = self.cut(rest, false).expect("it starts with a brace");
+            if !cut.rest.is_empty() {
+                self.new_line_missing(&cut.rest);
+            }
+            self.body(&cut)
+        } else {
+            let span = self.span_of(rest.clone());
+            let mut statements = Vec::new();
+            self.statement(Piece { docs: Vec::new(), tokens: rest }, &mut statements);
+            Body { span, statements }
+        };
+        let label: Name = self.builder(&(first..colon)).section(label_pair?);
+        Some(Branch { docs, label, body })
+    }
+}

@@ -1,0 +1,46 @@
+//! Case files: one folder per stage, one `.nas` file per case, its snapshot beside it.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use nasc::diagnostic::{Style, render};
+use nasc::source::SourceMap;
+use nasc::syntax;
+
+/// Runs every case of a folder, and fails at the end with the names of those that differ.
+fn run(stage: &str, show: impl Fn(&str, &str) -> String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(stage);
+    let entries = fs::read_dir(&folder).expect("the stage has a folder");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "nas"));
+    files.sort();
+    assert!(!files.is_empty(), "{stage} has no case");
+    let mut failed = Vec::new();
+    for path in files {
+        let stem = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a case is UTF-8");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(&folder);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_input_file(&path);
+        let case = AssertUnwindSafe(|| {
+            settings.bind(|| insta::assert_snapshot!(stem.clone(), show(&format!("{stem}.nas"), &text)));
+        });
+        if catch_unwind(case).is_err() {
+            failed.push(stem);
+        }
+    }
+    assert!(failed.is_empty(), "cases of {stage} that failed: {failed:?}");
+}
+
+#[test]
+fn parse() {
+    run("parse", |name, text| {
+        let mut sources = SourceMap::new();
+        let file = sources.add(name, text);
+        let (tree, diagnostics) = syntax::parse(&sources, file);
+        format!("{}\n---\n{}", syntax::print(&tree), render(&diagnostics, &sources, Style::Plain))
+    });
+}

@@ -1,0 +1,3 @@
+// no version
+let a = 3
+nas 1
