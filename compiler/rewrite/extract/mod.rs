@@ -179,7 +179,7 @@ impl Set {
 }
 
 /// For every class the candidate whose needed classes, each counted once, cost least when it is looked at.
-fn greedy(problem: &Problem) -> Choice {
+pub(crate) fn greedy(problem: &Problem) -> Choice {
     let n = problem.classes.len();
     let mut choice: Choice = vec![None; n];
     let mut needs = vec![Set::empty(n); n];
@@ -444,3 +444,6 @@ impl Part<'_> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;
