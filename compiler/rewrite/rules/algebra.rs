@@ -2,7 +2,7 @@
 
 use egg::rewrite;
 
-use crate::rewrite::rules::{Rule, always_sees, is_pointwise, same_type};
+use crate::rewrite::rules::{Rule, is_pointwise, same_type};
 
 #[rustfmt::skip]
 pub(super) fn rules() -> Vec<Rule> {
@@ -14,7 +14,7 @@ pub(super) fn rules() -> Vec<Rule> {
         rewrite!("reshape-of-reshape";       "(reshape ?s (reshape ?t ?x))"       => "(reshape ?s ?x)"),
         rewrite!("pointwise-avg-pool";       "(avg_pool2d ?w ?c ?x)"              => "(activation ?c ?x)" if is_pointwise("?w")),
         rewrite!("pointwise-max-pool";       "(max_pool2d ?w ?c ?x)"              => "(activation ?c ?x)" if is_pointwise("?w")),
-        // Clamps are monotone, so the greatest of the clamped is the clamped greatest.
-        rewrite!("max-pool-of-activation";   "(max_pool2d ?w ?c (activation ?a ?x))" => "(max_pool2d ?w (meet ?c ?a) ?x)" if always_sees("?w", "?x")),
+        // Clamps are monotone and every window sees its input, so the greatest of the clamped is the clamped greatest.
+        rewrite!("max-pool-of-activation";   "(max_pool2d ?w ?c (activation ?a ?x))" => "(max_pool2d ?w (meet ?c ?a) ?x)"),
     ]
 }

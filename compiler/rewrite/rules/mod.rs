@@ -1,6 +1,7 @@
 //! The rules by theme, and the predicates that their rows name. The laws are in `README.md` beside this file.
 
 mod algebra;
+mod fold;
 mod fuse;
 mod quantized;
 
@@ -8,10 +9,10 @@ use std::sync::LazyLock;
 
 use egg::{Id, Rewrite, Subst, Var};
 
-use crate::ops::{Clamp, Requant, Window};
+use crate::ops::{Clamp, Window};
 use crate::rewrite::analysis::{Facts, Terms, attribute, tensor};
 use crate::rewrite::language::{Attribute, Term};
-use crate::tensor::{DType, Scale};
+use crate::tensor::DType;
 
 /// A rule.
 pub(crate) type Rule = Rewrite<Term, Facts>;
@@ -24,7 +25,8 @@ pub(crate) fn float() -> &'static [Rule] {
 
 /// What holds on quantized tensors bit for bit.
 pub(crate) fn integer() -> &'static [Rule] {
-    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| [algebra::rules(), quantized::rules()].concat());
+    static RULES: LazyLock<Vec<Rule>> =
+        LazyLock::new(|| [algebra::rules(), quantized::rules(), fold::rules()].concat());
     &RULES
 }
 
@@ -72,20 +74,12 @@ pub(crate) fn same_quantization(requant: &'static str) -> impl Fn(&mut Terms, Id
 pub(crate) fn saturates_alike(clamp: &'static str) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
     move |terms, matched, subst| {
         let ty = &tensor(terms, matched).ty;
-        let (Attribute::Clamp(clamp), Some(quant)) = (attribute(terms, class(subst, clamp)), &ty.quant)
-        else {
-            return false;
-        };
-        let &[Scale(scale)] = quant.scales.as_slice() else {
-            return false;
-        };
-        let requant = Requant {
-            dtype: ty.dtype,
-            scale: Scale(scale),
-            zero_point: quant.zero_point,
-            rounding: crate::tensor::arith::Rounding::Double,
-        };
-        clamp.range(&requant) == Clamp::None.range(&requant)
+        match (attribute(terms, class(subst, clamp)), &ty.quant) {
+            (Attribute::Clamp(clamp), Some(quant)) if quant.axis.is_none() => {
+                clamp.range_of(ty.dtype, quant) == Clamp::None.range_of(ty.dtype, quant)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -97,33 +91,31 @@ pub(crate) fn is_pointwise(variable: &'static str) -> impl Fn(&mut Terms, Id, &S
     }
 }
 
-/// Wherever the window stands on `x`, at least one of its taps is inside.
-pub(crate) fn always_sees(
-    variable: &'static str,
-    x: &'static str,
-) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
-    move |terms, matched, subst| {
-        let window = window(terms, subst, variable);
-        let input = tensor(terms, class(subst, x)).ty.shape.nhwc();
-        let output = tensor(terms, matched).ty.shape.nhwc();
-        let (Some([_, height, width, _]), Some([_, rows, columns, _])) = (input, output) else {
-            return false;
-        };
-        let sees = |axis: usize, outputs: usize, extent: usize| {
-            (0..outputs).all(|output| {
-                let (first, end) = window.taps(axis, output, extent);
-                first < end
-            })
-        };
-        sees(0, rows, height) && sees(1, columns, width)
-    }
-}
-
 /// All of these depend on parameters and constants alone.
 pub(crate) fn are_parameters<const N: usize>(
     variables: [&'static str; N],
 ) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
     move |terms, _, subst| {
         variables.iter().all(|&variable| tensor(terms, class(subst, variable)).is_parameter)
+    }
+}
+
+/// The elements of all of these are known.
+pub(crate) fn are_known<const N: usize>(
+    variables: [&'static str; N],
+) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
+    move |terms, _, subst| {
+        variables.iter().all(|&variable| tensor(terms, class(subst, variable)).value.is_some())
+    }
+}
+
+/// The matched tensor is of integers and takes no more bytes than all of these together.
+pub(crate) fn is_no_larger<const N: usize>(
+    variables: [&'static str; N],
+) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
+    move |terms, matched, subst| {
+        let bytes = |id: Id| tensor(terms, id).ty.bytes().0;
+        let together: u64 = variables.iter().map(|&variable| bytes(class(subst, variable))).sum();
+        tensor(terms, matched).ty.dtype != DType::F32 && bytes(matched) <= together
     }
 }

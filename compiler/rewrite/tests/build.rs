@@ -1,5 +1,7 @@
 //! Well-typed graphs for tests, float or quantized, small and drawn from a seed.
 
+use std::collections::BTreeMap;
+
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d,
@@ -68,8 +70,12 @@ impl Build {
         match ty.dtype {
             DType::F32 => Value::from_f32(&ty.shape, (0..n).map(|_| self.real(-2.0, 2.0)).collect()),
             DType::I8 => Value::from_i8(&ty.shape, (0..n).map(|_| self.below(256) as u8 as i8).collect()),
-            DType::I16 => Value::from_i16(&ty.shape, (0..n).map(|_| self.below(65536) as u16 as i16).collect()),
-            DType::I32 => Value::from_i32(&ty.shape, (0..n).map(|_| self.below(4000) as i32 - 2000).collect()),
+            DType::I16 => {
+                Value::from_i16(&ty.shape, (0..n).map(|_| self.below(65536) as u16 as i16).collect())
+            }
+            DType::I32 => {
+                Value::from_i32(&ty.shape, (0..n).map(|_| self.below(4000) as i32 - 2000).collect())
+            }
         }
         .expect("as many as the shape says")
     }
@@ -219,7 +225,8 @@ impl Build {
                 self.activation(x, clamp)
             }
             6 => {
-                let like: Vec<NodeId> = maps.iter().copied().filter(|&m| self.shape(m) == self.shape(x)).collect();
+                let like: Vec<NodeId> =
+                    maps.iter().copied().filter(|&m| self.shape(m) == self.shape(x)).collect();
                 let other = self.pick(&like);
                 self.add(x, other, clamp)
             }
@@ -269,5 +276,53 @@ impl Build {
             net.graph.add_output(other);
         }
         net
+    }
+}
+
+/// What a graph computes, by its operators' reference evaluation.
+pub(super) fn evaluate(graph: &Graph, inputs: &[Value], weights: &Weights) -> Vec<Value> {
+    let mut values: BTreeMap<NodeId, Value> = BTreeMap::new();
+    let mut inputs =
+        graph.network_inputs().into_iter().zip(inputs.iter().cloned()).collect::<BTreeMap<_, _>>();
+    for node in graph.order() {
+        let value = match &graph.node(node).op {
+            Op::Input(_) => inputs.remove(&node).expect("a value for every input"),
+            Op::Param(param) => weights[&param.name].clone(),
+            Op::Constant(constant) => Value::clone(graph.constant(&constant.name).expect("data")),
+            op => {
+                let values: Vec<&Value> = graph.inputs(node).iter().map(|input| &values[input]).collect();
+                op.evaluate(&values, &graph.input_types(node), graph.ty(node))
+            }
+        };
+        values.insert(node, value);
+    }
+    graph.outputs().iter().map(|output| values[output].clone()).collect()
+}
+
+/// Floats agree to a tolerance, integers bit for bit.
+fn assert_same(a: &Value, b: &Value) {
+    match (a.as_f32(), b.as_f32()) {
+        (Some(a), Some(b)) => {
+            assert_eq!(a.shape(), b.shape());
+            let size = a.iter().fold(1.0f32, |size, x| size.max(x.abs()));
+            a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() <= 2e-4 * size, "{a} is not {b}"));
+        }
+        _ => assert_eq!(a, b),
+    }
+}
+
+impl Build {
+    /// Checks on drawn inputs that another graph computes what this one does.
+    pub(super) fn check_same_function(&self, other: &Graph) {
+        let mut draw = Build::new(self.state, self.quantized);
+        let types: Vec<TensorType> =
+            self.graph.network_inputs().iter().map(|&input| self.graph.ty(input).clone()).collect();
+        for _ in 0..3 {
+            let inputs: Vec<Value> = types.iter().map(|ty| draw.value(ty)).collect();
+            let wanted = evaluate(&self.graph, &inputs, &self.weights);
+            let found = evaluate(other, &inputs, &self.weights);
+            assert_eq!(wanted.len(), found.len());
+            wanted.iter().zip(&found).for_each(|(a, b)| assert_same(a, b));
+        }
     }
 }
