@@ -125,6 +125,9 @@ define_language! {
     }
 }
 
+/// Makes a term of an operator's attributes and inputs.
+type Make = fn(&[Id]) -> Term;
+
 impl Term {
     fn n_attributes(&self) -> usize {
         match self {
@@ -146,7 +149,7 @@ impl Term {
         let mut attributes =
             |list: Vec<Attribute>| -> Vec<Id> { list.into_iter().map(&mut attribute).collect() };
         use Attribute as A;
-        let (make, attributes): (fn(&[Id]) -> Term, Vec<Id>) = match op {
+        let (make, attributes): (Make, Vec<Id>) = match op {
             Op::Input(_) | Op::Param(_) | Op::Constant(_) => return None,
             Op::Conv2d(op) => (
                 |ids| Term::Conv2d(fixed(ids)),

@@ -379,13 +379,14 @@ impl Part<'_> {
         let mut cost = Cost::default();
         let mut stack = self.roots.to_vec();
         while let Some(class) = stack.pop() {
-            if !chosen.contains_key(&class) {
-                let index = choice[class]?;
-                let candidate = &self.problem.classes[class][index];
-                chosen.insert(class, index);
-                cost = cost + candidate.cost;
-                stack.extend(candidate.children.iter().copied().filter(|&child| self.holds(child)));
+            if chosen.contains_key(&class) {
+                continue;
             }
+            let index = choice[class]?;
+            let candidate = &self.problem.classes[class][index];
+            chosen.insert(class, index);
+            cost = cost + candidate.cost;
+            stack.extend(candidate.children.iter().copied().filter(|&child| self.holds(child)));
         }
         Some((cost, chosen))
     }

@@ -1,7 +1,5 @@
 //! Well-typed graphs for tests, float or quantized, small and drawn from a seed.
 
-use std::collections::BTreeMap;
-
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d,
@@ -279,26 +277,6 @@ impl Build {
     }
 }
 
-/// What a graph computes, by its operators' reference evaluation.
-pub(super) fn evaluate(graph: &Graph, inputs: &[Value], weights: &Weights) -> Vec<Value> {
-    let mut values: BTreeMap<NodeId, Value> = BTreeMap::new();
-    let mut inputs =
-        graph.network_inputs().into_iter().zip(inputs.iter().cloned()).collect::<BTreeMap<_, _>>();
-    for node in graph.order() {
-        let value = match &graph.node(node).op {
-            Op::Input(_) => inputs.remove(&node).expect("a value for every input"),
-            Op::Param(param) => weights[&param.name].clone(),
-            Op::Constant(constant) => Value::clone(graph.constant(&constant.name).expect("data")),
-            op => {
-                let values: Vec<&Value> = graph.inputs(node).iter().map(|input| &values[input]).collect();
-                op.evaluate(&values, &graph.input_types(node), graph.ty(node))
-            }
-        };
-        values.insert(node, value);
-    }
-    graph.outputs().iter().map(|output| values[output].clone()).collect()
-}
-
 /// Floats agree to a tolerance, integers bit for bit.
 fn assert_same(a: &Value, b: &Value) {
     match (a.as_f32(), b.as_f32()) {
@@ -319,8 +297,8 @@ impl Build {
             self.graph.network_inputs().iter().map(|&input| self.graph.ty(input).clone()).collect();
         for _ in 0..3 {
             let inputs: Vec<Value> = types.iter().map(|ty| draw.value(ty)).collect();
-            let wanted = evaluate(&self.graph, &inputs, &self.weights);
-            let found = evaluate(other, &inputs, &self.weights);
+            let wanted = self.graph.evaluate(&inputs, &self.weights).expect("complete");
+            let found = other.evaluate(&inputs, &self.weights).expect("complete");
             assert_eq!(wanted.len(), found.len());
             wanted.iter().zip(&found).for_each(|(a, b)| assert_same(a, b));
         }
