@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ops::reference::{
-    add_float, add_integer, bias, centered, channel_multipliers, convolve, float_value, floats, integers, requantize,
+    add_float, add_integer, bias, centered, channel_multipliers, convolve, float_value, floats, integers,
+    requantize,
 };
 use crate::ops::{Clamp, Operator, Requant, ShapeError, Window, arity, ending, output_type, parameters};
 use crate::tensor::arith::Multiplier;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ops::reference::{
-    add_float, add_integer, bias, centered, channel_multipliers, convolve_depthwise, float_value, floats, integers, nhwc,
-    requantize,
+    add_float, add_integer, bias, centered, channel_multipliers, convolve_depthwise, float_value, floats,
+    integers, nhwc, requantize,
 };
 use crate::ops::{
     Clamp, Operator, Requant, ShapeError, Window, arity, ending, feature_map, output_type, parameters,

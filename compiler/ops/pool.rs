@@ -64,7 +64,12 @@ impl MaxPool2d {
 }
 
 /// Refuses windows that see padding alone: they have neither a mean nor a greatest.
-fn see_the_input(name: &str, window: &Window, input: [usize; 2], output: [usize; 2]) -> Result<(), ShapeError> {
+fn see_the_input(
+    name: &str,
+    window: &Window,
+    input: [usize; 2],
+    output: [usize; 2],
+) -> Result<(), ShapeError> {
     for axis in 0..2 {
         let blind = |&at: &usize| {
             let (first, last) = window.taps(axis, at, input[axis]);
@@ -72,7 +77,9 @@ fn see_the_input(name: &str, window: &Window, input: [usize; 2], output: [usize;
         };
         if let Some(at) = (0..output[axis]).find(blind) {
             let side = ["row", "column"][axis];
-            return Err(ShapeError::window(format!("`{name}` sees padding alone in {side} {at} of its output")));
+            return Err(ShapeError::window(format!(
+                "`{name}` sees padding alone in {side} {at} of its output"
+            )));
         }
     }
     Ok(())

@@ -59,17 +59,14 @@ pub(crate) fn quant(ty: &TensorType) -> &Quant {
 ///
 /// Source  LiteRT 2.3.0, `PopulateConvolutionQuantizationParams`: the product of the float32 scales is taken
 /// in double; golden vectors show the same for FULLY_CONNECTED with one scale.
-pub(crate) fn channel_multipliers(
-    [x, w, output]: [&TensorType; 3],
-    channels: usize,
-) -> Vec<Multiplier> {
+pub(crate) fn channel_multipliers([x, w, output]: [&TensorType; 3], channels: usize) -> Vec<Multiplier> {
     let (x, w, output) = (quant(x), quant(w), quant(output));
     let factor = |channel| f64::from(x.scale(0)) * f64::from(w.scale(channel)) / f64::from(output.scale(0));
     (0..channels).map(|channel| Multiplier::new(factor(channel))).collect()
 }
 
-/// Brings sums, channels innermost, to the output's type. A sum beyond 32 bits, which the quantizer and the
-/// importer exclude by the weights' norms, saturates.
+/// Brings sums, channels innermost, to the output's type. A sum beyond 32 bits saturates before it is scaled, so
+/// that evaluation wraps nowhere; faster code may rely on sums that fit.
 pub(crate) fn requantize(
     sums: &[i64],
     multipliers: &[Multiplier],
@@ -97,26 +94,26 @@ pub(crate) fn add_integer(sum: i64, x: i32, w: i32) -> i64 {
     sum + i64::from(x) * i64::from(w)
 }
 
-/// The sums of a convolution: `x` with its extents, weights `[O,Kh,Kw,C]`, one start for each filter, the
+/// The sums of a convolution: `x` with its extents, weights `[O,Kh,Kw,C]`, a start for each of the filters, the
 /// output's extents.
 pub(crate) fn convolve<T: Copy, A: Copy>(
     window: &Window,
     (x, [_, height, width, channels]): (&[T], [usize; 4]),
     w: &[T],
     start: &[A],
-    [batch, rows, columns, filters]: [usize; 4],
+    [batch, rows, columns, _]: [usize; 4],
     add: impl Fn(A, T, T) -> A,
 ) -> Vec<A> {
     let [kernel_rows, kernel_columns] = window.kernel;
     let touching = window.dilation[1] == 1;
-    let mut sums = Vec::with_capacity(batch * rows * columns * filters);
+    let mut sums = Vec::with_capacity(batch * rows * columns * start.len());
     for (n, oy, ox) in positions([batch, rows, columns]) {
         let (top, bottom) = window.taps(0, oy, height);
         let (left, right) = window.taps(1, ox, width);
         // Taps that touch are one run of memory, in the input as in the weights.
         let (step, run) = if touching { (kernel_columns, (right - left) * channels) } else { (1, channels) };
-        for filter in 0..filters {
-            let mut sum = start[filter];
+        for (filter, &start) in start.iter().enumerate() {
+            let mut sum = start;
             for ky in top..bottom {
                 let y = window.input(0, oy, ky);
                 for kx in (left..right).step_by(step) {

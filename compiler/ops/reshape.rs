@@ -33,7 +33,8 @@ impl Operator for Reshape {
     fn evaluate(&self, inputs: &[&Value], _types: &[&TensorType], output: &TensorType) -> Value {
         fn reshape<T: Copy>(x: &ArrayD<T>, shape: &Shape) -> ArrayD<T> {
             let elements = x.iter().copied().collect();
-            ArrayD::from_shape_vec(IxDyn(&shape.0), elements).expect("inference compared the numbers of elements")
+            ArrayD::from_shape_vec(IxDyn(&shape.0), elements)
+                .expect("inference compared the numbers of elements")
         }
         match inputs[0] {
             Value::F32(x) => Value::F32(reshape(x, &output.shape)),

@@ -100,8 +100,10 @@ impl Window {
 
     /// Attributes for graph texts.
     pub(crate) fn attributes(&self) -> String {
-        let mut text =
-            format!(" kernel={}x{} stride={}x{}", self.kernel[0], self.kernel[1], self.stride[0], self.stride[1]);
+        let mut text = format!(
+            " kernel={}x{} stride={}x{}",
+            self.kernel[0], self.kernel[1], self.stride[0], self.stride[1]
+        );
         if self.dilation != [1, 1] {
             text.push_str(&format!(" dilation={}x{}", self.dilation[0], self.dilation[1]));
         }

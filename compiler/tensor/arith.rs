@@ -5,7 +5,15 @@
 //! shift; convolutions, additions) or once (fully connected); which one is an attribute of the operator.
 //!
 //! Source  TFLite 8-bit quantization specification; the rounding of each operator is that of LiteRT 2.3.0's
-//! reference kernels, frozen in `tests/golden/`.
+//! reference kernels, frozen in `tests/golden/` and demanded by `tests/golden.rs`:
+//!
+//! - CONV_2D, DEPTHWISE_CONV_2D and ADD round twice.
+//! - FULLY_CONNECTED rounds once. LiteRT multiplies by the factor in double and rounds ties away from zero;
+//!   [`Rounding::Single`] has a factor of 31 bits and rounds ties up. So they differ, by one, only for a negative
+//!   product on a tie, which takes a factor that is short in binary, and for a product within `2^-31` of its own
+//!   size of a tie.
+//! - AVERAGE_POOL_2D divides the sum of the integers as they are, zero point and all, ties away from zero.
+//! - Factors are products and quotients of the float32 scales in double, also where weights have one scale.
 
 use serde::{Deserialize, Serialize};
 
