@@ -18,7 +18,9 @@ pub(super) fn dot(rows: usize) -> String {
     for row in 0..rows {
         line(&format!("int32_t a{row} = *r{row};"));
     }
-    line(if pair { "const int8_t *w2 = w + 2 * stride;" } else { "(void)stride;" });
+    if pair {
+        line("const int8_t *w2 = w + 2 * stride;");
+    }
     line("while (x != end) {");
     line("  uint32_t even, odd, p, v;");
     line("  __asm__ volatile(\"ldr %1, [%2], #4\\n\\tsxtab16 %0, %3, %1\\n\\tsxtab16 %1, %3, %1, ror #8\"");
