@@ -17,3 +17,6 @@ pub use ir::{
 };
 pub use lower::{LowerError, lower};
 pub use verify::ProgramError;
+
+#[cfg(test)]
+mod tests;
