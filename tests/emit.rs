@@ -1,6 +1,9 @@
 //! Emitted C, compiled and run: on this machine with every compiler that is there, and on an emulated
 //! Cortex-M4. What a machine lacks is skipped with a note.
 
+#[path = "emit/lowered.rs"]
+mod lowered;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
@@ -435,7 +438,8 @@ fn compilers() -> Vec<HostCompiler> {
         for level in ["-O0", "-O3"] {
             let mut flags = STRICT_FLAGS.to_vec();
             // Traps need no run-time library, which clang's package may lack.
-            let trap = if name == "gcc" { "-fsanitize-undefined-trap-on-error" } else { "-fsanitize-trap=all" };
+            let trap =
+                if name == "gcc" { "-fsanitize-undefined-trap-on-error" } else { "-fsanitize-trap=all" };
             flags.extend([level, "-fsanitize=undefined", trap]);
             found.push(compiler(name, &flags));
         }
