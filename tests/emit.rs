@@ -3,6 +3,8 @@
 
 #[path = "emit/lowered.rs"]
 mod lowered;
+#[path = "emit/random.rs"]
+mod random;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -505,6 +507,10 @@ fn compile_and_run(files: &BTreeMap<String, Vec<u8>>, sources: &[&str], flags: &
 fn two_networks_link_and_errors_have_codes() {
     let parts = Parts::new();
     let mut files = emit_c(&parts.network("net")).files;
+    let page = String::from_utf8(files["README.md"].clone()).expect("text");
+    let example =
+        page.split("```").nth(1).and_then(|block| block.strip_prefix("c\n")).expect("an example in C");
+    files.insert("example.c".into(), example.as_bytes().to_vec());
     files.extend(emit_c(&parts.network("other")).files);
     let main = "
 #include \"net.h\"
@@ -512,6 +518,7 @@ fn two_networks_link_and_errors_have_codes() {
 #define CHECK(condition) checks += (condition) ? 0 : 1
 NET_ALIGNED static unsigned char arena[NET_ARENA_BYTES + 1];
 static const char *const labels[] = NET_LABELS;
+int classify(const net_raw_t *values);
 int main(void)
 {
     int checks = 0;
@@ -530,13 +537,26 @@ int main(void)
     CHECK(net_input(&ctx) == (net_input_t *)arena);
     CHECK(NET_INPUT_SCALE == 0.1f && NET_INPUT_ZERO_POINT == -7 && NET_OUTPUT_SCALE == 1e-5f);
     CHECK(sizeof labels / sizeof labels[0] == NET_OUTPUT_SIZE && labels[1][0] == '\"');
+    {
+        const net_raw_t raw[NET_RAW_SIZE] = {0.0f};
+        const int best = classify(raw);
+        CHECK(best >= 0 && best < NET_OUTPUT_SIZE);
+    }
     CHECK(net_test() == 0 && other_test() == 0);
     return checks;
 }
 ";
     files.insert("main.c".into(), main.into());
-    let sources =
-        ["main.c", "net.c", "net_weights.c", "net_test.c", "other.c", "other_weights.c", "other_test.c"];
+    let sources = [
+        "main.c",
+        "example.c",
+        "net.c",
+        "net_weights.c",
+        "net_test.c",
+        "other.c",
+        "other_weights.c",
+        "other_test.c",
+    ];
     assert_eq!(compile_and_run(&files, &sources, STRICT_FLAGS), 0);
 }
 

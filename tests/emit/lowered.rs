@@ -1,9 +1,9 @@
 //! A lowered network from end to end: interpreter, emitted C here, emitted C on the board.
 
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host};
-use nasc::emit::{GraphFile, Network, PlacedBuffer, Plan, emit_c, read_graph_file, write_graph_file};
+use nasc::emit::{GraphFile, Network, emit_c, read_graph_file, write_graph_file};
 use nasc::graph::{Graph, NodeId};
-use nasc::kernel::{Interpreter, Placement, lower};
+use nasc::kernel::{Interpreter, Placement, Program, lower};
 use nasc::ops::{
     Add, AvgPool2d, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, Input, Requant, Reshape, Window,
 };
@@ -98,6 +98,22 @@ fn network() -> Graph {
     b.graph
 }
 
+fn network_of<'a>(graph: &'a Graph, program: &'a Program, placement: &'a Placement) -> Network<'a> {
+    Network {
+        name: "lowered",
+        program,
+        offsets: &placement.offsets,
+        arena_bytes: placement.arena_bytes(program),
+        arena_align: 16,
+        input: graph.ty(graph.network_inputs()[0]),
+        output: graph.ty(graph.outputs()[0]),
+        raw: None,
+        macs: graph.macs().0,
+        golden: &[],
+        labels: &[],
+    }
+}
+
 #[test]
 fn a_lowered_network_gives_the_same_bytes_everywhere() {
     let graph = network();
@@ -115,20 +131,8 @@ fn a_lowered_network_gives_the_same_bytes_everywhere() {
                 outputs[0].as_i8().expect("bytes").iter().copied().collect()
             })
             .collect();
-        let arena_bytes = placement.arena_bytes(&program);
-        let network = Network {
-            name: "lowered",
-            program: &program,
-            offsets: &placement.offsets,
-            arena_bytes,
-            arena_align: 16,
-            input: graph.ty(graph.network_inputs()[0]),
-            output: graph.ty(graph.outputs()[0]),
-            raw: None,
-            macs: graph.macs().0,
-            golden: &[],
-            labels: &[],
-        };
+        let network = network_of(&graph, &program, &placement);
+        let arena_bytes = network.arena_bytes;
         let (bundle, interface) = (emit_c(&network), network.interface());
         for program in ["cc", "clang"].into_iter().filter(|program| find(program).is_some()) {
             let mut flags = STRICT_FLAGS.to_vec();
@@ -168,27 +172,8 @@ fn the_graph_file_gives_the_same_program() {
     let graph = network();
     let program = lower(&graph, Isa::Armv7em).expect("an int8 graph");
     let placement = Placement::disjoint(&program);
-    let buffers = program.buffers.iter().zip(&placement.offsets);
-    let file = GraphFile {
-        interface: nasc::emit::Interface {
-            name: "lowered".into(),
-            input_elements: 11 * 8 * 3,
-            output_elements: 5,
-            raw: false,
-        },
-        graph,
-        raw: None,
-        labels: vec![],
-        plan: Plan {
-            order: program.steps.iter().map(|step| step.node).collect(),
-            buffers: buffers
-                .map(|(b, &offset)| PlacedBuffer { name: b.name.clone(), offset, bytes: b.bytes() })
-                .collect(),
-            arena_bytes: placement.arena_bytes(&program),
-            arena_align: 16,
-        },
-        target: None,
-    };
+    let network = network_of(&graph, &program, &placement);
+    let file = GraphFile::new(&network, &graph, None);
     let back = read_graph_file("lowered.graph", &write_graph_file(&file)).expect("what was written");
     assert_eq!(lower(&back.graph, Isa::Armv7em).expect("an int8 graph"), program);
     assert_eq!(back.plan, file.plan);
