@@ -635,7 +635,10 @@ fn the_board_gives_the_same_bytes_and_the_image_the_promised_sizes() {
     let device = &run.measured.device;
     assert_eq!((device.mismatched_bytes, device.samples), (0, 25));
     assert_eq!((device.ctx_bytes, device.data_bytes, device.bss_bytes), (4, 0, 0));
-    assert!((400..20_000).contains(&device.instructions) && device.instructions.is_multiple_of(40), "{device:?}");
+    assert!(
+        (400..20_000).contains(&device.instructions) && device.instructions.is_multiple_of(40),
+        "{device:?}"
+    );
     assert!(device.stack_bytes > 8 && device.stack_bytes <= device.stack_bound_bytes, "{device:?}");
     assert!(device.stack_bound_bytes < 1024, "{device:?}");
     assert!((200..8000).contains(&device.text_bytes), "{device:?}");
