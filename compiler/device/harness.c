@@ -63,7 +63,9 @@ extern uint32_t bundle_data_load[], bundle_data_start[], bundle_data_end[];
 extern uint32_t bundle_bss_start[], bundle_bss_end[];
 extern uint32_t data_load[], data_start[], data_end[];
 extern uint32_t bss_start[], bss_end[];
-extern uint32_t stack_limit[], stack_top[];
+extern uint32_t stack_limit[];
+/* The first vector: an address that is no function, declared as one for the sake of the table. */
+extern void stack_top(void);
 
 static volatile uint32_t wraps;
 
@@ -206,7 +208,7 @@ static void systick(void)
 
 typedef void (*vector_t)(void);
 __attribute__((section(".vectors"), used)) static const vector_t vectors[16] = {
-    (vector_t)stack_top, reset, fault, fault, fault, fault, fault, 0,
+    stack_top, reset, fault, fault, fault, fault, fault, 0,
     0, 0, 0, fault, fault, 0, fault, systick,
 };
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::emit::{Interface, RawQuantizer};
+use crate::emit::{Golden, Interface, Network, RawQuantizer};
 use crate::graph::{Graph, NodeId};
 use crate::ops::Op;
 use crate::target::Target;
@@ -63,10 +63,38 @@ pub struct GraphFile {
     pub raw: Option<RawQuantizer>,
     /// Names of the classes.
     pub labels: Vec<String>,
+    /// Golden vectors, those of the self-test.
+    pub golden: Vec<Golden>,
     /// The plan.
     pub plan: Plan,
     /// What the code was made for.
     pub target: Option<Target>,
+}
+
+impl GraphFile {
+    /// The file that goes with a network's code; `graph` is what the network was lowered from.
+    pub fn new(network: &Network<'_>, graph: &Graph, target: Option<&Target>) -> GraphFile {
+        let program = network.program;
+        let buffers = program.buffers.iter().zip(network.offsets).map(|(buffer, &offset)| PlacedBuffer {
+            name: buffer.name.clone(),
+            offset,
+            bytes: buffer.bytes(),
+        });
+        GraphFile {
+            interface: network.interface(),
+            graph: graph.clone(),
+            raw: network.raw.cloned(),
+            labels: network.labels.to_vec(),
+            golden: network.golden.to_vec(),
+            plan: Plan {
+                order: program.steps.iter().map(|step| step.node).collect(),
+                buffers: buffers.collect(),
+                arena_bytes: network.arena_bytes,
+                arena_align: network.arena_align,
+            },
+            target: target.cloned(),
+        }
+    }
 }
 
 /// The fields of the document besides the graph.
@@ -75,6 +103,7 @@ struct Frame {
     interface: Interface,
     raw: Option<RawQuantizer>,
     labels: Vec<String>,
+    golden: Vec<Golden>,
     plan: Plan,
     target: Option<Target>,
 }
@@ -225,6 +254,7 @@ pub fn write_graph_file(file: &GraphFile) -> Vec<u8> {
         interface: file.interface.clone(),
         raw: file.raw.clone(),
         labels: file.labels.clone(),
+        golden: file.golden.clone(),
         plan: file.plan.clone(),
         target: file.target.clone(),
     };
@@ -266,16 +296,16 @@ fn parse(bytes: &[u8]) -> std::result::Result<GraphFile, String> {
         None => return Err("it has no version".into()),
     }
     let graph = read_graph(document.get("graph").unwrap_or(&Json::Null))?;
-    let Frame { interface, raw, labels, plan, target } =
+    let Frame { interface, raw, labels, golden, plan, target } =
         Frame::deserialize(&document).map_err(|error| error.to_string())?;
-    let file = GraphFile { interface, graph, raw, labels, plan, target };
+    let file = GraphFile { interface, graph, raw, labels, golden, plan, target };
     check_frame(&file)?;
     Ok(file)
 }
 
 /// What the parts say of each other.
 fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
-    let GraphFile { interface, graph, raw, labels, plan, .. } = file;
+    let GraphFile { interface, graph, raw, labels, golden, plan, .. } = file;
     crate::emit::check_name(&interface.name).map_err(|_| "its name is no C identifier".to_string())?;
     let (&[input], &[output]) = (graph.network_inputs().as_slice(), graph.outputs()) else {
         return Err("the graph has not one input and one output".into());
@@ -303,6 +333,10 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if !labels.is_empty() && labels.len() != interface.output_elements {
         return Err(format!("it has {} labels for {} outputs", labels.len(), interface.output_elements));
     }
+    let sizes = (interface.input_elements, interface.output_elements);
+    if golden.iter().any(|golden| (golden.input.len(), golden.output.len()) != sizes) {
+        return Err("a golden vector has another size than the network".into());
+    }
     let fits = |buffer: &PlacedBuffer| {
         buffer.offset.checked_add(buffer.bytes).is_some_and(|e| e <= plan.arena_bytes)
     };
@@ -326,7 +360,7 @@ fn to_hex(bytes: &[u8]) -> String {
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |c: u8| char::from(c).to_digit(16).map(|digit| digit as u8);
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
@@ -365,6 +399,7 @@ mod tests {
                 zero_point: -3,
             }),
             labels: vec!["yes".into(), "no".into()],
+            golden: vec![Golden { input: vec![1, -2, 127], output: vec![-128, 0] }],
             plan: Plan {
                 order: vec![3],
                 buffers: vec![PlacedBuffer { name: "x".into(), offset: 0, bytes: 3 }],
@@ -383,7 +418,7 @@ mod tests {
         assert_eq!(back.graph.to_text_with_labels(), file.graph.to_text_with_labels());
         assert_eq!(back.graph.constants(), file.graph.constants());
         assert_eq!((&back.interface, &back.raw, &back.labels), (&file.interface, &file.raw, &file.labels));
-        assert_eq!(back.plan, file.plan);
+        assert_eq!((&back.plan, &back.golden), (&file.plan, &file.golden));
         assert_eq!(write_graph_file(&back), bytes);
     }
 

@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod engine;
 mod network;
 mod optimizer;
+mod recalibrate;
 mod stream;
 pub mod tape;
 mod trainer;
@@ -16,6 +17,7 @@ mod trainer;
 pub use embedded::EmbeddedEngine;
 pub use network::{BatchStatistics, Mode, Network, predict, predict_with};
 pub use optimizer::{AdamW, Moments, schedule};
+pub use recalibrate::recalibrate;
 pub use stream::initial_weights;
 pub use trainer::{EpochReport, Recipe, State, Trainer, accuracy, smoothed_targets};
 

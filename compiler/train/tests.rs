@@ -352,9 +352,9 @@ fn sinusoids(count: usize, key: u64) -> (Value, Vec<u32>) {
     let labels: Vec<u32> = (0..count as u32).map(|i| i % 3).collect();
     let element = |i: usize| {
         let (sample, time, channel) = (i / 300, i / 12 % 25, i % 12);
-        let frequency = [0.08, 0.14, 0.2][labels[sample] as usize];
+        let frequency = [0.05, 0.14, 0.25][labels[sample] as usize];
         let turns = frequency * time as f64 + f64::from(phases[sample * 12 + channel]);
-        (turns * std::f64::consts::TAU).sin() as f32 + 0.5 * noise[i]
+        (turns * std::f64::consts::TAU).sin() as f32 + 0.4 * noise[i]
     };
     let elements = (0..count * 300).map(element).collect();
     (Value::from_f32(&[count, 25, 1, 12].into(), elements).expect("as many as the shape has"), labels)
@@ -372,7 +372,7 @@ fn weight_bits(weights: &Weights) -> Vec<u8> {
 #[test]
 fn a_small_network_learns_sinusoids() {
     let graph = network();
-    let (inputs, labels) = sinusoids(300, 100);
+    let (inputs, labels) = sinusoids(450, 100);
     let mut trainer = Trainer::new(&graph, recipe(20, 32), &inputs, &labels, 1).expect("all fits");
     let first = trainer.epoch().expect("finite");
     let mut last = first;
@@ -482,6 +482,35 @@ fn running_statistics_approach_those_of_the_data() {
     let get = |name: &str| weights[name].as_f32().expect("floats").iter().copied().collect::<Vec<f32>>();
     for (found, wanted) in get("0.mean").iter().chain(&get("0.variance")).zip([3.0, -1.0, 4.0, 1.0]) {
         assert!((found - wanted).abs() < 0.25 * f32::abs(wanted), "{found} {wanted}");
+    }
+}
+
+#[test]
+fn recalibration_brings_lost_statistics_back() {
+    let graph = network();
+    let (inputs, labels) = sinusoids(120, 100);
+    let mut trainer = Trainer::new(&graph, recipe(8, 32), &inputs, &labels, 1).expect("all fits");
+    while !trainer.finished() {
+        trainer.epoch().expect("finite");
+    }
+    let good = trainer.weights();
+    let mut lost = good.clone();
+    for (name, value) in &mut lost {
+        if name.ends_with("mean") || name.ends_with("variance") {
+            *value =
+                Value::from_f32(&value.shape(), vec![50.0; value.shape().elements()]).expect("its shape");
+        }
+    }
+    let share = |weights: &Weights| {
+        let outputs = predict(&graph, weights, &inputs).expect("all fits");
+        accuracy(&outputs, &labels).expect("a label for each")
+    };
+    let engine = EmbeddedEngine::new();
+    let found = recalibrate(&engine, &graph, &lost, &inputs, 50).expect("all fits");
+    assert!(share(&lost) < 0.5 && share(&found) > 0.9, "{} {}", share(&lost), share(&found));
+    for (name, value) in &good {
+        let kept = found[name] == *value;
+        assert_eq!(kept, !(name.ends_with("mean") || name.ends_with("variance")), "{name}");
     }
 }
 

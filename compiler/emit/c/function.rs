@@ -93,9 +93,8 @@ pub(super) fn micro(
     };
     let mut special = format!("{head}{{\n");
     for line in text.trim_matches('\n').lines() {
-        // Directives and labels of inline assembly stay where their author put them.
-        let indented = line.is_empty() || line.starts_with([' ', '#']);
-        writeln!(special, "{}{line}", if indented { "" } else { "    " }).expect("a String takes all");
+        let indent = if line.is_empty() || line.starts_with('#') { "" } else { "    " };
+        writeln!(special, "{indent}{line}").expect("a String takes all");
     }
     special.push_str("}\n");
     format!("{DSP_GUARD}\n{special}#else\n{portable}#endif\n")

@@ -137,9 +137,9 @@ impl Scope {
     }
 }
 
-/// Text for a comment: nothing in it ends the comment or the line.
+/// Text for a comment: nothing in it ends the comment or the line, since no `/` stays.
 pub(super) fn comment(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || " _.,:;()[]{}<>=+-'\"%#&|!".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || " _.,:;()[]{}<>=+-*'\"%#&|!".contains(c);
     text.chars().map(|c| if plain(c) { c } else { '_' }).collect()
 }
 
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn nothing_escapes_from_comments_and_strings() {
-        assert_eq!(comment("a*/ int x\n\\"), "a__ int x__");
+        assert_eq!(comment("a*/ int x\n\\"), "a*_ int x__");
         assert_eq!(string("a\"\\µ?"), "\"a\\042\\134\\302\\265\\077\"");
     }
 

@@ -67,5 +67,5 @@ fn table<'a>(context: &Context<'_>, out: &mut String, kind: &str, vectors: impl 
     let bodies: Vec<String> = vectors.map(|vector| format!("{{\n{}}},\n", rows(vector))).collect();
     let head = format!("\nstatic const @_{kind}_t @_golden_{kind}s[{}]", bodies.len());
     let size = format!("[$_{}_SIZE] = {{\n", kind.to_uppercase());
-    write!(out, "{}{}}};\n", context.fill(&(head + &size)), bodies.concat()).expect("a String takes all");
+    writeln!(out, "{}{}}};", context.fill(&(head + &size)), bodies.concat()).expect("a String takes all");
 }

@@ -182,6 +182,53 @@ proptest! {
         let found = engine.conv2d_weight_gradient(&dy, &x, &window);
         prop_assert_eq!(found.data(), &naive.weight_gradient(&dy, &x));
     }
+
+    #[test]
+    fn depthwise_convolutions_sum_in_the_stated_order(seed in 0u64..1 << 40) {
+        let engine = EmbeddedEngine::new();
+        let draw = &mut Draw { key: seed << 20 };
+        let (window, input, output) = draw.window();
+        let (n, c) = (draw.number(1, 9), draw.number(1, 11));
+        let [kh, kw] = window.kernel;
+        let x = draw.tensor(&[n, input[0], input[1], c]);
+        let (w, bias) = (draw.tensor(&[1, kh, kw, c]), draw.tensor(&[c]));
+        let dy = draw.tensor(&[n, output[0], output[1], c]);
+        let naive = Naive { window, input, output };
+        let (y, dx, dw) = naive.depthwise(&x, &w, &bias, &dy);
+        let found = engine.depthwise_conv2d(&x, &w, Some(&bias), &window);
+        prop_assert_eq!(found.data(), &y);
+        let found = engine.depthwise_conv2d_input_gradient(&dy, &w, &window, input);
+        prop_assert_eq!(found.data(), &dx);
+        let found = engine.depthwise_conv2d_weight_gradient(&dy, &x, &window);
+        prop_assert_eq!(found.data(), &dw);
+    }
+
+    #[test]
+    fn products_and_sums_of_rows_keep_the_stated_order(seed in 0u64..1 << 40) {
+        let engine = EmbeddedEngine::new();
+        let draw = &mut Draw { key: seed << 20 };
+        let (m, k, n) = (draw.number(1, 9), draw.number(1, 21), draw.number(1, 21));
+        let (a, b) = (draw.tensor(&[m, k]), draw.tensor(&[k, n]));
+        let chain = |i: usize| {
+            (0..k).fold(0.0f32, |sum, k_| a.data()[i / n * k + k_].mul_add(b.data()[k_ * n + i % n], sum))
+        };
+        let found = engine.gemm(&a, &b, Transposed::default(), None);
+        prop_assert_eq!(found.data(), &(0..m * n).map(chain).collect::<Vec<f32>>());
+
+        let (rows, c) = (draw.number(1, 3 * ROWS_CHUNK), draw.number(1, 5));
+        let x = draw.tensor(&[rows, c]);
+        let (mean, variance) = engine.batch_statistics(&x);
+        for channel in 0..c {
+            let column: Vec<f32> = x.data().iter().skip(channel).step_by(c).copied().collect();
+            let over = |f: &dyn Fn(f32, f32) -> f32| {
+                let part = |chunk: &[f32]| vec![chunk.iter().fold(0.0, |sum, &x| f(x, sum))];
+                tree::tree(column.chunks(ROWS_CHUNK).map(part).collect())[0] / rows as f32
+            };
+            let center = mean.data()[channel];
+            prop_assert_eq!(center, over(&|x, sum| sum + x));
+            prop_assert_eq!(variance.data()[channel], over(&|x, sum| (x - center).mul_add(x - center, sum)));
+        }
+    }
 }
 
 /// The statements of the trait, word for word.
@@ -254,6 +301,43 @@ impl Naive {
             out.extend(tree::tree(parts));
         }
         out
+    }
+}
+
+impl Naive {
+    /// Output and both gradients of a depthwise convolution.
+    fn depthwise(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: &Tensor,
+        dy: &Tensor,
+    ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        let ([n, height, width, c], [_, kh, kw, _]) = (x.nhwc(), w.nhwc());
+        let [ho, wo] = self.output;
+        // The output pixel and input pixel of each tap that reads inside, with their channel.
+        let mut taps = Vec::new();
+        for (sample, p, q, channel) in indices([n, ho, wo, c]) {
+            for (k, l, _, _) in indices([kh, kw, 1, 1]) {
+                let (y, x) = (self.place(0, p, k), self.place(1, q, l));
+                if (0..height as isize).contains(&y) && (0..width as isize).contains(&x) {
+                    let input = ((sample * height + y as usize) * width + x as usize) * c + channel;
+                    let output = ((sample * ho + p) * wo + q) * c + channel;
+                    taps.push((sample / SAMPLES_CHUNK, output, input, (k * kw + l) * c + channel));
+                }
+            }
+        }
+        let (mut y, mut dx) = (bias.data().repeat(n * ho * wo), vec![0.0f32; x.data().len()]);
+        let mut parts = vec![vec![0.0f32; w.data().len()]; n.div_ceil(SAMPLES_CHUNK)];
+        for &(chunk, output, input, tap) in &taps {
+            y[output] = x.data()[input].mul_add(w.data()[tap], y[output]);
+            parts[chunk][tap] = dy.data()[output].mul_add(x.data()[input], parts[chunk][tap]);
+        }
+        taps.sort_by_key(|&(_, _, input, tap)| (input, tap));
+        for &(_, output, input, tap) in &taps {
+            dx[input] = dy.data()[output].mul_add(w.data()[tap], dx[input]);
+        }
+        (y, dx, tree::tree(parts))
     }
 }
 
