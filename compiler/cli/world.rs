@@ -143,7 +143,7 @@ impl Progress for Bars {
             return;
         }
         state.done += 1;
-        state.best = state.best.max(accuracy);
+        state.best = state.best.into_iter().chain(accuracy).reduce(f64::max);
         let best = state.best.map(|best| format!("best {:.2} %", best * 100.0)).unwrap_or_default();
         if state.bar.is_hidden() {
             let result = match accuracy {

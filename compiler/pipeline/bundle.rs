@@ -95,32 +95,12 @@ fn files(
         labels: &lock.classes,
     };
     let mut bundle = emit::emit_c(&emitted);
-    let file = GraphFile {
-        interface: emitted.interface(),
-        graph: network.graph.clone(),
-        raw: Some(network.raw.clone()),
-        labels: lock.classes.clone(),
-        plan: plan_of(deployment, target),
-        target: Some(target.clone()),
-    };
+    let file = GraphFile::new(&emitted, &network.graph, Some(target));
     bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
     bundle.files.insert(golden_name(name), golden_bytes(&network.golden));
     let text = serde_json::to_string_pretty(report).expect("plain data serializes") + "\n";
     bundle.add("report.json", text);
     bundle
-}
-
-fn plan_of(deployment: &Deployment, target: &Target) -> emit::Plan {
-    let program = &deployment.program;
-    let placed = program.buffers.iter().zip(&deployment.plan.offsets).map(|(buffer, &offset)| {
-        emit::PlacedBuffer { name: buffer.name.clone(), offset, bytes: buffer.bytes() }
-    });
-    emit::Plan {
-        order: program.steps.iter().map(|step| step.node).collect(),
-        buffers: placed.collect(),
-        arena_bytes: deployment.plan.arena_bytes,
-        arena_align: target.align,
-    }
 }
 
 /// The file of golden vectors in a bundle.
