@@ -1,5 +1,6 @@
 //! From a stored network to the files of a bundle.
 
+use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
 use crate::emit::{self, Bundle, GraphFile, Network};
 use crate::estimate::Deployment;
@@ -29,9 +30,20 @@ pub struct Emitted {
 }
 
 /// Makes the bundle of a locked network for a target. It depends on nothing but the arguments.
-pub fn emit(program: &Program, lock: &Lock, network: &StoredNetwork, target: &Target, name: &str) -> Emitted {
+///
+/// # Errors
+/// E0902 when the network cannot be lowered, as only a damaged weights file has it.
+pub fn emit(
+    program: &Program,
+    lock: &Lock,
+    network: &StoredNetwork,
+    target: &Target,
+    name: &str,
+) -> Result<Emitted, Diagnostic> {
     let raw_bytes = raw_table_bytes(program.space.input[2]);
-    let deployment = Passes { effort: Effort::Final }.deploy(&network.graph, target, raw_bytes);
+    let deployment = Passes { effort: Effort::Final }
+        .deploy(&network.graph, target, raw_bytes)
+        .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;
     let quality = &lock.networks[&lock.targets[&target.name]].quality;
     let samples = quality.test_samples;
     let share = |right: usize| right as f64 / samples.max(1) as f64;
@@ -61,7 +73,7 @@ pub fn emit(program: &Program, lock: &Lock, network: &StoredNetwork, target: &Ta
         },
     };
     let bundle = files(lock, network, target, name, &deployment, &report);
-    Emitted { bundle, report, deployment }
+    Ok(Emitted { bundle, report, deployment })
 }
 
 fn files(

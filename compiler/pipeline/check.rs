@@ -181,7 +181,8 @@ fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) 
     let raw = raw_table_bytes(program.space.input[2]);
     let estimates: Vec<_> = graphs
         .iter()
-        .map(|graph| passes.deploy(&passes.skeleton(graph), target, raw).estimate)
+        .filter_map(|graph| passes.deploy(&passes.skeleton(graph), target, raw).ok())
+        .map(|deployment| deployment.estimate)
         .collect();
     let bounds = |value: fn(&crate::estimate::Estimate) -> u64| {
         let values = estimates.iter().map(value);

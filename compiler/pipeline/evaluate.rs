@@ -51,9 +51,10 @@ impl Evaluated {
 
 fn network(graph: &crate::graph::Graph, raw: &data::RawQuantizer) -> Result<IntegerNetwork, Diagnostic> {
     let passes = Passes { effort: Effort::Search };
-    let deployment = passes.deploy(graph, &host_view(), 0);
-    IntegerNetwork::new(graph.clone(), raw.clone(), &deployment)
-        .map_err(|error| Diagnostic::error(Code::TOOL_FAILED, error))
+    passes
+        .deploy(graph, &host_view(), 0)
+        .and_then(|deployment| IntegerNetwork::new(graph.clone(), raw.clone(), &deployment))
+        .map_err(|error| Diagnostic::error(Code::BUNDLE, format!("the network cannot be run: {error}")))
 }
 
 /// Evaluates the network that a spec's lock has for a target (the first one by default) on the test part of the

@@ -88,8 +88,11 @@ impl Passes {
     }
 
     /// Kernels, plan and costs of an integer graph.
-    pub fn deploy(self, graph: &Graph, target: &Target, raw_table_bytes: u64) -> Deployment {
-        checked("kernel", estimate::deploy(graph, target, raw_table_bytes, self.effort))
+    ///
+    /// # Errors
+    /// When a layer's sums may not fit 32 bits, which no skeleton has and hardly any trained network.
+    pub fn deploy(self, graph: &Graph, target: &Target, raw_table_bytes: u64) -> Result<Deployment, String> {
+        estimate::deploy(graph, target, raw_table_bytes, self.effort)
     }
 }
 
@@ -135,7 +138,8 @@ impl Passes {
     pub fn text(self, graph: &Graph, target: &Target, raw_table_bytes: u64, stage: Stage) -> String {
         let float = || self.float(graph).graph;
         let quantized = || checked("quantize", quantize::skeleton(&float()));
-        let deployed = || self.deploy(&self.integer(&quantized()), target, raw_table_bytes);
+        let deployed =
+            || checked("kernel", self.deploy(&self.integer(&quantized()), target, raw_table_bytes));
         match stage {
             Stage::Instantiate => graph.to_text_with_labels(),
             Stage::RewriteFloat => float().to_text_with_labels(),

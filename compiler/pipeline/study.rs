@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
 use crate::diagnostic::Diagnostic;
 use crate::elaborate::{Metric, Program, Requirement, Source};
-use crate::estimate::{Deployment, Estimate};
+use crate::estimate::Estimate;
 use crate::graph::{Graph, Weights};
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
@@ -128,12 +128,12 @@ impl Study<'_> {
         let search = Passes { effort: Effort::Search };
         let skeleton = search.skeleton(graph);
         for target in self.targets {
-            let mut deployment = search.deploy(&skeleton, target, self.raw_table_bytes());
+            let mut deployment = search.deploy(&skeleton, target, self.raw_table_bytes())?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, self.raw_table_bytes());
+                deployment = last.deploy(&last.skeleton(graph), target, self.raw_table_bytes())?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 return Err(format!("{} on {}", requirement_text(requirement), target.name));
@@ -170,7 +170,7 @@ impl Study<'_> {
         let samples = self.data.train.select(&(0..samples).collect::<Vec<usize>>());
         let integer = passes.quantized(graph, weights, &samples.inputs)?;
         let raw = raw_quantizer(&integer, &self.data.standardization)?;
-        let deployment: Deployment = passes.deploy(&integer, &host_view(), self.raw_table_bytes());
+        let deployment = passes.deploy(&integer, &host_view(), self.raw_table_bytes())?;
         IntegerNetwork::new(integer, raw, &deployment)
     }
 }

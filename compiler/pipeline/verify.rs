@@ -69,7 +69,9 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
     let bundle = device::read_bundle(folder)?;
     let golden = golden(&bundle, &file, folder)?;
     let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
-    let deployment = Passes { effort: Effort::Final }.deploy(&file.graph, &target, 0);
+    let deployment = Passes { effort: Effort::Final }
+        .deploy(&file.graph, &target, 0)
+        .map_err(|error| damaged(folder, &error))?;
     let mut check = Check { golden: &golden, ways: Vec::new() };
     host_side(&mut check, &file, &deployment)?;
     if !emulator_only {

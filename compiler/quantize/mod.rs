@@ -229,6 +229,3 @@ impl Builder<'_> {
         self.add(Constant { name, ty }, &[])
     }
 }
-
-#[cfg(test)]
-mod tests;
