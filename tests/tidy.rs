@@ -21,6 +21,8 @@ const OUTSIDE_WORLD: &[&str] =
 const OUTSIDE_WORLD_FILES: &[&str] = &["compiler/main.rs", "compiler/build.rs"];
 /// What says that a path belongs to one machine.
 const MACHINE_PATHS: &[&str] = &["/work/", "/root/", "/home/", "/tmp/bash"];
+/// Remarks that say that code is not finished.
+const LEFT_OVER: &[&str] = &["TODO", "FIXME", "XXX", "TEMP"];
 /// The words of an operator's documentation, in order.
 const OPERATOR_WORDS: &[&str] = &["Shapes", "Types", "Cost", "Errors", "Source"];
 
@@ -476,7 +478,15 @@ fn no_path_belongs_to_one_machine() {
 #[test]
 fn nothing_is_left_to_do() {
     let mut offences = Vec::new();
+    let this = root().join("tests/tidy.rs");
     for code in ["compiler", "tests"].into_iter().flat_map(rust_files) {
+        // These words stand in comments, so the text is searched as it is written.
+        let written = read(&code.path);
+        for needle in LEFT_OVER.iter().filter(|_| code.path != this) {
+            for at in words(&written, needle).filter(|&at| word_at(&written, at) == *needle) {
+                offences.push(format!("{}: `{needle}`", code.place(at)));
+            }
+        }
         for needle in ["todo!", "unimplemented!", "#[ignore", "#[should_panic"] {
             for (at, _) in code.text.match_indices(needle) {
                 offences.push(format!("{}: `{needle}`", code.place(at)));
@@ -558,4 +568,33 @@ fn rust_is_formatted() {
         offences.push(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     refuse(&offences, "Run `cargo fmt`.");
+}
+
+#[test]
+fn the_readme_shows_the_example_as_it_is() {
+    let readme = read(&root().join("README.md"));
+    let shown = readme.split("```nas\n").nth(1).and_then(|rest| rest.split("```").next());
+    let example = read(&root().join("examples/vowels/vowels.nas"));
+    assert_eq!(
+        shown,
+        Some(example.as_str()),
+        "README.md shows another spec than examples/vowels/vowels.nas: copy the file into the README"
+    );
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut offences = Vec::new();
+    let pages = tracked().into_iter().filter(|path| has_extension(path, "md"));
+    for path in pages.chain([root().join("README.md")]) {
+        let text = read(&path);
+        for (at, _) in text.match_indices("](") {
+            let link = text[at + 2..].split([')', '#']).next().unwrap_or_default();
+            let elsewhere = link.is_empty() || link.contains("://") || link.contains(char::is_whitespace);
+            if !elsewhere && !path.with_file_name(link).exists() {
+                offences.push(format!("{}:{}: there is no `{link}`", shown(&path), line_of(&text, at)));
+            }
+        }
+    }
+    refuse(&offences, "Correct the link; it is relative to the file it stands in.");
 }
