@@ -434,6 +434,27 @@ fn operators_are_documented() {
     );
 }
 
+/// What is wrong with a snapshot: it stands beside the `.nas` case it is of, or in insta's folder `snapshots`, where
+/// its head names the test file and its own name ends with a name from that file.
+fn orphaned(snapshot: &Path, stem: &str) -> Option<String> {
+    let case = format!("{}.nas", stem.split('.').next().unwrap_or(stem));
+    if snapshot.with_file_name(&case).is_file() {
+        return None;
+    }
+    if snapshot.parent().is_none_or(|folder| !folder.ends_with("snapshots")) {
+        return Some(format!("there is no `{case}` beside it"));
+    }
+    let text = read(snapshot);
+    let source = text.lines().find_map(|line| line.strip_prefix("source: ")).unwrap_or("no `source:`");
+    let name = stem.rsplit("__").next().unwrap_or(stem);
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('-');
+    match fs::read_to_string(root().join(source)) {
+        Err(_) => Some(format!("its test file is gone: {source}")),
+        Ok(test) if !test.contains(name) => Some(format!("{source} speaks of no `{name}`")),
+        Ok(_) => None,
+    }
+}
+
 #[test]
 fn snapshots_have_their_case() {
     let folders = ["compiler", "examples", "stdlib", "tests"];
@@ -442,11 +463,8 @@ fn snapshots_have_their_case() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".snap.new") || name.ends_with(".pending-snap") {
             offences.push(format!("{}: a snapshot that nobody has looked at", shown(&path)));
-        } else if let Some(stem) = name.strip_suffix(".snap") {
-            let case = stem.split('.').next().unwrap_or(stem);
-            if !path.with_file_name(format!("{case}.nas")).is_file() {
-                offences.push(format!("{}: there is no `{case}.nas` beside it", shown(&path)));
-            }
+        } else if let Some(why) = name.strip_suffix(".snap").and_then(|stem| orphaned(&path, stem)) {
+            offences.push(format!("{}: {why}", shown(&path)));
         }
     }
     refuse(&offences, "Look at a new snapshot and rename it to `.snap`, or remove what has no case.");
