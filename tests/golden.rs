@@ -91,7 +91,7 @@ fn other_rounding_fails(stem: &str, op: impl Fn(&Case) -> Op) {
         let found = case.evaluate(&op(&case));
         wrong += found.iter().zip(&case.output.data).filter(|(a, b)| a != b).count();
     }
-    assert!(wrong > 20, "{stem}: the other rounding is wrong in {wrong} elements only");
+    assert!(wrong >= 5, "{stem}: the other rounding is wrong in {wrong} elements only");
 }
 
 fn conv2d(case: &Case, rounding: Rounding) -> Op {

@@ -47,8 +47,11 @@ impl Loaded {
         if diagnostics.has_errors() {
             // What parsed is understood too, so that one run shows mistakes of both kinds.
             let (_, more) = elaborate::elaborate(&mut sources, &ast);
-            let known: Vec<Diagnostic> =
-                more.0.into_iter().filter(|d| d.code != Code::MISSING && d.code != Code::UNKNOWN_NAME).collect();
+            let known: Vec<Diagnostic> = more
+                .0
+                .into_iter()
+                .filter(|d| d.code != Code::MISSING && d.code != Code::UNKNOWN_NAME)
+                .collect();
             diagnostics.extend(Diagnostics(known));
             diagnostics.sort();
             return Err(Failure { sources, diagnostics });
@@ -57,7 +60,9 @@ impl Loaded {
         diagnostics.extend(more);
         diagnostics.sort();
         match program {
-            Some(program) if !diagnostics.has_errors() => Ok(Loaded { sources, program, warnings: diagnostics }),
+            Some(program) if !diagnostics.has_errors() => {
+                Ok(Loaded { sources, program, warnings: diagnostics })
+            }
             _ => Err(Failure { sources, diagnostics }),
         }
     }
@@ -215,7 +220,8 @@ pub(crate) fn must_fit(
     if let Some(span) = requirement.span {
         diagnostic = diagnostic.at(span, "required here");
     }
-    Err(diagnostic.help("run without `--locked`, so that a smaller network can be searched, or raise the limit"))
+    Err(diagnostic
+        .help("run without `--locked`, so that a smaller network can be searched, or raise the limit"))
 }
 
 /// The text of a stage of a random point of a spec's space: what `--emit ir:after=STAGE` shows before anything
@@ -236,5 +242,10 @@ pub fn stage_text(
     let graph = (0..DRAWN)
         .find_map(|_| space::instantiate(&program.space, &space::sample(&program.space, &mut rng)).ok())
         .ok_or_else(|| loaded.failure(Diagnostic::error(Code::NO_VALID_NETWORK, "no point is a network")))?;
-    Ok(Passes { effort: Effort::Final }.text(&graph, targets[0], raw_table_bytes(program.space.input[2]), stage))
+    Ok(Passes { effort: Effort::Final }.text(
+        &graph,
+        targets[0],
+        raw_table_bytes(program.space.input[2]),
+        stage,
+    ))
 }

@@ -215,8 +215,7 @@ fn constants_of(name: &str, tensors: &Weights) -> serde_json::Value {
     for (tensor, value) in tensors {
         if let Some(constant) = tensor.strip_prefix(&prefix) {
             let data: String = value.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            let text =
-                serde_json::json!({ "dtype": value.dtype(), "shape": value.shape(), "data": data });
+            let text = serde_json::json!({ "dtype": value.dtype(), "shape": value.shape(), "data": data });
             constants.insert(constant.to_owned(), text);
         }
     }
