@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::elaborate::scope::{Scope, twice, unknown};
+use crate::elaborate::scope::{Scope, is_meant, twice, unknown};
 use crate::elaborate::units::{self, Dimension};
 use crate::source::Span;
 use crate::space::{Expr, Value};
@@ -15,6 +15,8 @@ pub(super) struct Fields<'a> {
     what: String,
     span: Span,
     entries: IndexMap<&'a str, &'a ast::Expr>,
+    /// Names that are not known, and an empty one for each value without a name.
+    strays: Vec<String>,
 }
 
 /// What the readers need besides the fields.
@@ -46,7 +48,10 @@ impl<'a> Fields<'a> {
             context.out.push(error.help(format!("arguments are {}", known.join(", "))));
         }
         let entries = call.args.iter().filter_map(|arg| Some((arg.name.as_ref()?, &arg.value)));
-        Fields::new(format!("`{}`", call.name.text), call.span, entries, known, context)
+        let mut fields = Fields::new(format!("`{}`", call.name.text), call.span, entries, known, context);
+        let unnamed = call.args.iter().filter(|arg| arg.name.is_none());
+        fields.strays.extend(unnamed.map(|_| String::new()));
+        fields
     }
 
     fn new(
@@ -57,9 +62,11 @@ impl<'a> Fields<'a> {
         context: &mut Context<'_>,
     ) -> Fields<'a> {
         let mut entries = IndexMap::new();
+        let mut strays = Vec::new();
         let mut places: IndexMap<&str, Span> = IndexMap::new();
         for (name, value) in given {
             if !known.contains(&name.text.as_str()) {
+                strays.push(name.text.clone());
                 let kind = format!("key of {what}:");
                 context.out.push(unknown(&kind, &name.text, name.span, known.iter().copied()));
             } else if let Some(&first) = places.get(name.text.as_str()) {
@@ -69,7 +76,7 @@ impl<'a> Fields<'a> {
                 entries.insert(name.text.as_str(), value);
             }
         }
-        Fields { what, span, entries }
+        Fields { what, span, entries, strays }
     }
 
     /// A value that may be left out.
@@ -85,7 +92,7 @@ impl<'a> Fields<'a> {
         context: &mut Context<'_>,
     ) -> Option<&'a ast::Expr> {
         let found = self.optional(key);
-        if found.is_none() {
+        if found.is_none() && !is_meant(&self.strays, key) {
             let error = Diagnostic::error(Code::MISSING, format!("{} needs `{key}`", self.what));
             let error = error.at(self.span, format!("`{key}` is missing"));
             context.out.push(error.help(format!("write `{key}: {example}`")));

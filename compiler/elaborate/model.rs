@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::layers::{self, Default, Kind, Row};
 use crate::elaborate::library::Library;
-use crate::elaborate::scope::{Binding, Scope, twice, unknown};
+use crate::elaborate::scope::{Binding, Scope, is_meant, twice, unknown};
 use crate::elaborate::value::{self, Place};
 use crate::source::Span;
 use crate::space::{
@@ -21,6 +21,9 @@ const MAX_DEPTH: usize = 100;
 
 /// Repetitions; more is refused.
 const MAX_REPEAT: i64 = 256;
+
+/// Decisions of one space; more is refused.
+const MAX_DECISIONS: usize = 4096;
 
 /// Builds the space of `model`; the mistakes go to `out`. The space is of use only without errors.
 pub(super) fn build(library: &Library, model: &ast::Definition, out: &mut Diagnostics) -> (Space, Scope) {
@@ -178,7 +181,20 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    fn too_many_decisions(&mut self, span: Span) -> bool {
+        if self.space.decisions.len() <= MAX_DECISIONS || self.full {
+            return self.full;
+        }
+        self.full = true;
+        let message = format!("the space has more than {MAX_DECISIONS} decisions");
+        self.out.push(Diagnostic::error(Code::TOO_LARGE, message).at(span, "the limit is met here"));
+        true
+    }
+
     fn bind(&mut self, item: &ast::Let, region: RegionId) {
+        if self.too_many_decisions(item.name.span) {
+            return;
+        }
         if let Err(error) = value::bind(item, &mut self.scope, (&mut self.space, region)) {
             // Later uses of the name would only repeat the mistake.
             let (expr, quantity) = (Some(Expr::Value(Value::Int(1))), None);
@@ -206,6 +222,9 @@ impl Builder<'_> {
     /// Adds a region, or tells once that the space is too large.
     fn add(&mut self, parent: RegionId, kind: RegionKind, name: &str, span: Span) -> Option<RegionId> {
         if self.full {
+            return None;
+        }
+        if self.too_many_decisions(span) {
             return None;
         }
         if self.space.regions().node_count() >= MAX_REGIONS {
@@ -368,11 +387,18 @@ impl Builder<'_> {
         });
     }
 
-    /// The arguments of a call by name; those that are unknown, unnamed or given twice are told.
-    fn arguments<'c>(&mut self, call: &'c ast::Call, known: &[&str]) -> IndexMap<&'c str, &'c ast::Arg> {
+    /// The arguments of a call by name; those that are unknown, unnamed or given twice are told. The names of the
+    /// unknown come second, empty for the unnamed.
+    fn arguments<'c>(
+        &mut self,
+        call: &'c ast::Call,
+        known: &[&str],
+    ) -> (IndexMap<&'c str, &'c ast::Arg>, Vec<String>) {
+        let mut strays = Vec::new();
         let mut arguments: IndexMap<&str, &ast::Arg> = IndexMap::new();
         for arg in &call.args {
             let Some(name) = &arg.name else {
+                strays.push(String::new());
                 let message = format!("the arguments of `{}` have names", call.name.text);
                 let error =
                     Diagnostic::error(Code::MISSING, message).at(arg.value.span, "no name before this");
@@ -383,6 +409,7 @@ impl Builder<'_> {
                 continue;
             };
             if !known.contains(&name.text.as_str()) {
+                strays.push(name.text.clone());
                 let what = format!("argument of `{}`:", call.name.text);
                 self.out.push(unknown(&what, &name.text, name.span, known.iter().copied()));
                 continue;
@@ -394,7 +421,7 @@ impl Builder<'_> {
                 }
             }
         }
-        arguments
+        (arguments, strays)
     }
 
     fn layer(&mut self, row: &'static Row, call: &ast::Call, parent: RegionId) {
@@ -402,13 +429,13 @@ impl Builder<'_> {
         let kind = RegionKind::Layer(Layer::Identity);
         let Some(region) = self.add(parent, kind, row.name, call.span) else { return };
         let known: Vec<&str> = row.parameters.iter().map(|parameter| parameter.name).collect();
-        let given = self.arguments(call, &known);
+        let (given, strays) = self.arguments(call, &known);
         let mut arguments: Vec<Argument> = Vec::new();
         let mut whole = true;
         for parameter in row.parameters {
             let argument = match given.get(parameter.name) {
                 Some(arg) => self.argument(row, parameter.name, parameter.kind, &arg.value, region),
-                None => self.default(row, parameter, &arguments, call),
+                None => self.default(row, parameter, &arguments, (call, &strays)),
             };
             whole &= argument.is_some();
             let nothing = || Argument { expr: Expr::Value(Value::Int(1)), span: call.span };
@@ -424,7 +451,7 @@ impl Builder<'_> {
         row: &Row,
         parameter: &layers::Parameter,
         before: &[Argument],
-        call: &ast::Call,
+        (call, strays): (&ast::Call, &[String]),
     ) -> Option<Argument> {
         let expr = match parameter.default {
             Default::Int(value) => Expr::Value(Value::Int(value)),
@@ -433,6 +460,7 @@ impl Builder<'_> {
                 let position = row.parameters.iter().position(|parameter| parameter.name == other);
                 before[position.expect("the table names a parameter before this one")].expr.clone()
             }
+            Default::None if is_meant(strays, parameter.name) => return None,
             Default::None => {
                 let message = format!("`{}` needs the argument `{}`", row.name, parameter.name);
                 let label = format!("`{}` is missing", parameter.name);
@@ -496,7 +524,7 @@ impl Builder<'_> {
         let name = &definition.name.text;
         let Some(region) = self.add(parent, RegionKind::Sequence, name, call.span) else { return };
         let known: Vec<&str> = definition.params.iter().map(|param| param.name.text.as_str()).collect();
-        let given = self.arguments(call, &known);
+        let (given, strays) = self.arguments(call, &known);
         let mut inner = self.scopes[callee.module].clone();
         inner.enter();
         for param in &definition.params {
@@ -504,6 +532,7 @@ impl Builder<'_> {
                 Some(arg) => self.block_argument(param, &arg.value, &self.scope.clone(), region),
                 None => match &param.default {
                     Some(default) => self.block_argument(param, default, &inner, region),
+                    None if is_meant(&strays, &param.name.text) => None,
                     None => {
                         let message = format!("`{name}` needs the argument `{}`", param.name.text);
                         let error = Diagnostic::error(Code::MISSING, message)

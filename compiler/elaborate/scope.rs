@@ -1,5 +1,7 @@
 //! Names in scope.
 
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
@@ -22,13 +24,14 @@ pub(super) struct Binding {
 /// The names of one place. A name is declared once in a body; a body further in may declare it anew.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
-    frames: Vec<IndexMap<String, Binding>>,
+    // Shared, since every call of a block starts from the names of its file.
+    frames: Vec<Rc<IndexMap<String, Binding>>>,
 }
 
 impl Scope {
     /// Opens a body.
     pub(super) fn enter(&mut self) {
-        self.frames.push(IndexMap::new());
+        self.frames.push(Rc::default());
     }
 
     /// Closes the innermost body.
@@ -55,7 +58,7 @@ impl Scope {
         if self.frames.is_empty() {
             self.enter();
         }
-        let frame = self.frames.last_mut().expect("there is one");
+        let frame = Rc::make_mut(self.frames.last_mut().expect("there is one"));
         if let Some(earlier) = frame.get(&name.text) {
             return Err(twice(&name.text, name.span, earlier.span));
         }
@@ -63,10 +66,10 @@ impl Scope {
         Ok(())
     }
 
-    /// E0201 for a name that nothing declares.
-    pub(super) fn unknown(&self, name: &str, span: Span) -> Diagnostic {
-        let known = self.frames.iter().flat_map(|frame| frame.keys()).map(String::as_str);
-        unknown("value", name, span, known)
+    /// E0201 for a name that nothing declares and that is none of `words`.
+    pub(super) fn unknown(&self, name: &str, span: Span, words: &[&str]) -> Diagnostic {
+        let declared = self.frames.iter().flat_map(|frame| frame.keys()).map(String::as_str);
+        unknown("value", name, span, declared.chain(words.iter().copied()))
     }
 }
 
@@ -92,4 +95,10 @@ pub(super) fn unknown<'a>(
         None if !known.is_empty() && known.len() <= 16 => error.help(format!("known: {}", known.join(", "))),
         None => error,
     }
+}
+
+/// Whether `key` is missing only because it was misspelt or stands without its name: one of `strays`, the names
+/// that were not known (empty for none), is near it.
+pub(super) fn is_meant(strays: &[String], key: &str) -> bool {
+    strays.iter().any(|stray| stray.is_empty() || nearest(stray, [key]).is_some())
 }

@@ -156,6 +156,26 @@ fn blocks_come_from_files_beside_the_spec() {
     assert_eq!(program.space.decisions.iter().filter(|decision| decision.name == "k").count(), 1);
 }
 
+#[test]
+fn what_grows_without_bound_is_refused() {
+    let told = |text: &str| {
+        let (_, program, diagnostics) = run(text, &Options::default());
+        assert!(program.is_none());
+        let messages = diagnostics.0.into_iter().map(|d| format!("{}: {}", d.code, d.message));
+        messages.collect::<Vec<String>>()
+    };
+    let doubled: String = (1..60).map(|i| format!("let w{i} = w{0} + w{0}\n", i - 1)).collect();
+    let text = SPEC.replace("param side", &format!("let w0 = width\n{doubled}param side"));
+    assert_eq!(told(&text)[0], "E0403: this value has more than 64 parts once its names are replaced");
+    let many: String = (0..9000).map(|i| format!("let w{i} = {{1, 2}}\n")).collect();
+    let text = SPEC.replace("param side", &format!("{many}param side"));
+    assert!(told(&text).contains(&"E0403: the space has more than 4096 decisions".to_owned()));
+    let blocks: String = (1..200).map(|i| format!("block b{i} {{ b{} }}\n", i - 1)).collect();
+    let text = SPEC.replace("param side", &format!("block b0 {{ relu }}\n{blocks}param side"));
+    let text = text.replace("  global_avg_pool", "  b199\n  global_avg_pool");
+    assert_eq!(told(&text), ["E0403: more than 100 regions inside one another"]);
+}
+
 /// Every value that `low..high step step` holds, by the words of the language's definition.
 fn brute_force(low: i64, high: i64, step: i64, factor: bool) -> Option<Vec<Value>> {
     let mut values = vec![low];

@@ -159,7 +159,7 @@ pub(super) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Quantity, Diagnosti
             Some(_) => {
                 Err(not_a_number(expr).note("decisions belong to the model; this place needs a fixed value"))
             }
-            None => Err(scope.unknown(name, expr.span)),
+            None => Err(scope.unknown(name, expr.span, &[])),
         },
         ExprKind::Range(_) | ExprKind::Set(_) => {
             Err(not_a_number(expr).note("decisions belong to the model; this place needs a fixed value"))

@@ -16,7 +16,10 @@ use crate::syntax::print_expr;
 const MAX_OPTIONS: usize = 4096;
 
 /// Combinations of decisions that a value is checked for; beyond, only the ends of their domains are.
-const MAX_COMBINATIONS: usize = 4096;
+const MAX_COMBINATIONS: usize = 1024;
+
+/// Nodes of one expression after names are replaced; more is refused, since `let`s can double it line by line.
+const MAX_NODES: usize = 64;
 
 /// Largest extent, count or number of channels.
 pub(super) const MAX_COUNT: i64 = 1 << 20;
@@ -52,14 +55,14 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
                 binding.expr.clone().ok_or_else(|| unit_found(expr).at(binding.span, "declared here"))
             }
             None if WORDS.contains(&name.as_str()) => Ok(Expr::Value(Value::Text(name.clone()))),
-            None => Err(place.scope.unknown(name, expr.span)),
+            None => Err(place.scope.unknown(name, expr.span, &WORDS)),
         },
         ExprKind::Text(text) => Err(Diagnostic::error(Code::TYPE, "a model takes no quoted text")
             .at(expr.span, "expected a number or a word")
             .help(format!("words stand without quotes: `{text}`"))),
         ExprKind::Tuple(values) => {
             let values = values.iter().map(|value| lower(value, place)).collect::<Result<Vec<_>, _>>()?;
-            Ok(tuple(values))
+            small(tuple(values), expr.span)
         }
         ExprKind::Negate(operand) => {
             let operand = number(operand, place)?;
@@ -103,6 +106,30 @@ fn tuple(values: Vec<Expr>) -> Expr {
     }
 }
 
+/// Refuses an expression of more than [`MAX_NODES`] nodes.
+fn small(expr: Expr, span: Span) -> Result<Expr, Diagnostic> {
+    if nodes(&expr) <= MAX_NODES {
+        return Ok(expr);
+    }
+    let message = format!("this value has more than {MAX_NODES} parts once its names are replaced");
+    Err(Diagnostic::error(Code::TOO_LARGE, message).at(span, ""))
+}
+
+fn nodes(expr: &Expr) -> usize {
+    fn of_value(value: &Value) -> usize {
+        match value {
+            Value::Tuple(parts) => 1 + parts.iter().map(of_value).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    match expr {
+        Expr::Value(value) => of_value(value),
+        Expr::Decision(_) => 1,
+        Expr::Binary(_, left, right) => 1 + nodes(left) + nodes(right),
+        Expr::Tuple(parts) => 1 + parts.iter().map(nodes).sum::<usize>(),
+    }
+}
+
 fn fixed(expr: &Expr) -> Option<&Value> {
     match expr {
         Expr::Value(value) => Some(value),
@@ -115,7 +142,7 @@ fn binary(operator: BinaryOp, left: Expr, right: Expr, span: Span) -> Result<Exp
     let mut decisions = Vec::new();
     decisions_of(&expr, &mut decisions);
     if !decisions.is_empty() {
-        return Ok(expr);
+        return small(expr, span);
     }
     evaluate(&expr, &BTreeMap::new())
         .map(Expr::Value)
