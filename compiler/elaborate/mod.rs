@@ -3,7 +3,9 @@
 //! In: a spec and the standard library. Out: a checked [`Program`], or every user error of meaning that was found.
 //! Not done here: shapes of feature maps, which depend on decisions and are the concern of `space::instantiate`.
 
+mod call;
 mod canonical;
+mod domain;
 mod fields;
 mod goals;
 mod layers;

@@ -201,7 +201,7 @@ proptest! {
             Some(values) if values.len() > 1 => {
                 let space = program.expect("the range is good").space;
                 let width = space.decisions.iter().find(|d| d.name == "width").expect("a decision");
-                prop_assert_eq!(super::value::options(&width.domain), values);
+                prop_assert_eq!(super::domain::options(&width.domain), values);
             }
             Some(_) => prop_assert!(program.is_some()),
             None => {
