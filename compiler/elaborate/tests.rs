@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::diagnostic::{Diagnostics, Style, render};
-use crate::elaborate::{Files, Options, Program, elaborate};
+use crate::elaborate::{Files, Options, Program, elaborate_with, stdlib_targets};
 use crate::source::SourceMap;
 use crate::space::{Domain, Value};
+use crate::syntax;
 
 const SPEC: &str = r#"nas 1
 use std/blocks { ds_conv }
@@ -37,7 +38,14 @@ target "cortex-m4" { clock: 100 MHz }
 fn run(text: &str, options: &Options<'_>) -> (SourceMap, Option<Program>, Diagnostics) {
     let mut sources = SourceMap::new();
     let file = sources.add("test.nas", text);
-    let (program, diagnostics) = elaborate(&mut sources, file, options);
+    let (tree, mut diagnostics) = syntax::parse(&sources, file);
+    if diagnostics.has_errors() {
+        // A tree with gaps must not be too much either.
+        elaborate_with(&mut sources, &tree, options);
+        return (sources, None, diagnostics);
+    }
+    let (program, more) = elaborate_with(&mut sources, &tree, options);
+    diagnostics.extend(more);
     (sources, program, diagnostics)
 }
 
@@ -50,6 +58,8 @@ fn good(text: &str) -> Program {
 fn the_standard_library_and_the_spec_are_good() {
     let program = good(SPEC);
     assert_eq!(program.name, "m");
+    assert_eq!(stdlib_targets()["host"], program.targets["host"]);
+    assert_ne!(stdlib_targets()["cortex-m4"], program.targets["cortex-m4"]);
     assert_eq!(program.space.input, [25, 1, 12]);
     assert_eq!(program.named_targets, ["cortex-m4"]);
     assert_eq!(program.targets["cortex-m4"].clock, 100_000_000);

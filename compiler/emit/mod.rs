@@ -1,1 +1,200 @@
-//! emit
+//! What a compiled network becomes.
+//!
+//! In: a lowered [`Program`], the plan's offsets and what a user's program must know.
+//! Out: a [`Bundle`] of files, made in memory. Not done here: writing files, running compilers (`device`).
+
+mod c;
+mod graph_file;
+pub mod jit;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::kernel::{BufferId, Program, Role};
+use crate::tensor::{DType, TensorType};
+
+pub use crate::data::RawQuantizer;
+pub use c::emit_c;
+pub use graph_file::{
+    GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file,
+};
+
+/// Files by name, relative to the bundle's folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bundle {
+    /// Contents by name.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Bundle {
+    /// Adds a text file.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.files.insert(name.into(), text.into().into_bytes());
+    }
+
+    /// A file as text, if it is there and is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.files.get(name)?).ok()
+    }
+}
+
+/// An input with the output that the integer evaluator gives for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Golden {
+    /// The network's input.
+    pub input: Vec<i8>,
+    /// The network's output.
+    pub output: Vec<i8>,
+}
+
+/// Everything that is emitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'a> {
+    /// Name of the files and prefix of every symbol; see [`check_name`].
+    pub name: &'a str,
+    /// The lowered network; one input and one output, both 8 bit.
+    pub program: &'a Program,
+    /// Where each buffer of the program starts in the arena, in bytes.
+    pub offsets: &'a [u64],
+    /// Size of the arena.
+    pub arena_bytes: u64,
+    /// Alignment of the arena and of tables of narrow elements; a power of two.
+    pub arena_align: usize,
+    /// The input's type, quantized.
+    pub input: &'a TensorType,
+    /// The output's type, quantized.
+    pub output: &'a TensorType,
+    /// What turns the sensor's values into the input; `None` if there is none.
+    pub raw: Option<&'a RawQuantizer>,
+    /// Multiply-accumulates of one run.
+    pub macs: u64,
+    /// Vectors of the self-test.
+    pub golden: &'a [Golden],
+    /// Names of the classes; empty if there are none.
+    pub labels: &'a [String],
+}
+
+/// What a caller of the emitted code has to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Prefix of every symbol.
+    pub name: String,
+    /// Elements of the input, one byte each.
+    pub input_elements: usize,
+    /// Elements of the output, one byte each.
+    pub output_elements: usize,
+    /// Whether there is a `_run_raw`, which takes as many floats as the input has elements.
+    pub raw: bool,
+}
+
+impl Network<'_> {
+    /// Bytes of all constant tables, those of the raw quantizer among them.
+    pub fn weights_bytes(&self) -> u64 {
+        let raw = self.raw.map_or(0, |raw| 4 * (raw.mean.len() + raw.factor.len()) as u64);
+        self.program.table_bytes() + raw
+    }
+
+    /// What a caller has to know.
+    pub fn interface(&self) -> Interface {
+        Interface {
+            name: self.name.to_string(),
+            input_elements: self.input.shape.elements(),
+            output_elements: self.output.shape.elements(),
+            raw: self.raw.is_some(),
+        }
+    }
+
+    /// The one buffer of each role.
+    fn slots(&self) -> (BufferId, BufferId) {
+        let (&[input], &[output]) = (self.program.inputs.as_slice(), self.program.outputs.as_slice()) else {
+            panic!("`{}` has one input and one output", self.name);
+        };
+        (input, output)
+    }
+
+    /// Checks what the passes before promise. A failure is a bug of theirs.
+    fn check(&self) {
+        let (input, output) = self.slots();
+        let buffers = &self.program.buffers;
+        assert_eq!(buffers.len(), self.offsets.len(), "every buffer has an offset");
+        assert!(self.arena_align.is_power_of_two(), "alignment {} is a power of two", self.arena_align);
+        assert!(self.arena_bytes <= i32::MAX as u64, "an arena of {} bytes", self.arena_bytes);
+        for (buffer, &offset) in buffers.iter().zip(self.offsets) {
+            assert!(offset.is_multiple_of(buffer.align as u64), "`{}` is aligned", buffer.name);
+            assert!(buffer.align <= self.arena_align, "`{}` is aligned within the arena", buffer.name);
+            assert!(offset + buffer.bytes() <= self.arena_bytes, "`{}` ends in the arena", buffer.name);
+        }
+        for (slot, ty, role) in [(input, self.input, Role::Input), (output, self.output, Role::Output)] {
+            let buffer = &buffers[slot.0 as usize];
+            assert_eq!(
+                (buffer.elem, buffer.len),
+                (DType::I8, ty.shape.elements()),
+                "`{}` is a slot",
+                buffer.name
+            );
+            assert!(buffer.role == role || input == output, "`{}` is the {role:?}", buffer.name);
+            assert!(ty.dtype == DType::I8 && ty.quant.is_some(), "{ty} is quantized to 8 bit");
+        }
+        if let Some(raw) = self.raw {
+            let channels = self.input.shape.0.last().copied().unwrap_or(1);
+            assert_eq!(
+                (raw.mean.len(), raw.factor.len()),
+                (channels, channels),
+                "one factor for each channel"
+            );
+            assert!(raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite()), "factors are finite");
+        }
+        for golden in self.golden {
+            let lens = (self.input.shape.elements(), self.output.shape.elements());
+            assert_eq!(
+                (golden.input.len(), golden.output.len()),
+                lens,
+                "golden vectors have the network's sizes"
+            );
+        }
+    }
+}
+
+/// Checks that a name can be used for files, symbols and macros.
+///
+/// # Errors
+/// E0910 if it is empty, longer than 48 characters, a word of C, or has other characters than letters, digits
+/// and `_`, or does not start with a letter.
+pub fn check_name(name: &str) -> Result<()> {
+    let good = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.len() <= 48;
+    let shown: String = name.chars().take(60).flat_map(char::escape_default).collect();
+    if c::is_reserved(name) {
+        return Err(Diagnostic::error(
+            Code::NAME,
+            format!("`{shown}` is a word of C and cannot name a bundle"),
+        )
+        .help("choose another one with `--name`")
+        .into());
+    }
+    if good {
+        return Ok(());
+    }
+    Err(Diagnostic::error(Code::NAME, format!("`{shown}` cannot be the prefix of C symbols"))
+        .note("a name has at most 48 letters, digits and `_`, and starts with a letter")
+        .help("choose another one with `--name`")
+        .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        for good in ["kws", "Net_2", "a"] {
+            check_name(good).expect("a C identifier");
+        }
+        for bad in ["", "2d", "a-b", "größe", "int", "_x", "a\nb"] {
+            check_name(bad).expect_err("no C identifier");
+        }
+    }
+}

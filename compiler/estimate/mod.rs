@@ -1,1 +1,159 @@
-//! estimate
+//! What a network costs on a target, without running it.
+//!
+//! In: an integer graph, with or without its constants, and a target. Out: a [`Deployment`]: the lowered program
+//! in the planned order, the plan, and the [`Estimate`]. RAM and the bytes of tables are exact; code size and
+//! cycles are models, named as such in every report.
+
+mod code;
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::Graph;
+use crate::kernel::{self, Program, Role};
+use crate::plan::{self, Effort, Plan};
+use crate::target::{Isa, Target};
+use crate::tensor::Macs;
+
+/// What a network costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Arena, context and static data: what the linked bundle takes of RAM without stack. Exact.
+    pub ram_bytes: u64,
+    /// Input, output, intermediate tensors and scratch. Exact.
+    pub arena_bytes: u64,
+    /// No plan of the named family needs less.
+    pub lower_bound_bytes: u64,
+    /// Whether the plan is proved to be the best of the family.
+    pub optimal: bool,
+    /// What the plan was chosen from.
+    pub family: String,
+    /// Tables and code. An upper bound, not exact: compilers differ.
+    pub flash_bytes: u64,
+    /// Weights, biases and requantization tables. Exact.
+    pub weights_bytes: u64,
+    /// Code. A bound.
+    pub code_bytes: u64,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Clock cycles, by the target's cost table.
+    pub cycles: u64,
+    /// Seconds for one inference at the target's clock.
+    pub latency_seconds: f64,
+    /// Joules for one inference; `None` where the target's power is not known.
+    pub energy_joules: Option<f64>,
+}
+
+/// A network that is ready to be emitted.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Its kernels, steps in the planned order.
+    pub program: Program,
+    /// Where its buffers lie.
+    pub plan: Plan,
+    /// The problem that the plan solves, for its text.
+    pub problem: plan::Problem,
+    /// What it costs.
+    pub estimate: Estimate,
+}
+
+/// Lowers, plans and costs an integer graph. `raw_table_bytes` are those of the tables that turn raw values into
+/// the network's input, which no kernel sees.
+///
+/// # Errors
+/// Our bugs only: a graph that cannot be lowered, or a plan that its verifier refuses. The text says which.
+pub fn deploy(
+    graph: &Graph,
+    target: &Target,
+    raw_table_bytes: u64,
+    effort: Effort,
+) -> Result<Deployment, String> {
+    let mut program = kernel::lower(graph, target.isa).map_err(|error| error.to_string())?;
+    let problem = problem(&program, target.align as u64);
+    let plan = plan::plan(&problem, effort);
+    plan::verify(&problem, &plan).map_err(|error| format!("the memory plan is wrong: {error}"))?;
+    program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
+    let estimate = cost(&program, &plan, target, raw_table_bytes, graph.macs());
+    Ok(Deployment { program, plan, problem, estimate })
+}
+
+/// The planner's view of a program; every buffer is aligned at least to its elements.
+pub fn problem(program: &Program, align: u64) -> plan::Problem {
+    let id = |id: &kernel::BufferId| plan::BufferId(id.0 as usize);
+    let ids = |list: &[kernel::BufferId]| list.iter().map(id).collect();
+    let buffers = program
+        .buffers
+        .iter()
+        .map(|buffer| plan::Buffer {
+            name: buffer.name.clone(),
+            bytes: buffer.bytes(),
+            align: (buffer.align as u64).min(align).max(1),
+            kind: match buffer.role {
+                Role::Input => plan::BufferKind::Input,
+                Role::Output => plan::BufferKind::Output,
+                Role::Internal => plan::BufferKind::Internal,
+                Role::Scratch => plan::BufferKind::Scratch,
+            },
+        })
+        .collect();
+    let steps = program
+        .steps
+        .iter()
+        .map(|step| plan::Step {
+            name: step.name.clone(),
+            reads: ids(&step.reads),
+            writes: ids(&step.writes),
+            scratch: ids(&step.scratch),
+            overlaps: step
+                .overlaps
+                .iter()
+                .map(|overlap| plan::Overlap {
+                    read: id(&overlap.read),
+                    written: id(&overlap.written),
+                    safe: overlap.safe.iter().map(|&(low, high)| plan::Interval { low, high }).collect(),
+                })
+                .collect(),
+        })
+        .collect();
+    plan::Problem { buffers, steps }
+}
+
+/// Bytes of the context that `<name>_init` fills: one pointer.
+pub fn context_bytes(isa: Isa) -> u64 {
+    match isa {
+        Isa::Armv7em => 4,
+        Isa::Portable => 8,
+    }
+}
+
+fn cost(program: &Program, plan: &Plan, target: &Target, raw_table_bytes: u64, macs: Macs) -> Estimate {
+    let weights_bytes = program.table_bytes() + raw_table_bytes;
+    let code_bytes = code::bound(program);
+    let cycles = cycles(program, target);
+    let latency_seconds = cycles as f64 / target.clock.0.max(1) as f64;
+    Estimate {
+        ram_bytes: plan.arena_bytes + context_bytes(target.isa),
+        arena_bytes: plan.arena_bytes,
+        lower_bound_bytes: plan.certificate.lower_bound,
+        optimal: plan.certificate.optimal,
+        family: plan.certificate.family.clone(),
+        flash_bytes: weights_bytes + code_bytes,
+        weights_bytes,
+        code_bytes,
+        macs: macs.0,
+        cycles,
+        latency_seconds,
+        energy_joules: target.active_milliwatts.map(|power| power * 1e-3 * latency_seconds),
+    }
+}
+
+/// Cycles by the target's cost table: multiply-accumulates, elements written, calls.
+fn cycles(program: &Program, target: &Target) -> u64 {
+    let cost = &target.cost;
+    let step_cycles = |step: &kernel::Step| {
+        let elements: usize = step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum();
+        step.macs as f64 * cost.cycles_per_mac
+            + elements as f64 * cost.cycles_per_element
+            + step.calls.len() as f64 * cost.cycles_per_call
+    };
+    program.steps.iter().map(step_cycles).sum::<f64>().round() as u64
+}

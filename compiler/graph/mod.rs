@@ -5,6 +5,7 @@
 //! is a placeholder, as in the skeleton of an untrained candidate. [`verify`](Graph::verify) is the graph's
 //! specification.
 
+mod evaluate;
 mod text;
 mod verify;
 
@@ -19,6 +20,7 @@ use crate::ops::{Op, ShapeError};
 use crate::source::Span;
 use crate::tensor::{Macs, TensorType, Value};
 
+pub use evaluate::EvaluateError;
 pub use verify::VerifyError;
 
 /// A node of a [`Graph`].
@@ -175,7 +177,10 @@ impl Graph {
 
     /// Multiply-accumulates of one evaluation.
     pub fn macs(&self) -> Macs {
-        self.order().into_iter().map(|node| self.nodes[node].op.macs(&self.input_types(node), self.ty(node))).sum()
+        self.order()
+            .into_iter()
+            .map(|node| self.nodes[node].op.macs(&self.input_types(node), self.ty(node)))
+            .sum()
     }
 }
 

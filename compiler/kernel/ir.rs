@@ -392,7 +392,8 @@ pub struct Call {
 /// `offset(written) - offset(read)` in bytes. 0 is in place; negative is lower in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Overlap {
-    /// A buffer that the step reads and nobody reads after it.
+    /// A buffer that the step reads. Whether somebody reads it later, or it is an output, depends on the order:
+    /// a plan uses the overlap only where this is the last use.
     pub read: BufferId,
     /// A buffer that the step writes.
     pub written: BufferId,

@@ -3,9 +3,20 @@
 //! In: an integer graph and a target's features. Out: a [`Program`], whose meaning the interpreter defines and
 //! which `emit` prints as C or compiles for the host. Float operators stay out of it.
 
+mod interpreter;
 mod ir;
+mod lower;
+mod schedule;
+mod text;
+mod verify;
 
+pub use interpreter::{Event, Interpreter, Placement, Trap, run};
 pub use ir::{
     Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Expr, Function, FunctionId, Local,
     MicroArg, MicroKernel, Overlap, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
 };
+pub use lower::{LowerError, lower};
+pub use verify::ProgramError;
+
+#[cfg(test)]
+mod tests;

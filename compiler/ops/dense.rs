@@ -2,15 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{Clamp, Operator, Requant, ShapeError, arity, ending, output_type};
-use crate::tensor::{Macs, TensorType};
+use crate::ops::reference::{
+    add_float, add_integer, bias, centered, channel_multipliers, convolve, float_value, floats, integers,
+    requantize,
+};
+use crate::ops::{Clamp, Operator, Requant, ShapeError, Window, arity, ending, output_type, parameters};
+use crate::tensor::arith::Multiplier;
+use crate::tensor::{Macs, TensorType, Value};
 
 /// Fully connected layer with bias and clamp.
 ///
-/// Shapes  x [N,I], w [O,I], b [O] -> [N,O]
+/// Shapes  `x [N,I], w [O,I], b [O] -> [N,O]`
 /// Types   f32,f32,f32 -> f32; i8,i8 (per channel O or per tensor, zero point 0),i32 -> i8
 /// Cost    MACs = N*O*I
-/// Errors  E0303 extents differ
+/// Errors  E0303 extents differ, E0301 parameters of other types
 /// Source  TFLite quantization specification, FULLY_CONNECTED
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dense {
@@ -18,6 +23,16 @@ pub struct Dense {
     pub clamp: Clamp,
     /// The output's quantization; `None` for floats.
     pub requant: Option<Requant>,
+}
+
+impl Dense {
+    /// For each output the factor from its sum to its output, also where the weights have one scale.
+    ///
+    /// # Panics
+    /// When a type is not quantized.
+    pub fn multipliers(&self, x: &TensorType, w: &TensorType, output: &TensorType) -> Vec<Multiplier> {
+        channel_multipliers([x, w, output], w.shape.0[0])
+    }
 }
 
 impl Operator for Dense {
@@ -34,7 +49,25 @@ impl Operator for Dense {
                 w.shape, b.shape
             )));
         }
+        parameters(Self::NAME, x, (w, 0), b)?;
         output_type(Self::NAME, x, self.requant.as_ref(), vec![n, units])
+    }
+
+    fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {
+        let (batch, features, units) = (types[0].shape.0[0], types[0].shape.0[1], output.shape.0[1]);
+        // One pixel of a pointwise convolution.
+        let (window, extents) = (Window::valid([1, 1], [1, 1]), [batch, 1, 1, features]);
+        let out = [batch, 1, 1, units];
+        let Some(requant) = &self.requant else {
+            let [x, w, b] = [floats(inputs[0]), floats(inputs[1]), floats(inputs[2])];
+            let sums = convolve(&window, (&x[..], extents), &w, &b, out, add_float);
+            let clamped = sums.into_iter().map(|y| self.clamp.apply(y)).collect();
+            return float_value(&output.shape, clamped);
+        };
+        let (x, w, b) = (centered(inputs[0], types[0]), integers(inputs[1]), bias(inputs[2]));
+        let sums = convolve(&window, (&x[..], extents), &w, &b, out, add_integer);
+        let multipliers = self.multipliers(types[0], types[1], output);
+        requantize(&sums, &multipliers, (requant, self.clamp), output)
     }
 
     fn macs(&self, inputs: &[&TensorType], output: &TensorType) -> Macs {

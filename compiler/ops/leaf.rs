@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ops::{Operator, ShapeError, arity};
-use crate::tensor::TensorType;
+use crate::tensor::{TensorType, Value};
 
 /// What the network is given, one tensor.
 ///
@@ -26,6 +26,8 @@ pub enum ParamRole {
     Weight,
     /// Bias; starts at 0.
     Bias,
+    /// A bias that is absent, because a normalisation after it would take it out again: stays 0, not trained.
+    NoBias,
     /// Factor of a batch normalisation; starts at 1.
     Gamma,
     /// Offset of a batch normalisation; starts at 0.
@@ -39,7 +41,7 @@ pub enum ParamRole {
 impl ParamRole {
     /// Whether the optimiser changes it.
     pub fn is_trained(self) -> bool {
-        !matches!(self, ParamRole::Mean | ParamRole::Variance)
+        !matches!(self, ParamRole::NoBias | ParamRole::Mean | ParamRole::Variance)
     }
 }
 
@@ -85,6 +87,10 @@ macro_rules! leaf {
             fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
                 arity::<0>(Self::NAME, inputs)?;
                 Ok(self.ty.clone())
+            }
+
+            fn evaluate(&self, inputs: &[&Value], _types: &[&TensorType], _output: &TensorType) -> Value {
+                inputs[0].clone()
             }
 
             fn attributes(&self) -> String {

@@ -14,16 +14,17 @@ mod depthwise_conv2d;
 mod fold;
 mod leaf;
 mod pool;
+mod reference;
 mod reshape;
 mod window;
 
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::arith::Rounding;
-use crate::tensor::{DType, Macs, Quant, Scale, TensorType};
+use crate::tensor::{DType, Macs, Quant, Scale, TensorType, Value};
 
 pub use activation::Activation;
-pub use add::Add;
+pub use add::{Add, AddParameters};
 pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
@@ -95,8 +96,14 @@ impl Clamp {
     ///
     /// Source  LiteRT 2.3.0, `CalculateActivationRangeQuantized`.
     pub fn range(self, requant: &Requant) -> (i32, i32) {
-        let (low, high) = requant.dtype.range().unwrap_or((i32::MIN, i32::MAX));
-        let quantize = |real: f32| requant.zero_point.saturating_add((real / requant.scale.0).round() as i32);
+        self.range_of(requant.dtype, &requant.quant())
+    }
+
+    /// The range of integers that the clamp leaves of a type with this quantization, for operators that keep
+    /// that of their input.
+    pub fn range_of(self, dtype: DType, quant: &Quant) -> (i32, i32) {
+        let (low, high) = dtype.range().unwrap_or((i32::MIN, i32::MAX));
+        let quantize = |real: f32| quant.zero_point.saturating_add((real / quant.scale(0)).round() as i32);
         match self {
             Clamp::None => (low, high),
             Clamp::Relu => (low.max(quantize(0.0)), high),
@@ -146,6 +153,14 @@ pub trait Operator {
     /// When the inputs' number, types or shapes do not fit.
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError>;
 
+    /// The reference evaluation, in floats or integers as the types say: plain loops that every faster form is
+    /// compared with. `types` are the inputs' types, which `infer` accepted, and `output` is what it returned.
+    /// Operators without inputs compute nothing: they are handed their value as the only input.
+    ///
+    /// # Panics
+    /// When the values do not have the types.
+    fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value;
+
     /// Multiply-accumulates for one evaluation; the inputs' types are those that `infer` accepted.
     fn macs(&self, inputs: &[&TensorType], output: &TensorType) -> Macs {
         let _ = (inputs, output);
@@ -182,6 +197,16 @@ macro_rules! ops {
             pub fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
                 match self {
                     $(Op::$name(op) => op.infer(inputs),)*
+                }
+            }
+
+            /// The reference evaluation; see [`Operator::evaluate`].
+            ///
+            /// # Panics
+            /// When the values do not have the types.
+            pub fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {
+                match self {
+                    $(Op::$name(op) => op.evaluate(inputs, types, output),)*
                 }
             }
 
@@ -255,6 +280,37 @@ pub(crate) fn feature_map(name: &str, input: &TensorType) -> Result<[usize; 4], 
     })
 }
 
+/// Refuses what cannot be computed with: integers without a meaning or with several scales.
+pub(crate) fn activations(name: &str, x: &TensorType) -> Result<(), ShapeError> {
+    match (x.dtype, &x.quant) {
+        (DType::F32, None) | (DType::I8 | DType::I16, Some(Quant { axis: None, .. })) => Ok(()),
+        _ => Err(ShapeError::dtype(format!("`{name}` takes f32, or i8 or i16 with one scale, got {x}"))),
+    }
+}
+
+/// Refuses weights and bias that do not go with the input: floats with floats; with integers, weights with
+/// zero point 0 and one scale or one for each index of `axis`, and a bias of 32 bits.
+pub(crate) fn parameters(
+    name: &str,
+    x: &TensorType,
+    (w, axis): (&TensorType, usize),
+    b: &TensorType,
+) -> Result<(), ShapeError> {
+    activations(name, x)?;
+    let fits = match (x.dtype, &w.quant) {
+        (DType::F32, _) => w.dtype == DType::F32 && b.dtype == DType::F32,
+        (_, Some(quant)) => {
+            let scaled = quant.zero_point == 0 && quant.axis.is_none_or(|a| a == axis);
+            scaled && matches!(w.dtype, DType::I8 | DType::I16) && b.dtype == DType::I32
+        }
+        (_, None) => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(ShapeError::dtype(format!("`{name}` of {} got weights {w} and bias {b}", x.dtype)))
+}
+
 /// The type of an output with this shape: float without, quantized with a [`Requant`].
 pub(crate) fn output_type(
     name: &str,
@@ -266,6 +322,9 @@ pub(crate) fn output_type(
         (DType::F32, None) => Ok(TensorType::f32(crate::tensor::Shape(shape))),
         (DType::F32, Some(_)) => Err(ShapeError::dtype(format!("quantized `{name}` got a float input"))),
         (_, None) => Err(ShapeError::dtype(format!("float `{name}` got a quantized input"))),
+        (_, Some(requant)) if requant.dtype == DType::F32 => {
+            Err(ShapeError::dtype(format!("quantized `{name}` has a float output")))
+        }
         (_, Some(requant)) => Ok(TensorType {
             dtype: requant.dtype,
             shape: crate::tensor::Shape(shape),
@@ -289,3 +348,6 @@ pub(crate) fn ending(clamp: Clamp, requant: Option<&Requant>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,14 +56,15 @@ impl Window {
     /// # Errors
     /// When the window is larger than the padded input, or an attribute is zero.
     pub fn output(&self, name: &str, input: [usize; 2]) -> Result<[usize; 2], ShapeError> {
-        let pads = [self.padding.top + self.padding.bottom, self.padding.left + self.padding.right];
+        let Padding { top, bottom, left, right } = self.padding;
+        let pads = [top.saturating_add(bottom), left.saturating_add(right)];
         let mut out = [0; 2];
         for axis in 0..2 {
             if self.kernel[axis] == 0 || self.stride[axis] == 0 || self.dilation[axis] == 0 {
                 return Err(ShapeError::window(format!("`{name}` has a kernel, stride or dilation of 0")));
             }
-            let extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
-            let padded = input[axis] + pads[axis];
+            let extent = (self.kernel[axis] - 1).saturating_mul(self.dilation[axis]).saturating_add(1);
+            let padded = input[axis].saturating_add(pads[axis]);
             if extent > padded {
                 let side = ["height", "width"][axis];
                 return Err(ShapeError::window(format!(
@@ -92,10 +93,17 @@ impl Window {
         (first as usize, last.max(first) as usize)
     }
 
+    /// The input index under a tap; the tap is one of [`Window::taps`].
+    pub fn input(&self, axis: usize, output: usize, tap: usize) -> usize {
+        self.origin(axis, output).wrapping_add_unsigned(tap * self.dilation[axis]) as usize
+    }
+
     /// Attributes for graph texts.
     pub(crate) fn attributes(&self) -> String {
-        let mut text =
-            format!(" kernel={}x{} stride={}x{}", self.kernel[0], self.kernel[1], self.stride[0], self.stride[1]);
+        let mut text = format!(
+            " kernel={}x{} stride={}x{}",
+            self.kernel[0], self.kernel[1], self.stride[0], self.stride[1]
+        );
         if self.dilation != [1, 1] {
             text.push_str(&format!(" dilation={}x{}", self.dilation[0], self.dilation[1]));
         }

@@ -1,1 +1,54 @@
-//! pipeline
+//! The passes in their order: check, search, compile, eval, verify.
+//!
+//! In: a spec, data, options, and the outside world as traits ([`Files`], the search's `Clock`). Out: results and
+//! bundles. Everything that is decided in this module is the order of the other modules' work, what is kept (lock,
+//! weights) and when it is stale.
+
+mod bundle;
+mod check;
+mod compile;
+mod evaluate;
+mod files;
+mod golden;
+mod locking;
+mod network;
+mod passes;
+mod select;
+mod study;
+mod tensors;
+mod verify;
+
+pub use bundle::{Emitted, emit};
+pub use check::{Checked, Feasible, check, stage_text};
+pub use compile::{CompileOptions, Compiled, Environment, Progress, Written, compile};
+pub use evaluate::{Evaluated, evaluate_bundle, evaluate_spec};
+pub use files::Files;
+pub use golden::GoldenSet;
+pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
+pub use network::IntegerNetwork;
+pub use passes::{Passes, Stage};
+pub use verify::{Verified, verify};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::source::SourceMap;
+
+/// Why a command has no result, with the texts that the messages point into.
+#[derive(Clone, Debug, Default)]
+pub struct Failure {
+    /// Texts.
+    pub sources: SourceMap,
+    /// Messages; at least one error.
+    pub diagnostics: Diagnostics,
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Failure {
+        Failure { sources: SourceMap::new(), diagnostics: diagnostic.into() }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Failure {
+        Failure { sources: SourceMap::new(), diagnostics }
+    }
+}

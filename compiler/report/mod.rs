@@ -1,1 +1,233 @@
-//! report
+//! What leaves the tool: the types of `report.json`, and its content as a table for the terminal.
+//!
+//! In: what the pipeline found. Out: serde types of a documented schema. A report holds only what the lock and the
+//! weights determine, so it is the same on every machine; what a device measured is in `measured.json`.
+
+mod terminal;
+
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::{Deployment, Estimate};
+use crate::kernel::Program;
+
+pub use terminal::{bytes_text, share_text, table};
+
+/// Version of the schema of [`Report`].
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The model's name.
+    pub name: String,
+    /// One for each target; a bundle's report has one.
+    pub targets: Vec<TargetReport>,
+    /// How the network was found.
+    pub search: SearchReport,
+    /// What the result follows from.
+    pub provenance: Provenance,
+}
+
+/// A network on a target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// The target's name.
+    pub name: String,
+    /// How good it is.
+    pub quality: Quality,
+    /// What it takes of the chip.
+    pub memory: Memory,
+    /// What it takes of time.
+    pub compute: Compute,
+    /// Layer by layer, in the order they run.
+    pub layers: Vec<Layer>,
+}
+
+/// Quality on samples that neither search nor training saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// `accuracy`.
+    pub metric: String,
+    /// Of the float network; `None` where only the integer one is known.
+    pub float: Option<f64>,
+    /// Of the integer network: what the chip computes.
+    pub int8: f64,
+    /// `test` or `val`.
+    pub split: String,
+    /// Number of samples.
+    pub samples: usize,
+    /// Wilson interval of 95 % for `int8`.
+    pub ci95: [f64; 2],
+}
+
+/// Memory in bytes; see DESIGN's definitions in the bundle's README.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Arena, context, static data.
+    pub ram_bytes: u64,
+    /// With the stack, once a device measured it; `None` in reports that no device has seen.
+    pub ram_total_bytes: Option<u64>,
+    /// The arena.
+    pub arena_bytes: u64,
+    /// No plan of the family needs less.
+    pub lower_bound_bytes: u64,
+    /// Whether that is proved of this plan.
+    pub optimal: bool,
+    /// The family.
+    pub family: String,
+    /// Bound on tables and code.
+    pub flash_bytes: u64,
+    /// Tables, exact.
+    pub weights_bytes: u64,
+    /// Bound on code.
+    pub code_bytes: u64,
+}
+
+/// Work for one inference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compute {
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// By the target's cost table.
+    pub cycles_estimated: u64,
+}
+
+/// One step of the program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Its place in the spec.
+    pub name: String,
+    /// Its operator.
+    pub op: String,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Elements written.
+    pub outputs: usize,
+    /// Bytes of its tables.
+    pub weights_bytes: u64,
+}
+
+/// How the network was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SearchReport {
+    /// The strategy's name.
+    pub strategy: String,
+    /// Networks trained.
+    pub trials: usize,
+    /// The best compromises, by the spec's objectives.
+    pub front: Vec<FrontPoint>,
+}
+
+/// A network that no other beats in everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrontPoint {
+    /// Number of its trial.
+    pub trial: usize,
+    /// Its genome.
+    pub genome: serde_json::Value,
+    /// Its figures by name.
+    pub metrics: std::collections::BTreeMap<String, f64>,
+}
+
+/// What the result follows from: the same provenance gives the same files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of nasc.
+    pub nasc: String,
+    /// Hash of the data and its cut.
+    pub data: String,
+    /// The spec's seed.
+    pub seed: u64,
+    /// Hashes of the spec's sections.
+    pub sections: std::collections::BTreeMap<String, String>,
+    /// Hash of the integer network.
+    pub weights: String,
+}
+
+impl Memory {
+    /// From an estimate.
+    pub fn new(estimate: &Estimate) -> Memory {
+        Memory {
+            ram_bytes: estimate.ram_bytes,
+            ram_total_bytes: None,
+            arena_bytes: estimate.arena_bytes,
+            lower_bound_bytes: estimate.lower_bound_bytes,
+            optimal: estimate.optimal,
+            family: estimate.family.clone(),
+            flash_bytes: estimate.flash_bytes,
+            weights_bytes: estimate.weights_bytes,
+            code_bytes: estimate.code_bytes,
+        }
+    }
+}
+
+impl TargetReport {
+    /// A network's figures on a target.
+    pub fn new(target: &str, deployment: &Deployment, quality: Quality) -> TargetReport {
+        let estimate = &deployment.estimate;
+        TargetReport {
+            name: target.to_owned(),
+            quality,
+            memory: Memory::new(estimate),
+            compute: Compute { macs: estimate.macs, cycles_estimated: estimate.cycles },
+            layers: layers(&deployment.program),
+        }
+    }
+}
+
+fn layers(program: &Program) -> Vec<Layer> {
+    use crate::kernel::Arg;
+    program
+        .steps
+        .iter()
+        .map(|step| {
+            let mut tables: Vec<u32> = step
+                .calls
+                .iter()
+                .flat_map(|call| &call.buffers)
+                .filter_map(|argument| match argument {
+                    Arg::Table(table) => Some(table.0),
+                    Arg::Buffer(_) => None,
+                })
+                .collect();
+            tables.sort_unstable();
+            tables.dedup();
+            Layer {
+                name: step.name.clone(),
+                op: step.op.clone(),
+                macs: step.macs,
+                outputs: step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum(),
+                weights_bytes: tables.iter().map(|&table| program.tables[table as usize].bytes()).sum(),
+            }
+        })
+        .collect()
+}
+
+/// The Wilson score interval of 95 % for a share of `right` in `samples`.
+///
+/// Source  E. B. Wilson, "Probable Inference", JASA 22, 1927
+pub fn wilson(right: usize, samples: usize) -> [f64; 2] {
+    if samples == 0 {
+        return [0.0, 1.0];
+    }
+    const Z: f64 = 1.959_963_984_540_054;
+    let (n, p) = (samples as f64, right as f64 / samples as f64);
+    let centre = p + Z * Z / (2.0 * n);
+    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    [((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_matches_the_published_example() {
+        // Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
+        let [low, high] = wilson(81, 263);
+        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
+    }
+}

@@ -1,1 +1,193 @@
-//! rewrite
+//! Equality saturation: what a graph can be replaced by, and the cheapest of it.
+//!
+//! In: a verified graph and the cost of each operator, which `pipeline` supplies. Out: a graph that computes the
+//! same function and costs no more: [`float`] to rounding (training graph to deployment graph, symbolic, no
+//! weights needed), [`integer`] bit for bit. Rules are tables by theme under `rules/`, directional, so that
+//! saturation is quick; egg is bounded by nodes and iterations and never by time, and why it stopped is reported.
+//!
+//! Not done here: costs that depend on the order of operators (the plan), layouts (the plan), weights.
+
+mod analysis;
+mod convert;
+mod extract;
+mod language;
+mod rules;
+
+use std::time::Duration;
+
+use egg::{Runner, SimpleScheduler};
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Graph, VerifyError};
+use crate::ops::Op;
+use crate::rewrite::analysis::Facts;
+use crate::rewrite::convert::Encoded;
+use crate::rewrite::rules::Rule;
+use crate::tensor::TensorType;
+
+pub use extract::Exactness;
+
+/// Rounds of rule application. Every rule is directional, so real graphs saturate in fewer than ten.
+const ITERATION_LIMIT: usize = 30;
+/// Terms of the smallest e-graph that stops saturation; it grows with the graph.
+const NODE_LIMIT: usize = 4_000;
+/// Terms that saturation may make of each node of the graph.
+const NODE_LIMIT_PER_NODE: usize = 24;
+
+/// What an operator costs once it is deployed; what extraction minimises is the sum over operators.
+pub trait DeploymentCost {
+    /// The cost of one operator on inputs of these types, in a unit of the caller's choice. Sums saturate, so
+    /// `u64::MAX` marks what cannot be deployed (a batch normalisation that stays). It is not asked for inputs,
+    /// parameters, constants, [`Op::FoldWeight`] and [`Op::FoldBias`], which are known before the network runs
+    /// and are free.
+    fn node(&self, op: &Op, inputs: &[&TensorType], output: &TensorType) -> u64;
+}
+
+/// Multiply-accumulates, and an element read or written counts as one as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MacsCost;
+
+impl DeploymentCost for MacsCost {
+    fn node(&self, op: &Op, inputs: &[&TensorType], output: &TensorType) -> u64 {
+        let moved: usize = match op {
+            Op::Reshape(_) => 0,
+            _ => inputs.iter().map(|input| input.shape.elements()).sum::<usize>() + output.shape.elements(),
+        };
+        op.macs(inputs, output).0.saturating_add(moved as u64)
+    }
+}
+
+/// Why saturation stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// No rule had anything to add.
+    Saturated,
+    /// After this many rounds.
+    IterationLimit(usize),
+    /// At this many terms.
+    NodeLimit(usize),
+}
+
+/// A rewritten graph and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Rewritten {
+    /// The graph; it verifies.
+    pub graph: Graph,
+    /// Rounds of rule application.
+    pub iterations: usize,
+    /// Terms in the e-graph at the end.
+    pub nodes: usize,
+    /// Why saturation stopped.
+    pub stop: StopReason,
+    /// Names of the rules that added something, in the order of the tables, with how often they did. A rule
+    /// counts whether extraction chose what it added or not.
+    pub applied: Vec<(String, usize)>,
+    /// The sum of costs of the graph that was given.
+    pub cost_before: u64,
+    /// The sum of costs of `graph`; never above `cost_before`.
+    pub cost_after: u64,
+    /// Whether nothing in the e-graph is cheaper: proved by [`Exactness::Exact`] within its limit.
+    pub proved: bool,
+}
+
+/// Rewrites a float graph: batch normalisations fold into parameters, activations into clamps.
+///
+/// # Errors
+/// When the graph does not verify, or a rule made one that does not: either is a bug.
+pub fn float(
+    graph: &Graph,
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+) -> Result<Rewritten, VerifyError> {
+    rewrite(graph, rules::float(), cost, exactness)
+}
+
+/// Rewrites an integer graph without changing a bit of its outputs.
+///
+/// # Errors
+/// When the graph does not verify, or a rule made one that does not: either is a bug.
+pub fn integer(
+    graph: &Graph,
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+) -> Result<Rewritten, VerifyError> {
+    rewrite(graph, rules::integer(), cost, exactness)
+}
+
+fn rewrite(
+    graph: &Graph,
+    rules: &[Rule],
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+) -> Result<Rewritten, VerifyError> {
+    graph.verify()?;
+    let (encoded, run) = saturate(graph, rules);
+    let choices = convert::choices(&encoded, cost);
+    let selection = extract::extract(&choices.problem, &choices.given, exactness);
+    let rewritten = convert::decode(graph, &encoded, &choices, &selection);
+    rewritten.verify()?;
+    let cost_before = graph
+        .order()
+        .into_iter()
+        .filter(|&node| runs(&graph.node(node).op))
+        .map(|node| cost.node(&graph.node(node).op, &graph.input_types(node), graph.ty(node)))
+        .fold(0, u64::saturating_add);
+    Ok(Rewritten {
+        graph: rewritten,
+        iterations: run.iterations,
+        nodes: run.nodes,
+        stop: run.stop,
+        applied: run.applied,
+        cost_before,
+        cost_after: selection.cost.deployment,
+        proved: selection.proved,
+    })
+}
+
+/// Whether an operator is computed each time the network runs.
+fn runs(op: &Op) -> bool {
+    !matches!(op, Op::Input(_) | Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_))
+}
+
+/// How saturation went.
+struct Run {
+    iterations: usize,
+    nodes: usize,
+    stop: StopReason,
+    applied: Vec<(String, usize)>,
+}
+
+fn saturate(graph: &Graph, rules: &[Rule]) -> (Encoded, Run) {
+    let mut encoded = convert::encode(graph);
+    let node_limit = graph.len().saturating_mul(NODE_LIMIT_PER_NODE).saturating_add(NODE_LIMIT);
+    let runner = Runner::<_, _, ()>::new(Facts::default())
+        .with_egraph(std::mem::take(&mut encoded.terms))
+        .with_scheduler(SimpleScheduler)
+        .with_iter_limit(ITERATION_LIMIT)
+        .with_node_limit(node_limit)
+        .with_time_limit(Duration::MAX)
+        .run(rules);
+    let stop = match runner.stop_reason {
+        Some(egg::StopReason::Saturated) => StopReason::Saturated,
+        Some(egg::StopReason::IterationLimit(rounds)) => StopReason::IterationLimit(rounds),
+        Some(egg::StopReason::NodeLimit(terms)) => StopReason::NodeLimit(terms),
+        other => unreachable!("neither a time limit nor a hook is set, yet egg stopped with {other:?}"),
+    };
+    let count = |rule: &Rule| -> usize {
+        runner.iterations.iter().filter_map(|iteration| iteration.applied.get(&rule.name)).sum()
+    };
+    let applied =
+        rules.iter().map(|rule| (rule.name.to_string(), count(rule))).filter(|(_, n)| *n > 0).collect();
+    let run = Run {
+        iterations: runner.iterations.len(),
+        nodes: runner.egraph.total_number_of_nodes(),
+        stop,
+        applied,
+    };
+    encoded.terms = runner.egraph;
+    (encoded, run)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,28 @@
-//! search
+//! Search: which candidates to train, in what order, and how nothing of it is lost.
+//!
+//! In: a [`Strategy`], a [`Problem`] (how to screen and to train a candidate), a [`Store`] and [`Settings`].
+//! Out: a [`Report`] with the [`Archive`] of finished trials. The result depends on the strategy, the problem
+//! and the seed; never on the number of threads, on interruptions or on what the store already had. The
+//! search is generic over its candidates ([`Candidate`]: cloneable, with a canonical text), so it knows
+//! nothing of spaces. Deliberately not done here: training, costs, feasibility; they come in as callbacks.
+//! Only [`store`] does I/O.
+
+mod archive;
+mod key;
+mod outcome;
+mod problem;
+mod random;
+mod runner;
+pub mod store;
+mod strategy;
+#[cfg(test)]
+mod tests;
+
+pub use archive::{Archive, Entry, Objective, Sense};
+pub use key::{TrialKey, TrialParts};
+pub use outcome::{Metrics, Outcome, Record, Status};
+pub use problem::{Observer, Problem, Screen, Ticket, TrialError};
+pub use random::{Random, Sampler};
+pub use runner::{End, Report, Run, Settings, capped_jobs, run};
+pub use store::{Claim, Clock, Lease, MemoryStore, SqliteStore, Store};
+pub use strategy::{Candidate, Proposal, Strategy};

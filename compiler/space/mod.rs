@@ -3,10 +3,24 @@
 //! In: what `elaborate` built from a spec. Out: networks (`instantiate`), random points (`sample`), changed points
 //! (`mutate`, `morphs`), and vectors (`encode`).
 
+mod encode;
+mod genome;
+mod instantiate;
+mod layer;
+mod morph;
 mod region;
+mod scope;
 mod value;
 
+pub use encode::{Feature, encode};
+pub use genome::{from_json, sample, to_json, validate};
+pub use instantiate::instantiate;
+pub use morph::{Morph, apply, morphs, mutate};
 pub use region::{
     Decision, DecisionId, Genome, GenomeNode, Layer, Link, Merge, Region, RegionId, RegionKind, Space,
 };
+pub use scope::Scope;
 pub use value::{Argument, BinaryOp, Domain, Expr, Value};
+
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,7 @@ pub enum Layer {
 }
 
 /// What a region is. Its children are in its [`Space`], in order.
+#[allow(clippy::large_enum_variant, reason = "nearly all regions are layers")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegionKind {
     /// Children one after the other.
@@ -181,8 +182,7 @@ impl Space {
     pub fn new(input: [usize; 3], classes: usize, span: Span) -> Space {
         let mut regions = StableDiGraph::new();
         let name = String::new();
-        let root =
-            regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
+        let root = regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
         Space { regions, root, decisions: Vec::new(), input, classes }
     }
 

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use rand::Rng;
+
 use crate::source::Span;
-use crate::space::DecisionId;
+use crate::space::{DecisionId, Scope};
 
 /// A value of the language.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,6 +91,103 @@ pub enum Domain {
     Set(Vec<Value>),
 }
 
+impl Domain {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Domain::Range { low, high, step } => usize::try_from((high - low) / step + 1).unwrap_or(0),
+            Domain::Set(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no value; `elaborate` refuses such domains.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at a position.
+    pub fn get(&self, index: usize) -> Option<Value> {
+        match self {
+            Domain::Range { low, step, .. } if index < self.len() => {
+                Some(Value::Int(low + step * index as i64))
+            }
+            Domain::Range { .. } => None,
+            Domain::Set(values) => values.get(index).cloned(),
+        }
+    }
+
+    /// The position of a value.
+    pub fn position(&self, value: &Value) -> Option<usize> {
+        match (self, value) {
+            (Domain::Range { low, high, step }, Value::Int(x)) if low <= x && x <= high => {
+                ((x - low) % step == 0).then(|| ((x - low) / step) as usize)
+            }
+            (Domain::Range { .. }, _) => None,
+            (Domain::Set(values), _) => values.iter().position(|known| known == value),
+        }
+    }
+
+    /// A value drawn uniformly, both ends included.
+    pub fn sample(&self, rng: &mut impl Rng) -> Value {
+        let index = below(rng, self.len());
+        self.get(index).expect("the position lies within the domain")
+    }
+
+    /// What one morphism may change a value to: the neighbours of a number in a range, any other value of a set.
+    pub fn neighbours(&self, value: &Value) -> Vec<Value> {
+        let here = self.position(value);
+        (0..self.len())
+            .filter(|&index| match (self, here) {
+                (Domain::Range { .. }, Some(here)) => index.abs_diff(here) == 1,
+                _ => Some(index) != here,
+            })
+            .filter_map(|index| self.get(index))
+            .collect()
+    }
+
+    /// The least and greatest integer, if all values are integers.
+    pub fn int_bounds(&self) -> Option<(i64, i64)> {
+        match self {
+            Domain::Range { low, high, .. } => Some((*low, *high)),
+            Domain::Set(values) => {
+                let ints: Option<Vec<i64>> = values.iter().map(Value::as_int).collect();
+                let ints = ints?;
+                Some((*ints.iter().min()?, *ints.iter().max()?))
+            }
+        }
+    }
+}
+
+/// An integer in `0..n` without bias; `n` is at least 1.
+pub(crate) fn below(rng: &mut impl Rng, n: usize) -> usize {
+    let n = n as u64;
+    let zone = u64::MAX - u64::MAX % n;
+    loop {
+        let draw = rng.next_u64();
+        if draw < zone {
+            return (draw % n) as usize;
+        }
+    }
+}
+
+impl Value {
+    /// The integer, if it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The word, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
 /// An expression over decisions, typed by `elaborate`: evaluation fails only for overflow and division by 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expr {
@@ -122,4 +221,56 @@ pub struct Argument {
     pub expr: Expr,
     /// Where it says so (the default's place is that of the call).
     pub span: Span,
+}
+
+impl Expr {
+    /// The value, given those of the decisions in scope.
+    ///
+    /// # Errors
+    /// Overflow, division that is not exact or by 0, or operands that are no numbers; the text says which.
+    pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, String> {
+        match self {
+            Expr::Value(value) => Ok(value.clone()),
+            Expr::Decision(decision) => scope
+                .get(*decision)
+                .cloned()
+                .ok_or_else(|| "a decision is used outside its region".to_owned()),
+            Expr::Tuple(parts) => {
+                parts.iter().map(|part| part.eval(scope)).collect::<Result<_, _>>().map(Value::Tuple)
+            }
+            Expr::Binary(op, a, b) => binary(*op, &a.eval(scope)?, &b.eval(scope)?),
+        }
+    }
+}
+
+fn binary(op: BinaryOp, a: &Value, b: &Value) -> Result<Value, String> {
+    let float = |value: &Value| match value {
+        Value::Int(x) => Some(*x as f64),
+        Value::Float(x) => Some(*x),
+        _ => None,
+    };
+    if let (Value::Int(x), Value::Int(y)) = (a, b) {
+        let result = match op {
+            BinaryOp::Add => x.checked_add(*y),
+            BinaryOp::Sub => x.checked_sub(*y),
+            BinaryOp::Mul => x.checked_mul(*y),
+            BinaryOp::Div if *y != 0 && x % y == 0 => x.checked_div(*y),
+            BinaryOp::Div => return Err(format!("{x} / {y} is no integer")),
+        };
+        return result.map(Value::Int).ok_or_else(|| format!("the result with {x} and {y} is too large"));
+    }
+    let (Some(x), Some(y)) = (float(a), float(b)) else {
+        return Err(format!("`{a}` and `{b}` are not both numbers"));
+    };
+    let result = match op {
+        BinaryOp::Add => x + y,
+        BinaryOp::Sub => x - y,
+        BinaryOp::Mul => x * y,
+        BinaryOp::Div => x / y,
+    };
+    if result.is_finite() {
+        Ok(Value::Float(result))
+    } else {
+        Err(format!("the result with {x} and {y} is not finite"))
+    }
 }

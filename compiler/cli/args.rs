@@ -1,0 +1,176 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nasc::pipeline::Stage;
+
+/// A compiler for TinyML neural architecture search.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nasc",
+    version,
+    about = "From a search space in a .nas file to a verified int8 network in C",
+    after_help = "Example:\n  nasc compile examples/vowels/vowels.nas --target cortex-m4\n\n\
+                  Exit codes: 0 good, 1 the spec, data or result is bad, 2 wrong usage, 101 a bug of nasc"
+)]
+pub(crate) struct Cli {
+    /// How results and messages are printed.
+    #[arg(long, value_enum, default_value = "human", global = true)]
+    pub(crate) format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// What nasc can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a spec, and draw from its space to see how much of it fits.
+    #[command(after_help = "Example:\n  nasc check examples/vowels/vowels.nas --target cortex-m4")]
+    Check {
+        /// The spec.
+        spec: PathBuf,
+        /// Target to try the space on; may be given several times.
+        #[arg(long = "target", value_name = "NAME")]
+        targets: Vec<String>,
+    },
+    /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
+    #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
+    Compile(CompileArgs),
+    /// Accuracy of the locked integer network on data in the spec's format.
+    #[command(after_help = "Examples:\n  nasc eval examples/vowels/vowels.nas --data recordings\n  \
+                            nasc eval build/vowels/cortex-m4 --data recordings/new.ts")]
+    Eval {
+        /// A spec with its lock, or a bundle's folder.
+        input: PathBuf,
+        /// Spec: the folder of the data. Bundle: a data file.
+        #[arg(long, value_name = "PATH")]
+        data: Option<PathBuf>,
+        /// The target whose network is meant, where they differ.
+        #[arg(long, value_name = "NAME")]
+        target: Option<String>,
+    },
+    /// Prove a bundle: evaluator, interpreter, host code, C on the host and on the emulated chip, byte by byte.
+    #[command(after_help = "Example:\n  nasc verify build/vowels/cortex-m4\n\n\
+                            The emitted C is compiled and run on this machine; --emulator-only does not do that.")]
+    Verify {
+        /// The bundle's folder.
+        bundle: PathBuf,
+        /// Do not run the bundle's C natively.
+        #[arg(long)]
+        emulator_only: bool,
+    },
+    /// What a code such as E0304 means; all of them without one.
+    #[command(after_help = "Example:\n  nasc explain E0304")]
+    Explain {
+        /// The code.
+        code: Option<String>,
+    },
+    /// The targets of the standard library.
+    #[command(after_help = "Example:\n  nasc targets --format json")]
+    Targets,
+    /// The tools that verification needs, and the packages that bring them.
+    #[command(after_help = "Example:\n  nasc doctor")]
+    Doctor,
+}
+
+/// Arguments of `compile`.
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// The spec.
+    pub(crate) spec: PathBuf,
+    /// Target to compile for; may be given several times. Default: those that the spec names.
+    #[arg(long = "target", value_name = "NAME")]
+    pub(crate) targets: Vec<String>,
+    /// Folder of the bundle. Default: build/<name>/<target>.
+    #[arg(short, long = "out-dir", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder that the spec's data paths are relative to. Default: the spec's.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed instead of the spec's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Trials at once. Default: the number of cores. Changes nothing in the result.
+    #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
+    pub(crate) jobs: Option<usize>,
+    /// Trials instead of the spec's.
+    #[arg(long, value_name = "N", value_parser = parse_trials)]
+    pub(crate) trials: Option<usize>,
+    /// Start no new trial after this time, such as 90s, 15min or 2h.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) budget: Option<Seconds>,
+    /// Take the network of the lock; fail if the lock is stale or missing. Needs no data.
+    #[arg(long, conflicts_with = "research")]
+    pub(crate) locked: bool,
+    /// Search even if the lock is current.
+    #[arg(long)]
+    pub(crate) research: bool,
+    /// Name of the bundle instead of the model's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Do not compile and run the bundle.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Print a pass's output for a random point of the space instead, as `ir:after=PASS`.
+    #[arg(long, value_name = "ir:after=PASS", value_parser = parse_emit)]
+    pub(crate) emit: Option<EmitStage>,
+    /// Also write the search's archive in its canonical form.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive: Option<PathBuf>,
+}
+
+/// A time in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seconds(pub(crate) u64);
+
+/// A stage to print.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EmitStage(pub(crate) Stage);
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be an integer of at least 1".into()),
+        Ok(number) => Ok(number),
+    }
+}
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    positive(text)
+}
+
+fn parse_trials(text: &str) -> Result<usize, String> {
+    positive(text)
+}
+
+fn parse_time(text: &str) -> Result<Seconds, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 =
+        number.parse().map_err(|_| "must be a number with a unit: 90s, 15min, 2h".to_owned())?;
+    let seconds = match unit.trim() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        _ => return Err("the unit must be s, min or h".into()),
+    };
+    number.checked_mul(seconds).map(Seconds).ok_or_else(|| "is too long".into())
+}
+
+fn parse_emit(text: &str) -> Result<EmitStage, String> {
+    let names: Vec<&str> = Stage::ALL.iter().map(|(name, _)| *name).collect();
+    let name = text.strip_prefix("ir:after=");
+    let stage = name.and_then(|name| Stage::ALL.iter().find(|(known, _)| *known == name));
+    stage
+        .map(|(_, stage)| EmitStage(*stage))
+        .ok_or_else(|| format!("must be `ir:after=PASS` with one of {}", names.join(", ")))
+}

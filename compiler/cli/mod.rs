@@ -1,0 +1,263 @@
+//! Commands: each reads its arguments, calls the pipeline, and shows the result.
+
+#![allow(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+
+mod args;
+mod show;
+mod world;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use nasc::device;
+use nasc::diagnostic::{self, Code, Diagnostic, Diagnostics, Style};
+use nasc::pipeline::{self, CompileOptions, Compiled, Environment, Failure, Stage};
+use serde_json::json;
+
+use crate::cli::args::{Cli, Command, CompileArgs, Format};
+use crate::cli::world::{Bars, Disk, WallClock};
+
+/// Exit code for a bad spec, bad data or a bad result.
+const BAD: u8 = 1;
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    std::panic::set_hook(Box::new(show::bug));
+    let format = cli.format;
+    let result = match cli.command {
+        Command::Check { spec, targets } => check(&spec, &targets, format),
+        Command::Compile(args) => compile(&args, format),
+        Command::Eval { input, data, target } => eval(&input, data.as_deref(), target, format),
+        Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
+        Command::Explain { code } => explain(code.as_deref(), format),
+        Command::Targets => targets(format),
+        Command::Doctor => doctor(format),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            show_diagnostics(&failure, format);
+            ExitCode::from(BAD)
+        }
+    }
+}
+
+type Outcome = Result<ExitCode, Failure>;
+
+/// Prints a result on stdout; a reader that went away is no error.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn print_json(value: &serde_json::Value) {
+    print(&(serde_json::to_string_pretty(value).expect("plain data serializes") + "\n"));
+}
+
+fn style() -> Style {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if plain || !std::io::IsTerminal::is_terminal(&std::io::stderr()) { Style::Plain } else { Style::Colour }
+}
+
+fn show_diagnostics(failure: &Failure, format: Format) {
+    let Failure { sources, diagnostics } = failure;
+    if diagnostics.0.is_empty() {
+        return;
+    }
+    let text = match format {
+        Format::Human => diagnostic::render(diagnostics, sources, style()),
+        Format::Json => diagnostic::to_json(diagnostics, sources).to_string() + "\n",
+    };
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn show_warnings(warnings: &Diagnostics, sources: &nasc::source::SourceMap, format: Format) {
+    show_diagnostics(&Failure { sources: sources.clone(), diagnostics: warnings.clone() }, format);
+}
+
+fn check(spec: &Path, targets: &[String], format: Format) -> Outcome {
+    let checked = pipeline::check(&Disk, spec, targets)?;
+    show_warnings(&checked.warnings, &checked.sources, format);
+    match format {
+        Format::Json => print_json(&json!(checked)),
+        Format::Human => print(&show::checked(&checked)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(args: &CompileArgs) -> CompileOptions {
+    CompileOptions {
+        targets: args.targets.clone(),
+        out: args.out.clone(),
+        data: args.data.clone(),
+        seed: args.seed,
+        jobs: args.jobs.unwrap_or_else(world::n_cores),
+        trials: args.trials,
+        budget: args.budget.map(|budget| budget.0),
+        locked: args.locked,
+        research: args.research,
+        name: args.name.clone(),
+    }
+}
+
+fn compile(args: &CompileArgs, format: Format) -> Outcome {
+    let options = options(args);
+    if let Some(stage) = args.emit {
+        let (_, stage) = Stage::ALL.into_iter().find(|(_, known)| *known == stage.0).expect("a known stage");
+        print(&pipeline::stage_text(&Disk, &args.spec, &options, stage)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bars = Bars::new(format == Format::Human);
+    let cancel = world::cancelled();
+    let env = Environment { files: &Disk, clock: &WallClock, cancel, progress: &bars };
+    let compiled = pipeline::compile(&args.spec, &options, &env)?;
+    show_warnings(&compiled.warnings, &compiled.sources, format);
+    if let (Some(path), Some(archive)) = (&args.archive, &compiled.archive) {
+        pipeline::Files::write(&Disk, path, archive.as_bytes())
+            .map_err(|error| cannot_write(path, &error))?;
+    }
+    finish_compile(&compiled, args, &bars, format)
+}
+
+/// Verifies what was written and shows it.
+fn finish_compile(compiled: &Compiled, args: &CompileArgs, bars: &Bars, format: Format) -> Outcome {
+    use nasc::pipeline::Progress as _;
+    let mut shown = Vec::new();
+    let mut code = ExitCode::SUCCESS;
+    for written in &compiled.bundles {
+        let verified = if args.no_verify {
+            None
+        } else {
+            bars.stage(&format!("verifying {}", written.folder.display()), 0);
+            match pipeline::verify(&Disk, &written.folder, false) {
+                Ok(verified) => Some(verified),
+                Err(failure) => {
+                    let mut diagnostics = failure.diagnostics.clone();
+                    let missing = diagnostics.0.iter().all(|d| d.code == Code::TOOL_MISSING);
+                    if missing {
+                        diagnostics = unverified(&written.folder, diagnostics).into();
+                    } else {
+                        code = ExitCode::from(BAD);
+                    }
+                    bars.clear();
+                    show_diagnostics(&Failure { diagnostics, ..failure }, format);
+                    None
+                }
+            }
+        };
+        shown.push((written, verified));
+    }
+    bars.clear();
+    match format {
+        Format::Json => {
+            let bundles: Vec<_> = shown
+                .iter()
+                .map(|(written, verified)| {
+                    json!({
+                        "folder": written.folder.display().to_string(), "report": written.emitted.report,
+                        "measured": verified.as_ref().map(|verified| &verified.measured),
+                        "verified": verified.is_some(),
+                    })
+                })
+                .collect();
+            print_json(&json!({ "searched": compiled.searched, "bundles": bundles }));
+        }
+        Format::Human => {
+            for (written, verified) in &shown {
+                print(&show::bundle(compiled, written, verified.as_ref()));
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn unverified(folder: &Path, missing: Diagnostics) -> Diagnostic {
+    let message = format!("the bundle in `{}` is written but not verified", folder.display());
+    let diagnostic = Diagnostic::warning(Code::UNVERIFIED, message);
+    missing.0.iter().fold(diagnostic, |diagnostic, cause| {
+        let diagnostic = diagnostic.note(cause.message.clone());
+        cause.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help.clone()))
+    })
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Diagnostic::error(Code::OUTPUT, format!("cannot write `{}`: {error}", path.display())).into()
+}
+
+fn eval(input: &Path, data: Option<&Path>, target: Option<String>, format: Format) -> Outcome {
+    let evaluated = if input.is_dir() {
+        let Some(data) = data else {
+            return Err(Diagnostic::error(Code::DATA_MISSING, "a bundle does not know where its data is")
+                .help("add `--data FILE.ts`")
+                .into());
+        };
+        pipeline::evaluate_bundle(&Disk, input, data)?
+    } else {
+        pipeline::evaluate_spec(&Disk, input, data, target.as_deref())?
+    };
+    match format {
+        Format::Json => print_json(&json!(evaluated)),
+        Format::Human => print(&show::evaluated(&evaluated)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(bundle: &Path, emulator_only: bool, format: Format) -> Outcome {
+    let verified = pipeline::verify(&Disk, bundle, emulator_only)?;
+    match format {
+        Format::Json => print_json(&json!(verified)),
+        Format::Human => print(&show::verified(&verified)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain(code: Option<&str>, format: Format) -> Outcome {
+    let all: Vec<(Code, &str)> = diagnostic::all_codes().collect();
+    let chosen = match code {
+        None => all,
+        Some(text) => match Code::parse(text) {
+            Some(code) => vec![(code, diagnostic::explain(code))],
+            None => {
+                let known: Vec<String> = all.iter().map(|(code, _)| code.to_string()).collect();
+                return Err(Diagnostic::error(Code::UNKNOWN_NAME, format!("there is no code `{text}`"))
+                    .help(format!("known are {}", known.join(", ")))
+                    .into());
+            }
+        },
+    };
+    match format {
+        Format::Json => {
+            let list: Vec<_> = chosen
+                .iter()
+                .map(|(code, text)| json!({ "code": code.to_string(), "explanation": text }))
+                .collect();
+            print_json(&json!(list));
+        }
+        Format::Human => {
+            for (code, text) in chosen {
+                print(&format!("{code}\n{}\n\n", show::wrap(text, 88)));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn targets(format: Format) -> Outcome {
+    let targets = nasc::elaborate::stdlib_targets();
+    match format {
+        Format::Json => print_json(&json!(targets)),
+        Format::Human => print(&show::targets(&targets)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn doctor(format: Format) -> Outcome {
+    let tools = device::tools();
+    match format {
+        Format::Json => print_json(&json!(tools)),
+        Format::Human => print(&show::tools(&tools)),
+    }
+    Ok(ExitCode::SUCCESS)
+}

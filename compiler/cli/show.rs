@@ -1,0 +1,149 @@
+//! Results as text for a terminal.
+
+use std::fmt::Write as _;
+
+use nasc::device::Tool;
+use nasc::pipeline::{Checked, Compiled, Evaluated, Verified, Written};
+use nasc::report::{self, bytes_text, share_text};
+use nasc::target::Target;
+
+/// Says that a panic is our mistake.
+pub(crate) fn bug(info: &std::panic::PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    let place =
+        info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+    let message = format!(
+        "internal error: {text}{place}\nthis is a bug of nasc {}: please report it with the spec\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes());
+}
+
+/// A text in lines of at most `width` characters.
+pub(crate) fn wrap(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            out.push('\n');
+            column = 0;
+        }
+        if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+pub(crate) fn checked(checked: &Checked) -> String {
+    let mut out = String::new();
+    let Checked { name, decisions, drawn, valid, feasible, .. } = checked;
+    let _ = writeln!(out, "{name}: {decisions} decisions; {valid} of {drawn} points drawn are networks");
+    for target in feasible {
+        let range = |[low, high]: [u64; 2]| format!("{} to {}", bytes_text(low), bytes_text(high));
+        let _ = writeln!(out, "  {}: {} of {valid} meet the requirements", target.target, target.fitting);
+        let _ = writeln!(out, "    RAM    {}", range(target.ram_bytes));
+        let _ = writeln!(out, "    flash  {}", range(target.flash_bytes));
+        let _ = writeln!(out, "    work   {} to {} MAC", target.macs[0], target.macs[1]);
+    }
+    out
+}
+
+pub(crate) fn bundle(compiled: &Compiled, written: &Written, verified: Option<&Verified>) -> String {
+    let mut out = String::new();
+    let report = &written.emitted.report;
+    let origin = if compiled.searched {
+        format!("{} trials", report.search.trials)
+    } else {
+        "from the lock".to_owned()
+    };
+    let _ = writeln!(out, "{} for {} ({origin})\n", report.name, report.targets[0].name);
+    out.push_str(&report::table(report));
+    out.push('\n');
+    match verified {
+        Some(verified) => out.push_str(&self::verified(verified)),
+        None => {
+            let _ = writeln!(out, "  not verified");
+        }
+    }
+    let _ = writeln!(out, "\n  bundle    {}", written.folder.display());
+    out
+}
+
+pub(crate) fn verified(verified: &Verified) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "  verified  all {} output bytes of {} samples are equal in:",
+        verified.output_bytes, verified.samples
+    );
+    let _ = writeln!(out, "            {}", verified.ways.join(", "));
+    if let Some(measured) = &verified.measured {
+        let device = &measured.device;
+        let _ = writeln!(
+            out,
+            "  measured  {} instructions, stack {} (bound {})",
+            device.instructions,
+            bytes_text(device.stack_bytes),
+            bytes_text(device.stack_bound_bytes)
+        );
+    }
+    if let Some(sizes) = &verified.sizes {
+        let _ = writeln!(
+            out,
+            "  linked    RAM {} B as predicted, tables {} B as predicted, code {} B (bound {} B)",
+            sizes.ram_linked, sizes.weights_linked, sizes.code_linked, sizes.code_bound
+        );
+    }
+    out
+}
+
+pub(crate) fn evaluated(evaluated: &Evaluated) -> String {
+    let [low, high] = evaluated.ci95;
+    format!(
+        "{}: accuracy {} int8 on {}, {} of {} samples (95 %: {} to {})\n",
+        evaluated.name,
+        share_text(evaluated.accuracy),
+        evaluated.split,
+        evaluated.right,
+        evaluated.samples,
+        share_text(low),
+        share_text(high)
+    )
+}
+
+pub(crate) fn targets(targets: &std::collections::BTreeMap<String, Target>) -> String {
+    let mut out = String::new();
+    for target in targets.values() {
+        let _ = writeln!(
+            out,
+            "{:<14} {:>5} MHz  {}",
+            target.name,
+            target.clock.0 / 1_000_000,
+            wrap(&target.source, 200)
+        );
+    }
+    out
+}
+
+pub(crate) fn tools(tools: &[Tool]) -> String {
+    let mut out = String::new();
+    for tool in tools {
+        let state = match (&tool.path, &tool.version) {
+            (Some(path), Some(version)) => format!("{} ({version})", path.display()),
+            (Some(path), None) => path.display().to_string(),
+            (None, _) => format!("not found; Debian package {}", tool.package),
+        };
+        let _ = writeln!(out, "{:<24} {state}\n{:<24} for {}", tool.name, "", tool.purpose);
+    }
+    out
+}

@@ -1,0 +1,169 @@
+//! The outside world: files, time, the terminal, Ctrl-C.
+
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nasc::pipeline::{Files, Progress};
+use nasc::search::Clock;
+
+/// Files on disk.
+pub(crate) struct Disk;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        name.push(format!(".{}-{number}.tmp", std::process::id()));
+        let temporary = path.with_file_name(name);
+        let written = write_through(&temporary, content).and_then(|()| std::fs::rename(&temporary, path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+}
+
+/// Writes a file and waits until it is on the disk, so that a rename never reveals half of it.
+fn write_through(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Time of day, for leases and budgets.
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    }
+
+    fn pause(&self) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Number of cores that this process may use.
+pub(crate) fn n_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+static CANCEL: AtomicBool = AtomicBool::new(false);
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once. Both leave a resumable state.
+pub(crate) fn cancelled() -> &'static AtomicBool {
+    let handler = || {
+        if CANCEL.swap(true, Ordering::SeqCst) {
+            std::process::exit(1);
+        }
+        let _ = io::Write::write_all(
+            &mut io::stderr(),
+            b"stopping after the current step; press Ctrl-C again to stop at once\n",
+        );
+    };
+    // Where no handler can be set Ctrl-C ends the process at once, which is safe too.
+    let _ = ctrlc::set_handler(handler);
+    &CANCEL
+}
+
+/// Progress on stderr: a bar in a terminal, lines elsewhere.
+pub(crate) struct Bars {
+    enabled: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    bar: ProgressBar,
+    best: Option<f64>,
+    parts: usize,
+    done: usize,
+}
+
+impl Bars {
+    /// Progress that is shown, or not.
+    pub(crate) fn new(enabled: bool) -> Bars {
+        let state = State { bar: ProgressBar::hidden(), best: None, parts: 0, done: 0 };
+        Bars { enabled, state: Mutex::new(state) }
+    }
+
+    /// Takes the bar away before other output.
+    pub(crate) fn clear(&self) {
+        if let Ok(state) = self.state.lock() {
+            state.bar.finish_and_clear();
+        }
+    }
+
+    fn line(text: &str) {
+        let _ = io::Write::write_all(&mut io::stderr(), format!("{text}\n").as_bytes());
+    }
+}
+
+impl Progress for Bars {
+    fn stage(&self, title: &str, parts: usize) {
+        let Ok(mut state) = self.state.lock() else { return };
+        if !self.enabled {
+            return;
+        }
+        state.bar.finish_and_clear();
+        (state.best, state.parts, state.done) = (None, parts, 0);
+        Bars::line(title);
+        if parts == 0 || !io::IsTerminal::is_terminal(&io::stderr()) {
+            state.bar = ProgressBar::hidden();
+            return;
+        }
+        state.bar = ProgressBar::with_draw_target(Some(parts as u64), ProgressDrawTarget::stderr());
+        if let Ok(style) =
+            ProgressStyle::with_template("  [{bar:30}] {pos}/{len} {elapsed}, about {eta} left {msg}")
+        {
+            state.bar.set_style(style.progress_chars("=> "));
+        }
+        state.bar.enable_steady_tick(Duration::from_millis(500));
+    }
+
+    fn trial(&self, number: usize, accuracy: Option<f64>, from_store: bool) {
+        let Ok(mut state) = self.state.lock() else { return };
+        if !self.enabled {
+            return;
+        }
+        state.done += 1;
+        state.best = state.best.into_iter().chain(accuracy).reduce(f64::max);
+        let best = state.best.map(|best| format!("best {:.2} %", best * 100.0)).unwrap_or_default();
+        if state.bar.is_hidden() {
+            let result = match accuracy {
+                Some(accuracy) => format!("{:.2} %", accuracy * 100.0),
+                None => "diverged".to_owned(),
+            };
+            let origin = if from_store { " (from the store)" } else { "" };
+            Bars::line(&format!("  {}/{} trial {number}: {result}{origin}; {best}", state.done, state.parts));
+        } else {
+            state.bar.set_message(best);
+            state.bar.inc(1);
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let Ok(state) = self.state.lock() else { return };
+        if self.enabled {
+            state.bar.suspend(|| Bars::line(&format!("note: {text}")));
+        }
+    }
+}

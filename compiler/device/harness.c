@@ -1,0 +1,215 @@
+/* Runs a bundle over the samples of `inputs.bin` and writes `outputs.bin`; on the board it also counts
+   instructions and stack into `counts.bin`. NASC_NAME and NASC_UPPER are the bundle's prefixes. */
+#include NASC_HEADER
+
+#include <string.h>
+
+#define JOIN2(a, b) a##b
+#define JOIN(a, b) JOIN2(a, b)
+#define FN(suffix) JOIN(NASC_NAME, suffix)
+#define MACRO(suffix) JOIN(NASC_UPPER, suffix)
+
+#if defined(NASC_RAW)
+typedef FN(_raw_t) sample_t;
+#define RUN FN(_run_raw)
+#else
+typedef FN(_input_t) sample_t;
+#define RUN FN(_run)
+#endif
+
+FN(_ctx) nasc_ctx;
+static unsigned char memory[MACRO(_ARENA_BYTES) + MACRO(_ARENA_ALIGN)];
+static sample_t sample[MACRO(_INPUT_SIZE)];
+static FN(_output_t) output[MACRO(_OUTPUT_SIZE)];
+
+static int prepare(void)
+{
+    const uintptr_t past = (uintptr_t)memory % MACRO(_ARENA_ALIGN);
+    unsigned char *const arena = memory + (past == 0 ? 0 : MACRO(_ARENA_ALIGN) - past);
+    return FN(_init)(&nasc_ctx, arena, MACRO(_ARENA_BYTES));
+}
+
+#if !defined(NASC_BOARD)
+
+#include <stdio.h>
+
+int main(void)
+{
+    FILE *const inputs = fopen("inputs.bin", "rb");
+    FILE *const outputs = fopen("outputs.bin", "wb");
+    if (inputs == NULL || outputs == NULL || prepare() != 0) {
+        return 2;
+    }
+    while (fread(sample, sizeof(sample), 1, inputs) == 1) {
+        if (RUN(&nasc_ctx, sample, output) != 0) {
+            return 3;
+        }
+        if (fwrite(output, sizeof(output), 1, outputs) != 1) {
+            return 4;
+        }
+    }
+    return fclose(outputs) == 0 ? 0 : 4;
+}
+
+#else
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+#define SYSTICK_CONTROL REGISTER(0xe000e010u)
+#define SYSTICK_RELOAD REGISTER(0xe000e014u)
+#define SYSTICK_VALUE REGISTER(0xe000e018u)
+#define COPROCESSORS REGISTER(0xe000ed88u)
+
+extern uint32_t bundle_data_load[], bundle_data_start[], bundle_data_end[];
+extern uint32_t bundle_bss_start[], bundle_bss_end[];
+extern uint32_t data_load[], data_start[], data_end[];
+extern uint32_t bss_start[], bss_end[];
+extern uint32_t stack_limit[];
+/* The first vector: an address that is no function, declared as one for the sake of the table. */
+extern void stack_top(void);
+
+static volatile uint32_t wraps;
+
+/* Arm semihosting: operation in r0, parameters in r1. */
+static int32_t host(uint32_t operation, const void *parameters)
+{
+    register uint32_t r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = parameters;
+    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+    return (int32_t)r0;
+}
+
+static void leave(int status)
+{
+    /* ADP_Stopped_ApplicationExit, or ADP_Stopped_InternalError. */
+    host(0x18, (const void *)(status == 0 ? 0x20026u : 0x20024u));
+    for (;;) {
+    }
+}
+
+static int32_t open_file(const char *name, uint32_t mode)
+{
+    const uint32_t parameters[3] = {(uint32_t)name, mode, (uint32_t)strlen(name)};
+    return host(0x01, parameters);
+}
+
+/* The number of bytes not transferred. */
+static int32_t transfer(uint32_t operation, int32_t file, const void *data, uint32_t size)
+{
+    const uint32_t parameters[3] = {(uint32_t)file, (uint32_t)data, size};
+    return host(operation, parameters);
+}
+
+static uint64_t ticks(void)
+{
+    uint32_t before, value;
+    do {
+        before = wraps;
+        value = SYSTICK_VALUE;
+    } while (before != wraps);
+    return ((uint64_t)before << 24) + (0xffffffu - value);
+}
+
+static uint64_t count_ticks(void)
+{
+    uint64_t start, end;
+    SYSTICK_RELOAD = 0xffffffu;
+    SYSTICK_VALUE = 0;
+    SYSTICK_CONTROL = 7;
+    while (SYSTICK_VALUE == 0) {
+    }
+    start = ticks();
+    FN(_run)(&nasc_ctx, NULL, NULL);
+    end = ticks();
+    SYSTICK_CONTROL = 0;
+    return end - start;
+}
+
+__attribute__((noinline)) static uint32_t measure_stack(void)
+{
+    const uint32_t pattern = 0xa5c35a3cu;
+    volatile uint32_t *top;
+    volatile uint32_t *word;
+    __asm__ volatile("mov %0, sp" : "=r"(top));
+    for (word = stack_limit; word < top; ++word) {
+        *word = pattern;
+    }
+    RUN(&nasc_ctx, sample, output);
+    for (word = stack_limit; word < top && *word == pattern; ++word) {
+    }
+    return (uint32_t)top - (uint32_t)word;
+}
+
+static void run_samples(void)
+{
+    const int32_t inputs = open_file("inputs.bin", 1);
+    const int32_t outputs = open_file("outputs.bin", 5);
+    const int32_t counts = open_file("counts.bin", 5);
+    uint64_t numbers[2] = {0, 0};
+    int first = 1;
+    if (inputs < 0 || outputs < 0 || counts < 0 || prepare() != 0) {
+        leave(2);
+    }
+    while (transfer(0x06, inputs, sample, sizeof(sample)) == 0) {
+        if (first) {
+            first = 0;
+            memset(FN(_input)(&nasc_ctx), 0, MACRO(_INPUT_SIZE));
+            numbers[0] = count_ticks();
+            numbers[1] = measure_stack();
+        }
+        if (RUN(&nasc_ctx, sample, NULL) != 0) {
+            leave(3);
+        }
+        memcpy(output, FN(_output)(&nasc_ctx), sizeof(output));
+        if (transfer(0x05, outputs, output, sizeof(output)) != 0) {
+            leave(4);
+        }
+    }
+    if (transfer(0x05, counts, numbers, sizeof(numbers)) != 0) {
+        leave(4);
+    }
+    leave(0);
+}
+
+static void copy(uint32_t *to, const uint32_t *end, const uint32_t *from)
+{
+    while (to < end) {
+        *to++ = *from++;
+    }
+}
+
+static void clear(uint32_t *to, const uint32_t *end)
+{
+    while (to < end) {
+        *to++ = 0;
+    }
+}
+
+void reset(void);
+void reset(void)
+{
+    COPROCESSORS |= 0xfu << 20;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+    copy(bundle_data_start, bundle_data_end, bundle_data_load);
+    copy(data_start, data_end, data_load);
+    clear(bundle_bss_start, bundle_bss_end);
+    clear(bss_start, bss_end);
+    run_samples();
+}
+
+static void fault(void)
+{
+    leave(5);
+}
+
+static void systick(void)
+{
+    wraps = wraps + 1;
+}
+
+typedef void (*vector_t)(void);
+__attribute__((section(".vectors"), used)) static const vector_t vectors[16] = {
+    stack_top, reset, fault, fault, fault, fault, fault, 0,
+    0, 0, 0, fault, fault, 0, fault, systick,
+};
+
+#endif

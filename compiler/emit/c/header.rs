@@ -1,0 +1,122 @@
+//! The public header.
+
+use std::fmt::Write as _;
+
+use crate::emit::c::Context;
+use crate::emit::c::names::{comment, float, string};
+
+const TYPES: &str = "\
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern \"C\" {
+#endif
+
+";
+
+const ERRORS: &str = "\
+/* What the functions return. */
+#define $_OK 0
+#define $_ERROR_NULL (-1)  /* a pointer is NULL, or the context was not initialised */
+#define $_ERROR_SIZE (-2)  /* the arena is smaller than $_ARENA_BYTES */
+#define $_ERROR_ALIGN (-3) /* the arena is not aligned to $_ARENA_ALIGN */
+
+";
+
+const API: &str = "\
+typedef int8_t @_input_t;
+typedef int8_t @_output_t;
+
+/* State of one instance. Its fields are private. */
+typedef struct @_ctx {
+    unsigned char *arena;
+} @_ctx;
+
+/* Prepares an instance. The arena stays the caller's and must outlive it. */
+int @_init(@_ctx *ctx, void *arena, size_t arena_size);
+
+/* The slots in the arena. A run may overwrite the input. */
+@_input_t *@_input(@_ctx *ctx);
+@_output_t *@_output(@_ctx *ctx);
+
+/* Runs the network. NULL or a slot's own pointer means that slot; anything else is copied. */
+int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output);
+";
+
+const RAW: &str = "
+/* Standardises and quantizes $_RAW_SIZE values, channels innermost, into the input slot, then runs. */
+typedef float @_raw_t;
+int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output);
+";
+
+const TEST: &str = "
+/* Self-test, in @_test.c: the number of output bytes that differ from the golden vectors. */
+int @_test(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+";
+
+const ALIGNED: &str = "\
+/* Before a definition: aligns it as the arena must be. Define it yourself for other compilers. */
+#if !defined($_ALIGNED)
+#if defined(__GNUC__)
+#define $_ALIGNED __attribute__((aligned($_ARENA_ALIGN)))
+#elif defined(__cplusplus)
+#define $_ALIGNED alignas($_ARENA_ALIGN)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define $_ALIGNED _Alignas($_ARENA_ALIGN)
+#endif
+#endif
+
+";
+
+/// The text of `<name>.h`.
+pub(super) fn header(context: &Context<'_>) -> String {
+    let network = context.network;
+    let (input, output) = (network.input, network.output);
+    let mut out = context.fill("/* @.h: a network compiled by nasc. */\n#ifndef $_H\n#define $_H\n\n");
+    out.push_str(TYPES);
+    let mut define = |name: &str, value: String, remark: &str| {
+        let remark = if remark.is_empty() { String::new() } else { format!(" /* {} */", comment(remark)) };
+        writeln!(out, "#define {}_{name} {value}{remark}", context.upper).expect("a String takes all");
+    };
+    let quant = |ty: &crate::tensor::TensorType| {
+        let quant = ty.quant.as_ref().expect("checked before");
+        (float(quant.scale(0)), parenthesised(quant.zero_point))
+    };
+    define("ARENA_BYTES", network.arena_bytes.to_string(), "");
+    define("ARENA_ALIGN", network.arena_align.to_string(), "");
+    define("INPUT_SIZE", input.shape.elements().to_string(), &input.shape.to_string());
+    define("INPUT_SCALE", quant(input).0, "real = scale * (integer - zero point)");
+    define("INPUT_ZERO_POINT", quant(input).1, "");
+    if network.raw.is_some() {
+        define("RAW_SIZE", input.shape.elements().to_string(), "");
+    }
+    define("OUTPUT_SIZE", output.shape.elements().to_string(), &output.shape.to_string());
+    define("OUTPUT_SCALE", quant(output).0, "");
+    define("OUTPUT_ZERO_POINT", quant(output).1, "");
+    define("MACS", network.macs.to_string(), "multiply-accumulates of one run");
+    define("WEIGHTS_BYTES", network.weights_bytes().to_string(), "all constant tables");
+    if !network.labels.is_empty() {
+        let labels: Vec<String> = network.labels.iter().map(|label| string(label)).collect();
+        define("LABELS", format!("{{ {} }}", labels.join(", ")), "");
+    }
+    out.push('\n');
+    out.push_str(&context.fill(ERRORS));
+    out.push_str(&context.fill(ALIGNED));
+    out.push_str(&context.fill(API));
+    if network.raw.is_some() {
+        out.push_str(&context.fill(RAW));
+    }
+    out.push_str(&context.fill(TEST));
+    out
+}
+
+fn parenthesised(value: i32) -> String {
+    if value < 0 { format!("({value})") } else { value.to_string() }
+}

@@ -1,0 +1,92 @@
+//! The bundle's page for people, and its CMake file.
+
+use std::fmt::Write as _;
+
+use crate::emit::c::Context;
+use crate::emit::c::names::comment;
+
+const CMAKE: &str = "\
+# @: a network compiled by nasc. Use it with add_subdirectory and link to @::@.
+cmake_minimum_required(VERSION 3.13)
+project(@ C)
+
+add_library(@ STATIC @.c @_weights.c)
+add_library(@::@ ALIAS @)
+target_include_directories(@ PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_compile_features(@ PUBLIC c_std_99)
+
+if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
+  enable_testing()
+  add_executable(@_test @_test.c)
+  target_compile_definitions(@_test PRIVATE %_TEST_MAIN)
+  target_link_libraries(@_test PRIVATE @::@)
+  add_test(NAME @_test COMMAND @_test)
+endif()
+";
+
+const USAGE: &str = "
+## Use
+
+Compile `@.c` and `@_weights.c` with your program; nothing else is needed.
+
+```c
+#include \"@.h\"
+
+$_ALIGNED static unsigned char arena[$_ARENA_BYTES];
+static @_ctx network;
+
+int classify(const RAW_TYPE *values)
+{
+    @_output_t scores[$_OUTPUT_SIZE];
+    int best = 0;
+    if (@_init(&network, arena, sizeof arena) != $_OK || @_RUN(&network, values, scores) != $_OK) {
+        return -1;
+    }
+    for (int i = 1; i < $_OUTPUT_SIZE; ++i) {
+        best = scores[i] > scores[best] ? i : best;
+    }
+    return best;
+}
+```
+
+Call `@_init` once. To save a copy, write to `@_input(&network)` and pass `NULL`. Every function returns
+`$_OK` or one of the negative `$_ERROR_` codes.
+
+## Files
+
+| file | what it is |
+|---|---|
+| `@.h` | the interface: functions, sizes, scales, error codes |
+| `@.c` | kernels and steps |
+| `@_weights.c` | constant tables; `$_WEIGHTS_SECTION` may name a section for them |
+| `@_test.c` | self-test: `@_test()` gives the number of output bytes that differ; `$_TEST_MAIN` adds a `main` |
+| `@.graph` | the integer graph and the plan, for `nasc verify` and `nasc eval` |
+| `CMakeLists.txt` | library `@::@` and, on its own, the self-test |
+
+The code is C99 and C++11, allocates nothing and needs `memmove` alone of the C library. Several networks
+link into one program. An instance is not shared between threads; instances are independent.
+";
+
+/// The text of `CMakeLists.txt`.
+pub(super) fn cmake(context: &Context<'_>) -> String {
+    // `$` stands for a variable of CMake here.
+    CMAKE.replace('@', context.name).replace('%', &context.upper)
+}
+
+/// The text of `README.md`.
+pub(super) fn readme(context: &Context<'_>) -> String {
+    let network = context.network;
+    let (raw_type, run) = if network.raw.is_some() { ("@_raw_t", "run_raw") } else { ("@_input_t", "run") };
+    let mut out = format!("# {}\n\nA neural network, compiled to C by nasc.\n", context.name);
+    out.push_str(&context.fill(&USAGE.replace("RAW_TYPE", raw_type).replace("RUN", run)));
+    out.push_str("\n## Memory\n\n| what | value |\n|---|---|\n");
+    let mut row = |what: &str, value: String| {
+        writeln!(out, "| {what} | {value} |").expect("a String takes all");
+    };
+    row("input", format!("`{}`", comment(&network.input.to_string())));
+    row("output", format!("`{}`", comment(&network.output.to_string())));
+    row("arena (RAM)", format!("{} B, aligned to {}", network.arena_bytes, network.arena_align));
+    row("constant tables (flash)", format!("{} B", network.weights_bytes()));
+    row("multiply-accumulates", network.macs.to_string());
+    out
+}

@@ -1,0 +1,264 @@
+//! The code: kernels, steps and the interface's functions.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::emit::c::function::{self, Symbols, c_type};
+use crate::emit::c::names::{Scope, call, comment, int32};
+use crate::emit::c::{Context, table_symbol};
+use crate::kernel::{Arg, BufferId, Call};
+use crate::tensor::DType;
+
+const HEAD: &str = "\
+/* @.c: kernels and steps of a network compiled by nasc. C99 or C++11; allocates nothing. */
+#include \"@.h\"
+
+#include <string.h>
+
+#if defined(__GNUC__)
+#define $_INLINE static inline __attribute__((always_inline))
+#define $_NOINLINE __attribute__((noinline))
+#else
+#define $_INLINE static inline
+#define $_NOINLINE
+#endif
+
+/* What the code relies on beyond the language standards: bytes of 8 bits, `>>` of negative values shifts
+   the sign in, and conversion to signed types keeps the low bits. */
+typedef char @_assert_char[(unsigned char)-1 == 255 ? 1 : -1];
+typedef char @_assert_shift[(-3 >> 1) == -2 ? 1 : -1];
+typedef char @_assert_wrap[(int32_t)UINT32_C(0xfffffffe) == -2 ? 1 : -1];
+";
+
+const API: &str = "
+int @_init(@_ctx *ctx, void *arena, size_t arena_size)
+{
+    if (ctx == NULL) {
+        return $_ERROR_NULL;
+    }
+    ctx->arena = NULL;
+    if (arena == NULL) {
+        return $_ERROR_NULL;
+    }
+    if (arena_size < $_ARENA_BYTES) {
+        return $_ERROR_SIZE;
+    }
+    if ((uintptr_t)arena % $_ARENA_ALIGN != 0) {
+        return $_ERROR_ALIGN;
+    }
+    ctx->arena = (unsigned char *)arena;
+    return $_OK;
+}
+
+@_input_t *@_input(@_ctx *ctx)
+{
+    if (ctx == NULL || ctx->arena == NULL) {
+        return NULL;
+    }
+    return (@_input_t *)(ctx->arena + @_at_INPUT);
+}
+
+@_output_t *@_output(@_ctx *ctx)
+{
+    if (ctx == NULL || ctx->arena == NULL) {
+        return NULL;
+    }
+    return (@_output_t *)(ctx->arena + @_at_OUTPUT);
+}
+
+int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output)
+{
+    @_input_t *const input_slot = @_input(ctx);
+    @_output_t *const output_slot = @_output(ctx);
+    if (input_slot == NULL) {
+        return $_ERROR_NULL;
+    }
+    if (input != NULL && input != input_slot) {
+        memmove(input_slot, input, $_INPUT_SIZE * sizeof(@_input_t));
+    }
+    @_steps(ctx->arena);
+    if (output != NULL && output != output_slot) {
+        memmove(output, output_slot, $_OUTPUT_SIZE * sizeof(@_output_t));
+    }
+    return $_OK;
+}
+";
+
+const RAW: &str = "
+int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output)
+{
+    @_input_t *const input_slot = @_input(ctx);
+    if (input_slot == NULL || raw == NULL) {
+        return $_ERROR_NULL;
+    }
+    for (int32_t i = 0; i < $_RAW_SIZE; i += CHANNELS) {
+        for (int32_t c = 0; c < CHANNELS; ++c) {
+            /* Twice the quantized value, truncated and halved away from zero; not-a-number becomes 0. */
+            float t = (raw[i + c] - @_raw_mean[c]) * @_raw_factor[c];
+            t = t != t ? 0.0f : t;
+            t = t < -1024.0f ? -1024.0f : t;
+            t = t > 1024.0f ? 1024.0f : t;
+            const int32_t twice = (int32_t)t;
+            int32_t q = (twice + (twice >= 0 ? 1 : -1)) / 2 + ZERO_POINT;
+            q = q < -128 ? -128 : q;
+            q = q > 127 ? 127 : q;
+            input_slot[i + c] = (@_input_t)q;
+        }
+    }
+    return @_run(ctx, NULL, output);
+}
+";
+
+/// The text of `<name>.c`.
+pub(super) fn source(context: &Context<'_>) -> String {
+    let network = context.network;
+    let program = network.program;
+    let symbols = symbols(context);
+    let mut helpers = BTreeSet::new();
+    let mut code = String::new();
+    for micro in &program.micros {
+        code.push('\n');
+        code.push_str(&function::micro(context.name, micro, &symbols, &mut helpers));
+    }
+    for item in &program.functions {
+        code.push('\n');
+        code.push_str(&function::function(context.name, item, &symbols, &mut helpers));
+    }
+    let mut out = context.fill(HEAD);
+    if program.micros.iter().any(|micro| micro.armv7em.is_some()) {
+        writeln!(out, "\n{}\n#include <arm_acle.h>\n#endif", function::DSP_GUARD)
+            .expect("a String takes all");
+    }
+    let offsets = Offsets::new(context);
+    out.push_str(&declarations(context));
+    out.push_str(&offsets.text);
+    for helper in helpers {
+        out.push('\n');
+        out.push_str(&helper.text(context.name));
+    }
+    out.push_str(&code);
+    out.push_str(&steps(context, &symbols, &offsets));
+    let (input, output) = network.slots();
+    let api = API
+        .replace("@_at_INPUT", &offsets.names[input.0 as usize])
+        .replace("@_at_OUTPUT", &offsets.names[output.0 as usize]);
+    out.push_str(&context.fill(&api));
+    if let Some(raw) = network.raw {
+        let zero_point =
+            if raw.zero_point < 0 { format!("({})", raw.zero_point) } else { raw.zero_point.to_string() };
+        let text = RAW.replace("CHANNELS", &raw.mean.len().to_string()).replace("ZERO_POINT", &zero_point);
+        out.push_str(&context.fill(&text));
+    }
+    out
+}
+
+/// Names of functions and micro-kernels, distinct from the interface's and the helpers'.
+fn symbols(context: &Context<'_>) -> Symbols {
+    let mut scope = Scope::default();
+    for taken in [
+        "init",
+        "input",
+        "output",
+        "run",
+        "run_raw",
+        "steps",
+        "test",
+        "ctx",
+        "min32",
+        "max32",
+        "min64",
+        "max64",
+        "shl32",
+        "shl64",
+        "requant_double",
+        "requant_single",
+        "raw_mean",
+        "raw_factor",
+        "input_t",
+        "output_t",
+        "raw_t",
+    ] {
+        scope.claim(&format!("{}_{taken}", context.name));
+    }
+    for table in &context.network.program.tables {
+        scope.claim(&table_symbol(context, &table.name));
+    }
+    let program = context.network.program;
+    let names =
+        program.micros.iter().map(|m| &m.meaning.name).chain(program.functions.iter().map(|f| &f.name));
+    let mut symbols = Symbols::default();
+    for name in names {
+        symbols.of.insert(name.clone(), scope.claim(&format!("{}_{name}", context.name)));
+    }
+    symbols
+}
+
+/// External constants, in `<name>_weights.c`.
+fn declarations(context: &Context<'_>) -> String {
+    let mut out = String::from("\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
+    out.push_str(&super::weights::declarations(context));
+    out.push_str("#ifdef __cplusplus\n}\n#endif\n");
+    out
+}
+
+/// Offsets of the buffers as constants with names.
+struct Offsets {
+    names: Vec<String>,
+    text: String,
+}
+
+impl Offsets {
+    fn new(context: &Context<'_>) -> Offsets {
+        let mut scope = Scope::default();
+        let mut out = String::from("\n/* Where buffers start in the arena. */\nenum {\n");
+        let mut names = Vec::new();
+        for (buffer, offset) in context.network.program.buffers.iter().zip(context.network.offsets) {
+            let name = scope.claim(&format!("{}_at_{}", context.name, buffer.name));
+            writeln!(out, "    {name} = {offset}, /* {}[{}] */", c_type(buffer.elem), buffer.len)
+                .expect("a String takes all");
+            names.push(name);
+        }
+        let last = scope.claim(&format!("{}_at_end", context.name));
+        writeln!(out, "    {last} = {}_ARENA_BYTES\n}};", context.upper).expect("a String takes all");
+        Offsets { names, text: out }
+    }
+
+    fn pointer(&self, context: &Context<'_>, buffer: BufferId) -> String {
+        let name = &self.names[buffer.0 as usize];
+        match context.network.program.buffers[buffer.0 as usize].elem {
+            DType::I8 => format!("(int8_t *)(arena + {name})"),
+            elem => format!("({} *)(void *)(arena + {name})", c_type(elem)),
+        }
+    }
+}
+
+/// The function that calls every step in order.
+fn steps(context: &Context<'_>, symbols: &Symbols, offsets: &Offsets) -> String {
+    let program = context.network.program;
+    let mut out = context.fill("\nstatic void @_steps(unsigned char *arena)\n{\n");
+    if program.steps.iter().all(|step| step.calls.is_empty()) {
+        out.push_str("    (void)arena;\n");
+    }
+    for step in &program.steps {
+        if step.calls.is_empty() {
+            continue;
+        }
+        let macs = if step.macs > 0 { format!(", {} MAC", step.macs) } else { String::new() };
+        writeln!(out, "    /* {}: {}{macs} */", comment(&step.name), comment(&step.op))
+            .expect("a String takes all");
+        for Call { function, buffers, scalars } in &step.calls {
+            let mut arguments: Vec<String> = buffers
+                .iter()
+                .map(|argument| match argument {
+                    Arg::Buffer(buffer) => offsets.pointer(context, *buffer),
+                    Arg::Table(table) => table_symbol(context, &program.tables[table.0 as usize].name),
+                })
+                .collect();
+            arguments.extend(scalars.iter().map(|&value| int32(value.into())));
+            let name = &symbols.of[&program.functions[function.0 as usize].name];
+            out.push_str(&call("    ", name, &arguments));
+        }
+    }
+    out.push_str("}\n");
+    out
+}

@@ -1,0 +1,107 @@
+//! The constant tables.
+
+use std::fmt::Write as _;
+
+use crate::emit::c::function::c_type;
+use crate::emit::c::names::{float, int32};
+use crate::emit::c::{Context, rows, table_symbol};
+use crate::kernel::TableRole;
+use crate::tensor::DType;
+
+const HEAD: &str = "\
+/* @_weights.c: constant tables of a network compiled by nasc. */
+#include \"@.h\"
+
+/* Before every table: for example a section, as __attribute__((section(\".qspi\"))). */
+#if !defined($_WEIGHTS_SECTION)
+#define $_WEIGHTS_SECTION
+#endif
+
+#ifdef __cplusplus
+extern \"C\" {
+#endif
+";
+
+const TAIL: &str = "
+typedef char @_assert_weights[(SIZES) == $_WEIGHTS_BYTES ? 1 : -1];
+
+#ifdef __cplusplus
+}
+#endif
+";
+
+/// A table as C wants it.
+struct Item {
+    symbol: String,
+    ty: &'static str,
+    len: usize,
+    remark: &'static str,
+    aligned: bool,
+    rows: String,
+}
+
+/// Empty tables have no C form and no bytes.
+fn items(context: &Context<'_>) -> Vec<Item> {
+    let tables = context.network.program.tables.iter().filter(|table| !table.values.is_empty());
+    let mut items: Vec<Item> = tables
+        .map(|table| Item {
+            symbol: table_symbol(context, &table.name),
+            ty: c_type(table.elem),
+            len: table.values.len(),
+            remark: match table.role {
+                TableRole::Weight => "weights",
+                TableRole::Bias => "bias",
+                TableRole::Requant => "requantization",
+            },
+            aligned: table.elem != DType::I32,
+            rows: rows(table.values.iter().map(|&value| int32(value.into()))),
+        })
+        .collect();
+    if let Some(raw) = context.network.raw {
+        for (name, values, remark) in [
+            ("raw_mean", &raw.mean, "means of raw values"),
+            ("raw_factor", &raw.factor, "factors of raw values"),
+        ] {
+            items.push(Item {
+                symbol: format!("{}_{name}", context.name),
+                ty: "float",
+                len: values.len(),
+                remark,
+                aligned: false,
+                rows: rows(values.iter().map(|&value| float(value))),
+            });
+        }
+    }
+    items
+}
+
+/// Declarations for `<name>.c`.
+pub(super) fn declarations(context: &Context<'_>) -> String {
+    let mut out = String::new();
+    for Item { symbol, ty, len, .. } in items(context) {
+        writeln!(out, "extern const {ty} {symbol}[{len}];").expect("a String takes all");
+    }
+    out
+}
+
+/// The text of `<name>_weights.c`.
+pub(super) fn weights(context: &Context<'_>) -> String {
+    let mut out = context.fill(HEAD);
+    let mut sizes = Vec::new();
+    for Item { symbol, ty, len, remark, aligned, rows } in items(context) {
+        let align = if aligned { format!("{}_ALIGNED ", context.upper) } else { String::new() };
+        let section = format!("{}_WEIGHTS_SECTION", context.upper);
+        write!(
+            out,
+            "\n/* {remark} */\nextern const {ty} {symbol}[{len}];\n\
+             {align}{section} const {ty} {symbol}[{len}] = {{\n{rows}}};\n"
+        )
+        .expect("a String takes all");
+        sizes.push(format!("sizeof({symbol})"));
+    }
+    if sizes.is_empty() {
+        sizes.push("0".into());
+    }
+    out.push_str(&context.fill(&TAIL.replace("SIZES", &sizes.join("\n    + "))));
+    out
+}

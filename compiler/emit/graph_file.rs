@@ -1,0 +1,471 @@
+//! `<name>.graph`: what `verify` and `eval` need of a bundle, as JSON.
+//!
+//! Reading takes files from anyone: every count is limited and every index checked before it is used, and
+//! whatever is wrong becomes E0907. Constants are hexadecimal, little-endian.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::emit::{Golden, Interface, Network, RawQuantizer};
+use crate::graph::{Graph, NodeId};
+use crate::ops::Op;
+use crate::target::Target;
+use crate::tensor::{DType, Shape, TensorType, Value};
+
+/// Version of the format; a reader takes no other.
+const VERSION: u64 = 1;
+/// Greatest size of a file.
+const MAX_FILE_BYTES: usize = 512 << 20;
+/// Greatest number of nodes.
+const MAX_NODES: usize = 1 << 16;
+/// Greatest number of elements of a tensor.
+const MAX_ELEMENTS: usize = 1 << 27;
+/// Greatest rank.
+const MAX_RANK: usize = 8;
+/// Greatest integer among attributes: far above any real one, and sums and products of two stay in 64 bits.
+const MAX_ATTRIBUTE: u64 = 1 << 31;
+
+/// A buffer with its place in the arena.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedBuffer {
+    /// Its name in the program.
+    pub name: String,
+    /// First byte.
+    pub offset: u64,
+    /// Size.
+    pub bytes: u64,
+}
+
+/// The plan as the bundle's code has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Positions in the graph's order of the nodes that the steps run, in their order.
+    pub order: Vec<usize>,
+    /// Buffers in the order of the program.
+    pub buffers: Vec<PlacedBuffer>,
+    /// Size of the arena.
+    pub arena_bytes: u64,
+    /// Alignment of the arena.
+    pub arena_align: usize,
+}
+
+/// What the file holds.
+#[derive(Clone, Debug)]
+pub struct GraphFile {
+    /// What a caller of the emitted code has to know.
+    pub interface: Interface,
+    /// The integer graph.
+    pub graph: Graph,
+    /// What turns the sensor's values into the input.
+    pub raw: Option<RawQuantizer>,
+    /// Names of the classes.
+    pub labels: Vec<String>,
+    /// Golden vectors, those of the self-test.
+    pub golden: Vec<Golden>,
+    /// The plan.
+    pub plan: Plan,
+    /// What the code was made for.
+    pub target: Option<Target>,
+}
+
+impl GraphFile {
+    /// The file that goes with a network's code; `graph` is what the network was lowered from.
+    pub fn new(network: &Network<'_>, graph: &Graph, target: Option<&Target>) -> GraphFile {
+        let program = network.program;
+        let buffers = program.buffers.iter().zip(network.offsets).map(|(buffer, &offset)| PlacedBuffer {
+            name: buffer.name.clone(),
+            offset,
+            bytes: buffer.bytes(),
+        });
+        GraphFile {
+            interface: network.interface(),
+            graph: graph.clone(),
+            raw: network.raw.cloned(),
+            labels: network.labels.to_vec(),
+            golden: network.golden.to_vec(),
+            plan: Plan {
+                order: program.steps.iter().map(|step| step.node).collect(),
+                buffers: buffers.collect(),
+                arena_bytes: network.arena_bytes,
+                arena_align: network.arena_align,
+            },
+            target: target.cloned(),
+        }
+    }
+}
+
+/// The fields of the document besides the graph.
+#[derive(Serialize, Deserialize)]
+struct Frame {
+    interface: Interface,
+    raw: Option<RawQuantizer>,
+    labels: Vec<String>,
+    golden: Vec<Golden>,
+    plan: Plan,
+    target: Option<Target>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeText {
+    op: Op,
+    inputs: Vec<usize>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    label: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ConstantText {
+    dtype: DType,
+    shape: Shape,
+    data: String,
+}
+
+/// A graph as JSON: nodes in order, outputs, constants.
+pub fn write_graph(graph: &Graph) -> Json {
+    let order = graph.order();
+    let position: BTreeMap<NodeId, usize> = order.iter().enumerate().map(|(at, &node)| (node, at)).collect();
+    let nodes: Vec<NodeText> = order
+        .iter()
+        .map(|&node| NodeText {
+            op: graph.node(node).op.clone(),
+            inputs: graph.inputs(node).iter().map(|input| position[input]).collect(),
+            label: graph.node(node).label.clone(),
+        })
+        .collect();
+    let outputs: Vec<usize> = graph.outputs().iter().map(|output| position[output]).collect();
+    let mut constants = serde_json::Map::new();
+    for node in &order {
+        let Op::Constant(constant) = &graph.node(*node).op else { continue };
+        if let Some(value) = graph.constant(&constant.name) {
+            let text = ConstantText {
+                dtype: value.dtype(),
+                shape: value.shape(),
+                data: to_hex(&value.to_le_bytes()),
+            };
+            constants.insert(constant.name.clone(), json!(text));
+        }
+    }
+    json!({ "nodes": nodes, "outputs": outputs, "constants": constants })
+}
+
+/// The inverse of [`write_graph`], for documents from anyone; the graph verifies.
+///
+/// # Errors
+/// What is wrong, in the form of a diagnostic's message, for the caller to say of which file.
+pub fn read_graph(json: &Json) -> std::result::Result<Graph, String> {
+    let nodes = json.get("nodes").and_then(Json::as_array).ok_or("the graph has no list of nodes")?;
+    if nodes.len() > MAX_NODES {
+        return Err(format!("the graph has {} nodes, at most {MAX_NODES} are allowed", nodes.len()));
+    }
+    let mut graph = Graph::new();
+    let mut ids: Vec<NodeId> = Vec::with_capacity(nodes.len());
+    for (at, node) in nodes.iter().enumerate() {
+        let fail = |message: String| format!("node {at}: {message}");
+        check_attributes(node).map_err(fail)?;
+        let NodeText { op, inputs, label } =
+            NodeText::deserialize(node).map_err(|error| fail(error.to_string()))?;
+        if let Op::Input(crate::ops::Input { ty })
+        | Op::Constant(crate::ops::Constant { ty, .. })
+        | Op::Param(crate::ops::Param { ty, .. }) = &op
+        {
+            check_type(ty).map_err(fail)?;
+        }
+        let inputs: Option<Vec<NodeId>> = inputs.iter().map(|&input| ids.get(input).copied()).collect();
+        let inputs = inputs.ok_or_else(|| fail("has an input that does not come before it".into()))?;
+        let id = graph.add(op, &inputs).map_err(|error| fail(error.message))?;
+        check_type(graph.ty(id)).map_err(fail)?;
+        graph.set_origin(id, label, None);
+        ids.push(id);
+    }
+    let outputs: Vec<usize> = Deserialize::deserialize(json.get("outputs").unwrap_or(&Json::Null))
+        .map_err(|e| format!("outputs: {e}"))?;
+    for output in outputs {
+        let id = ids.get(output).ok_or(format!("output {output} is no node"))?;
+        graph.add_output(*id);
+    }
+    read_constants(&mut graph, json)?;
+    graph.verify().map_err(|error| error.to_string())?;
+    Ok(graph)
+}
+
+fn read_constants(graph: &mut Graph, json: &Json) -> std::result::Result<(), String> {
+    let constants = json.get("constants").and_then(Json::as_object).ok_or("the graph has no constants")?;
+    for (name, constant) in constants {
+        let shown: String = name.chars().take(60).flat_map(char::escape_default).collect();
+        let fail = |message: &str| format!("constant `{shown}`: {message}");
+        let ConstantText { dtype, shape, data } =
+            ConstantText::deserialize(constant).map_err(|error| fail(&error.to_string()))?;
+        check_shape(&shape).map_err(|message| fail(&message))?;
+        let bytes = from_hex(&data).ok_or_else(|| fail("is not hexadecimal"))?;
+        let value = Value::from_le_bytes(dtype, &shape, &bytes).ok_or_else(|| fail("has another size"))?;
+        graph.set_constant(name.clone(), value);
+    }
+    Ok(())
+}
+
+/// Limits every integer and the product of every list of integers, so that shape inference cannot overflow.
+fn check_attributes(json: &Json) -> std::result::Result<(), String> {
+    match json {
+        Json::Number(number) => {
+            let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            match size {
+                Some(size) if size > MAX_ATTRIBUTE => Err(format!("{number} is too large")),
+                _ => Ok(()),
+            }
+        }
+        Json::Array(items) => {
+            let mut product: u64 = 1;
+            for item in items {
+                check_attributes(item)?;
+                let factor = item.as_u64().unwrap_or(1).max(1);
+                product = product.saturating_mul(factor);
+            }
+            let limit = (MAX_ATTRIBUTE as usize).max(MAX_ELEMENTS) as u64;
+            if product > limit { Err("a list of extents is too large".into()) } else { Ok(()) }
+        }
+        Json::Object(fields) => fields.values().try_for_each(check_attributes),
+        Json::Null | Json::Bool(_) | Json::String(_) => Ok(()),
+    }
+}
+
+fn check_shape(shape: &Shape) -> std::result::Result<(), String> {
+    let elements = shape.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
+    match elements {
+        Some(1..=MAX_ELEMENTS) if shape.rank() <= MAX_RANK => Ok(()),
+        _ => Err(format!("the shape {shape} is empty or too large")),
+    }
+}
+
+fn check_type(ty: &TensorType) -> std::result::Result<(), String> {
+    check_shape(&ty.shape)?;
+    let zero_point_fits = match (&ty.quant, ty.dtype.range()) {
+        (Some(quant), Some((low, high))) => (low..=high).contains(&quant.zero_point),
+        _ => true,
+    };
+    if zero_point_fits { Ok(()) } else { Err(format!("the zero point of {ty} is out of range")) }
+}
+
+/// The file's bytes.
+pub fn write_graph_file(file: &GraphFile) -> Vec<u8> {
+    let frame = Frame {
+        interface: file.interface.clone(),
+        raw: file.raw.clone(),
+        labels: file.labels.clone(),
+        golden: file.golden.clone(),
+        plan: file.plan.clone(),
+        target: file.target.clone(),
+    };
+    let mut document =
+        json!({ "format": "nasc graph", "version": VERSION, "graph": write_graph(&file.graph) });
+    if let (Json::Object(document), Json::Object(frame)) = (&mut document, json!(frame)) {
+        document.extend(frame);
+    }
+    let mut bytes = serde_json::to_vec_pretty(&document).expect("a document of text and numbers");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads a file from anyone. `path` is for messages.
+///
+/// # Errors
+/// E0907 if it is not such a file, is damaged, or is larger than nasc writes.
+pub fn read_graph_file(path: &str, bytes: &[u8]) -> Result<GraphFile> {
+    parse(bytes).map_err(|message| {
+        Diagnostic::error(Code::BUNDLE, format!("`{path}` cannot be read: {message}"))
+            .help("`nasc compile` writes the bundle again")
+            .into()
+    })
+}
+
+fn parse(bytes: &[u8]) -> std::result::Result<GraphFile, String> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(format!("it has {} B, at most {MAX_FILE_BYTES} B are allowed", bytes.len()));
+    }
+    let document: Json = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if document.get("format").and_then(Json::as_str) != Some("nasc graph") {
+        return Err("it is not a graph file of nasc".into());
+    }
+    match document.get("version").and_then(Json::as_u64) {
+        Some(VERSION) => {}
+        Some(other) => {
+            return Err(format!("it has version {other} of the format, this nasc reads {VERSION}"));
+        }
+        None => return Err("it has no version".into()),
+    }
+    let graph = read_graph(document.get("graph").unwrap_or(&Json::Null))?;
+    let Frame { interface, raw, labels, golden, plan, target } =
+        Frame::deserialize(&document).map_err(|error| error.to_string())?;
+    let file = GraphFile { interface, graph, raw, labels, golden, plan, target };
+    check_frame(&file)?;
+    Ok(file)
+}
+
+/// What the parts say of each other.
+fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
+    let GraphFile { interface, graph, raw, labels, golden, plan, .. } = file;
+    crate::emit::check_name(&interface.name).map_err(|_| "its name is no C identifier".to_string())?;
+    let (&[input], &[output]) = (graph.network_inputs().as_slice(), graph.outputs()) else {
+        return Err("the graph has not one input and one output".into());
+    };
+    let (input, output) = (graph.ty(input), graph.ty(output));
+    if [input, output].iter().any(|ty| ty.dtype != DType::I8 || ty.quant.is_none()) {
+        return Err("input and output are not quantized to 8 bit".into());
+    }
+    if (interface.input_elements, interface.output_elements)
+        != (input.shape.elements(), output.shape.elements())
+    {
+        return Err("the interface has other sizes than the graph".into());
+    }
+    if interface.raw != raw.is_some() {
+        return Err("the interface and the raw quantizer do not agree".into());
+    }
+    if let Some(raw) = raw {
+        let channels = input.shape.0.last().copied().unwrap_or(1);
+        let finite = raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite());
+        let in_range = (i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&raw.zero_point);
+        if (raw.mean.len(), raw.factor.len()) != (channels, channels) || !finite || !in_range {
+            return Err("the raw quantizer does not fit the input".into());
+        }
+    }
+    if !labels.is_empty() && labels.len() != interface.output_elements {
+        return Err(format!("it has {} labels for {} outputs", labels.len(), interface.output_elements));
+    }
+    let sizes = (interface.input_elements, interface.output_elements);
+    if golden.iter().any(|golden| (golden.input.len(), golden.output.len()) != sizes) {
+        return Err("a golden vector has another size than the network".into());
+    }
+    let fits = |buffer: &PlacedBuffer| {
+        buffer.offset.checked_add(buffer.bytes).is_some_and(|e| e <= plan.arena_bytes)
+    };
+    if !plan.buffers.iter().all(fits)
+        || plan.arena_bytes > i32::MAX as u64
+        || !plan.arena_align.is_power_of_two()
+    {
+        return Err("the plan has a buffer outside its arena".into());
+    }
+    if plan.order.iter().any(|&node| node >= graph.len()) {
+        return Err("the plan runs a node that the graph has not".into());
+    }
+    Ok(())
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| char::from(c).to_digit(16).map(|digit| digit as u8);
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    text.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Clamp, Constant, Dense, Input, Requant};
+    use crate::tensor::arith::Rounding;
+    use crate::tensor::{Quant, Scale};
+
+    fn sample() -> GraphFile {
+        let mut graph = Graph::new();
+        let quant = Quant::per_tensor(0.1, -3);
+        let x =
+            graph.add(Input { ty: TensorType::quantized(DType::I8, [1, 3], quant) }, &[]).expect("an input");
+        let w = TensorType::quantized(DType::I8, [2, 3], Quant::per_channel(vec![0.01, 0.3], 0));
+        let b = TensorType { dtype: DType::I32, shape: [2].into(), quant: None };
+        let w = graph.add(Constant { name: "w".into(), ty: w }, &[]).expect("a constant");
+        let b = graph.add(Constant { name: "b".into(), ty: b }, &[]).expect("a constant");
+        graph.set_constant("w", Value::from_i8(&[2, 3].into(), vec![1, -2, 3, -128, 127, 0]).expect("six"));
+        graph.set_constant("b", Value::from_i32(&[2].into(), vec![i32::MIN, 7]).expect("two"));
+        let requant =
+            Requant { dtype: DType::I8, scale: Scale(0.07), zero_point: 5, rounding: Rounding::Single };
+        let dense = Dense { clamp: Clamp::Relu, requant: Some(requant) };
+        let y = graph.add(dense, &[x, w, b]).expect("a dense layer");
+        graph.set_origin(y, "head \"µ\"", None);
+        graph.add_output(y);
+        GraphFile {
+            interface: Interface { name: "net".into(), input_elements: 3, output_elements: 2, raw: true },
+            graph,
+            raw: Some(RawQuantizer {
+                mean: vec![0.1, 0.2, 1e-30],
+                factor: vec![3.3, 1.0, 2.0],
+                zero_point: -3,
+            }),
+            labels: vec!["yes".into(), "no".into()],
+            golden: vec![Golden { input: vec![1, -2, 127], output: vec![-128, 0] }],
+            plan: Plan {
+                order: vec![3],
+                buffers: vec![PlacedBuffer { name: "x".into(), offset: 0, bytes: 3 }],
+                arena_bytes: 32,
+                arena_align: 16,
+            },
+            target: None,
+        }
+    }
+
+    #[test]
+    fn a_file_reads_back() {
+        let file = sample();
+        let bytes = write_graph_file(&file);
+        let back = read_graph_file("net.graph", &bytes).expect("what was written");
+        assert_eq!(back.graph.to_text_with_labels(), file.graph.to_text_with_labels());
+        assert_eq!(back.graph.constants(), file.graph.constants());
+        assert_eq!((&back.interface, &back.raw, &back.labels), (&file.interface, &file.raw, &file.labels));
+        assert_eq!((&back.plan, &back.golden), (&file.plan, &file.golden));
+        assert_eq!(write_graph_file(&back), bytes);
+    }
+
+    #[test]
+    fn damaged_files_never_panic() {
+        let bytes = write_graph_file(&sample());
+        for end in 0..bytes.len() - 2 {
+            let error = read_graph_file("net.graph", &bytes[..end]).expect_err("half a file");
+            assert_eq!(error.0[0].code, Code::BUNDLE);
+        }
+        let mut seed = 1u64;
+        let mut refused = 0;
+        for _ in 0..4000 {
+            let mut damaged = bytes.clone();
+            for _ in 0..3 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let at = (seed >> 33) as usize % damaged.len();
+                damaged[at] = b"0123456789-,[]{}\"eE.ax\xff\0"[(seed >> 20) as usize % 24];
+            }
+            if let Err(error) = read_graph_file("net.graph", &damaged) {
+                assert!(error.0[0].message.contains("net.graph") && !error.0[0].help.is_empty());
+                refused += 1;
+            }
+        }
+        assert!(refused > 2000, "{refused} of 4000 damaged files were refused");
+    }
+
+    #[test]
+    fn large_numbers_are_refused() {
+        let text = String::from_utf8(write_graph_file(&sample())).expect("JSON");
+        for (from, to) in [
+            ("\"version\": 1", "\"version\": 2"),
+            ("nasc graph", "graph"),
+            ("\"arena_bytes\": 32", "\"arena_bytes\": 2"),
+            ("\"offset\": 0", "\"offset\": 18446744073709551615"),
+            ("\"zero_point\": 5", "\"zero_point\": 500"),
+            ("\"name\": \"net\"", "\"name\": \"ne t\""),
+            ("\"input_elements\": 3", "\"input_elements\": 4"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            read_graph_file("net.graph", text.replacen(from, to, 1).as_bytes()).expect_err(to);
+        }
+        let mut document: Json = serde_json::from_str(&text).expect("JSON");
+        document["graph"]["nodes"][0]["op"]["ty"]["shape"] = json!([4_294_967_296u64, 4_294_967_296u64, 3]);
+        read_graph(&document["graph"]).expect_err("a shape of 2^64 elements");
+        document["graph"]["nodes"][0]["op"]["ty"]["shape"] =
+            json!([2_147_483_648u64, 2_147_483_648u64, 1, 1]);
+        read_graph(&document["graph"]).expect_err("a shape of 2^62 elements");
+    }
+}

@@ -1,0 +1,64 @@
+//! Sum of two tensors, each brought to a common scale first.
+//!
+//! Source  LiteRT 2.3.0, reference kernel of ADD: left shift 20, twice the greater input scale as common scale.
+
+use super::filters::holds;
+use super::{
+    Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, int, load, requant, scalar,
+};
+use crate::kernel::schedule::overlap;
+use crate::kernel::{Access, Affine, BinOp, Stmt};
+use crate::ops::Add;
+use crate::tensor::arith::Multiplier;
+
+/// Bits that an input is shifted to the left before it is scaled.
+const LEFT_SHIFT: i64 = 20;
+
+impl Lowering<'_> {
+    pub(super) fn add(&mut self, layer: &Layer, op: &Add) -> Result<Kernel, String> {
+        let rescale = op.requant.as_ref().ok_or("is not quantized")?;
+        let inputs = self.graph.inputs(layer.node);
+        let sources = inputs.iter().map(|&node| self.source(node)).collect::<Result<Vec<_>, _>>()?;
+        let quants: Vec<(f64, i32)> =
+            inputs.iter().map(|&node| activation_quant(self.graph.ty(node))).collect::<Result<_, _>>()?;
+        let twice = 2.0 * quants[0].0.max(quants[1].0);
+        let factor = twice / ((1i64 << LEFT_SHIFT) as f64 * f64::from(rescale.scale.0));
+        let out = Multiplier::new(factor);
+        if !holds(1 << 29, out) {
+            return Err("has an output scale with which the sum may overflow 32 bits".into());
+        }
+        let elements = self.graph.ty(layer.node).shape.elements();
+        let mut scalars = vec![elements as i32];
+        for &(scale, zero) in &quants {
+            let Multiplier { value, shift } = Multiplier::new(scale / twice);
+            scalars.extend([zero, value, shift]);
+        }
+        let (low, high) = op.clamp.range(rescale);
+        scalars.extend([out.value, out.shift, rescale.zero_point, low, high]);
+
+        let mut builder = FunctionBuilder::default();
+        let terms = ["a", "b"].map(|name| builder.int8(name, Access::Read));
+        let output = builder.int8("output", Access::Write);
+        let count = builder.scalar("count");
+        let names = [["a_zero", "a_value", "a_shift"], ["b_zero", "b_value", "b_shift"]];
+        let params = names.map(|names| names.map(|name| builder.scalar(name)));
+        let [value, shift] = ["sum_value", "sum_shift"].map(|name| builder.scalar(name));
+        let ending = Ending::new(&mut builder, rescale.rounding);
+        let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
+            let [a, b] = [0, 1].map(|term| {
+                let [zero, value, shift] = params[term];
+                let offset = binary(BinOp::Sub, load(terms[term], at), scalar(zero));
+                let shifted = binary(BinOp::Shl, offset, int(LEFT_SHIFT));
+                requant(shifted, scalar(value), scalar(shift), rescale.rounding)
+            });
+            let sum = ending.apply(binary(BinOp::Add, a, b), scalar(value), scalar(shift));
+            vec![Stmt::Store { buf: output, index: at.clone(), value: sum }]
+        });
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: sources,
+            scalars: vec![scalars],
+            safe: overlap::safe(overlap::elementwise(elements as i64)),
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! Convolution: runs of the window against rows of weights.
+
+use super::filters::Filters;
+use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, load};
+use crate::kernel::schedule::dot::ROWS;
+use crate::kernel::schedule::geometry::Geometry;
+use crate::kernel::schedule::loops::{Loops, Pixel};
+use crate::kernel::schedule::overlap;
+use crate::kernel::{Access, Affine, Buf, Expr, MicroArg, Reg, Stmt, Var};
+use crate::ops::{Clamp, Conv2d, Requant};
+use crate::tensor::{DType, TensorType};
+
+/// A convolution's registers and buffers.
+struct Convolution {
+    geometry: Geometry,
+    filters: usize,
+    /// Names of the dot products of [`ROWS`] rows and of one.
+    dots: [String; 2],
+    input: Buf,
+    weight: Buf,
+    bias: Buf,
+    mantissa: Buf,
+    shift: Buf,
+    output: Buf,
+    /// Accumulators on their way to requantization; `None` with fewer than [`ROWS`] filters.
+    staged: Option<Buf>,
+    sums: Vec<Reg>,
+    zero: Var,
+    ending: Ending,
+}
+
+impl Lowering<'_> {
+    pub(super) fn conv2d(&mut self, layer: &Layer, op: &Conv2d) -> Result<Kernel, String> {
+        let requant = op.requant.as_ref().ok_or("is not quantized")?;
+        let geometry =
+            window_geometry(&op.window, &self.graph.input_types(layer.node), self.graph.ty(layer.node))?;
+        self.convolution(layer, geometry.contracted(), requant, op.clamp)
+    }
+
+    /// A convolution with its window in simplest form.
+    pub(super) fn convolution(
+        &mut self,
+        layer: &Layer,
+        geometry: Geometry,
+        requant: &Requant,
+        clamp: Clamp,
+    ) -> Result<Kernel, String> {
+        let taps = geometry.window.kernel[0] * geometry.window.kernel[1] * geometry.channels;
+        let n_filters =
+            self.graph.ty(layer.node).shape.elements() / (geometry.output[0] * geometry.output[1]);
+        let Filters { args, zero } =
+            self.filters(layer, requant, geometry.is_full(), |index| index / taps)?;
+        let used = [(ROWS, n_filters >= ROWS), (1, !n_filters.is_multiple_of(ROWS))];
+        let dots = used.map(|(rows, used)| if used { self.dot(rows) } else { String::new() });
+        let mut builder = FunctionBuilder::default();
+        let [input, weight] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
+        let [bias, mantissa] = ["bias", "mantissa"].map(|name| builder.param(name, DType::I32, Access::Read));
+        let shift = builder.int8("shift", Access::Read);
+        let output = builder.int8("output", Access::Write);
+        let staged = (n_filters >= ROWS).then(|| builder.local("sums", DType::I32, ROWS));
+        let loops = Loops::new(&geometry, &mut builder);
+        let zero_var = builder.scalar("input_zero");
+        let ending = Ending::new(&mut builder, requant.rounding);
+        let sums = (0..if staged.is_some() { ROWS } else { 1 }).map(|_| builder.register()).collect();
+        let convolution = Convolution {
+            geometry,
+            filters: n_filters,
+            dots,
+            input,
+            weight,
+            bias,
+            mantissa,
+            shift,
+            output,
+            staged,
+            sums,
+            zero: zero_var,
+            ending,
+        };
+        let body = loops.nest(&mut builder, |builder, pixel| convolution.pixel(builder, pixel));
+        let (low, high) = clamp.range(requant);
+        let tail = [zero, requant.zero_point, low, high];
+        let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
+        let rest = n_filters % ROWS;
+        let last = n_filters - if rest == 0 { ROWS } else { 1 };
+        let safe = overlap::safe(overlap::blocks(&geometry.spans(), n_filters as i64, last as i64));
+        Ok(Kernel { function: builder.finish(body), inputs: args, scalars, safe })
+    }
+}
+
+/// The geometry of a window operator over one sample.
+pub(super) fn window_geometry(
+    window: &crate::ops::Window,
+    inputs: &[&TensorType],
+    output: &TensorType,
+) -> Result<Geometry, String> {
+    let ([n, height, width, channels], [_, rows, columns, _]) =
+        inputs[0].shape.nhwc().zip(output.shape.nhwc()).ok_or("is not on feature maps")?;
+    if n != 1 {
+        return Err(format!("is on {n} samples instead of one"));
+    }
+    Ok(Geometry { window: *window, input: [height, width], output: [rows, columns], channels })
+}
+
+impl Convolution {
+    /// All channels of a pixel: blocks of [`ROWS`], then one by one.
+    fn pixel(&self, builder: &mut FunctionBuilder, pixel: &Pixel) -> Vec<Stmt> {
+        let whole = (self.filters / ROWS * ROWS) as i64;
+        let blocks = (Affine::constant(0), Affine::constant(whole));
+        let rest = (Affine::constant(whole), Affine::constant(self.filters as i64));
+        let mut stmts =
+            builder.each("c", blocks, ROWS as i64, |builder, c| self.block(builder, pixel, c, ROWS));
+        stmts.extend(builder.each("c", rest, 1, |builder, c| self.block(builder, pixel, c, 1)));
+        stmts
+    }
+
+    fn block(&self, builder: &mut FunctionBuilder, pixel: &Pixel, c: &Affine, rows: usize) -> Vec<Stmt> {
+        let sums = &self.sums[..rows];
+        let start =
+            |(row, &reg): (usize, &Reg)| Stmt::Set { reg, value: load(self.bias, &c.offset(row as i64)) };
+        let mut stmts: Vec<Stmt> = sums.iter().enumerate().map(start).collect();
+        stmts.extend(self.accumulate(builder, pixel, c, rows));
+        let columns = self.geometry.output[1] as i64;
+        let at = pixel.y.times(columns).plus(&pixel.x).times(self.filters as i64).plus(c);
+        match self.staged {
+            Some(staged) if rows > 1 => {
+                let stage = |(row, &reg): (usize, &Reg)| Stmt::Store {
+                    buf: staged,
+                    index: Affine::constant(row as i64),
+                    value: Expr::Reg(reg),
+                };
+                stmts.extend(sums.iter().enumerate().map(stage));
+                let bounds = (Affine::constant(0), Affine::constant(rows as i64));
+                stmts.extend(
+                    builder.each("j", bounds, 1, |_, j| {
+                        vec![self.finish(load(staged, j), &c.plus(j), at.plus(j))]
+                    }),
+                );
+            }
+            _ => stmts.push(self.finish(Expr::Reg(sums[0]), c, at)),
+        }
+        stmts
+    }
+
+    /// The window of a pixel, run by run: a row of taps is contiguous in input and weights unless it is dilated.
+    fn accumulate(&self, builder: &mut FunctionBuilder, pixel: &Pixel, c: &Affine, rows: usize) -> Vec<Stmt> {
+        let window = &self.geometry.window;
+        builder.each("ky", pixel.ky.clone(), 1, |builder, ky| {
+            let (first, end) = &pixel.kx;
+            if window.dilation[1] == 1 {
+                let taps = end.plus(&first.times(-1));
+                return vec![self.run(pixel, c, (ky, first), &taps, rows)];
+            }
+            let one = Affine::constant(1);
+            builder.each("kx", (first.clone(), end.clone()), 1, |_, kx| {
+                vec![self.run(pixel, c, (ky, kx), &one, rows)]
+            })
+        })
+    }
+
+    fn run(
+        &self,
+        pixel: &Pixel,
+        c: &Affine,
+        (ky, kx): (&Affine, &Affine),
+        taps: &Affine,
+        rows: usize,
+    ) -> Stmt {
+        let Geometry { window, channels, .. } = &self.geometry;
+        let channels = *channels as i64;
+        let [kernel_rows, kernel_columns] = window.kernel.map(|extent| extent as i64);
+        let stride = kernel_rows * kernel_columns * channels;
+        let row = ky.times(kernel_columns).plus(kx).times(channels);
+        let value = |affine: Affine| MicroArg::Value(Expr::Index(affine));
+        Stmt::Micro {
+            kernel: self.dots[usize::from(rows == 1)].clone(),
+            registers: self.sums[..rows].to_vec(),
+            arguments: vec![
+                MicroArg::Pointer { buf: self.input, index: input_index(&self.geometry, pixel, ky, kx) },
+                MicroArg::Pointer { buf: self.weight, index: c.times(stride).plus(&row) },
+                value(taps.times(channels)),
+                value(Affine::constant(stride)),
+                value(Affine::var(self.zero)),
+            ],
+        }
+    }
+
+    fn finish(&self, sum: Expr, channel: &Affine, at: Affine) -> Stmt {
+        let (value, shift) = (load(self.mantissa, channel), load(self.shift, channel));
+        Stmt::Store { buf: self.output, index: at, value: self.ending.apply(sum, value, shift) }
+    }
+}
+
+/// The first channel of the input under a tap.
+pub(super) fn input_index(geometry: &Geometry, pixel: &Pixel, ky: &Affine, kx: &Affine) -> Affine {
+    let Geometry { window, input, channels, .. } = geometry;
+    let [rows, columns] = [(0, &pixel.y, ky), (1, &pixel.x, kx)].map(|(axis, output, tap)| {
+        let origin = output.times(window.stride[axis] as i64).offset(window.origin(axis, 0) as i64);
+        origin.plus(&tap.times(window.dilation[axis] as i64))
+    });
+    rows.times(input[1] as i64).plus(&columns).times(*channels as i64)
+}

@@ -1,0 +1,85 @@
+//! Tables of convolutions and dense layers: weights, biases, multipliers.
+
+use super::{Layer, Lowering, activation_quant};
+use crate::kernel::{Arg, TableRole};
+use crate::ops::Requant;
+use crate::tensor::DType;
+use crate::tensor::arith::Multiplier;
+
+/// The tables of a layer with weights.
+pub(super) struct Filters {
+    /// Input, weights, biases, mantissas, shifts.
+    pub(super) args: Vec<Arg>,
+    /// What is still to be taken off each input: its zero point, or 0 where that is folded into the biases.
+    pub(super) zero: i32,
+}
+
+impl Lowering<'_> {
+    /// Makes the tables. `channel` says to which output channel a weight belongs. With `fold`, every window lies
+    /// inside the input, and the input's zero point goes into the biases: `bias - zero * sum(w)`.
+    pub(super) fn filters(
+        &mut self,
+        layer: &Layer,
+        requant: &Requant,
+        fold: bool,
+        channel: impl Fn(usize) -> usize,
+    ) -> Result<Filters, String> {
+        let inputs = self.graph.inputs(layer.node);
+        let source = self.source(inputs[0])?;
+        let (input_scale, input_zero) = activation_quant(self.graph.ty(inputs[0]))?;
+        let (weights, weights_known) = self.constant(inputs[1])?;
+        let (mut biases, biases_known) = self.constant(inputs[2])?;
+        let known = weights_known && biases_known;
+        let weight_type = self.graph.ty(inputs[1]);
+        let quant = weight_type.quant.as_ref().ok_or("has weights without a quantization")?;
+        if weight_type.dtype != DType::I8 || quant.zero_point != 0 {
+            return Err(format!("has weights {weight_type} instead of symmetric int8"));
+        }
+        let mut sums = vec![(0i64, 0i64); biases.len()];
+        for (index, &weight) in weights.iter().enumerate() {
+            let (sum, magnitude) = &mut sums[channel(index)];
+            *sum += i64::from(weight);
+            *magnitude += i64::from(weight).abs();
+        }
+        let (mut mantissas, mut shifts) = (Vec::new(), Vec::new());
+        for (at, &(_, magnitude)) in sums.iter().enumerate() {
+            let factor = input_scale * f64::from(quant.scale(at)) / f64::from(requant.scale.0);
+            let multiplier = Multiplier::new(factor);
+            let bound = i64::from(biases[at]).abs().saturating_add(magnitude.saturating_mul(256));
+            if !holds(bound, multiplier) {
+                return Err(format!("has weights and scales with which channel {at} may overflow 32 bits"));
+            }
+            mantissas.push(multiplier.value);
+            shifts.push(multiplier.shift);
+        }
+        if fold {
+            for (bias, (sum, _)) in biases.iter_mut().zip(&sums) {
+                let folded = i64::from(*bias) - i64::from(input_zero) * sum;
+                *bias = i32::try_from(folded).map_err(|_| "has biases beyond 32 bits")?;
+            }
+        }
+        let contents = [
+            ("weight", DType::I8, TableRole::Weight, weights),
+            ("bias", DType::I32, TableRole::Bias, biases),
+            ("mantissa", DType::I32, TableRole::Requant, mantissas),
+            ("shift", DType::I8, TableRole::Requant, shifts),
+        ];
+        let op = self.graph.node(layer.node).op.name();
+        let mut args = vec![source];
+        for (what, elem, role, values) in contents {
+            let name = format!("{op}_{}_{what}", layer.position);
+            args.push(Arg::Table(self.table(name, (elem, role, values), known)));
+        }
+        Ok(Filters { args, zero: if fold { 0 } else { input_zero } })
+    }
+}
+
+/// Whether accumulators up to this magnitude, with a multiplier and then a zero point, stay within 32 bits.
+/// `Double` rounding shifts to the left before it multiplies.
+pub(super) fn holds(bound: i64, multiplier: Multiplier) -> bool {
+    let limit = i64::from(i32::MAX);
+    let left = multiplier.shift.max(0);
+    let shifted = bound.checked_mul(1 << left).is_some_and(|shifted| shifted <= limit);
+    let factor = f64::from(multiplier.value) * 2f64.powi(multiplier.shift - 31);
+    shifted && bound as f64 * factor + 512.0 <= limit as f64
+}

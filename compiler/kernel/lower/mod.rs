@@ -1,0 +1,320 @@
+//! Lowering: an integer graph becomes a program, one step for each operator.
+//!
+//! In: a graph whose activations are all int8, and an instruction set. Out: a [`Program`] that computes, byte for
+//! byte, what the graph's reference evaluation does. Zero points, clamps, multipliers and border ranges are
+//! scalar arguments, so that layers of one shape share one function. A reshape is another name for a buffer.
+//! Constants without data become zeros, and the tables of such a layer are not merged with others, so that sizes
+//! known before training are never below those after it. Not done here: order, placement, float operators.
+
+mod activation;
+mod add;
+mod builder;
+mod conv2d;
+mod dense;
+mod depthwise_conv2d;
+mod filters;
+mod pool;
+
+use std::collections::BTreeMap;
+
+use crate::graph::{Graph, NodeId};
+use crate::kernel::schedule::{dot, overlap};
+use crate::kernel::{
+    Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, Overlap, Program, Role, Step, Stmt,
+    Table, TableId, TableRole,
+};
+use crate::ops::{Clamp, Op, Requant};
+use crate::target::Isa;
+use crate::tensor::arith::Rounding;
+use crate::tensor::{DType, TensorType};
+
+pub(in crate::kernel) use builder::{Ending, FunctionBuilder, binary, clamp, int, load, requant, scalar};
+
+/// Why a graph cannot be lowered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LowerError {
+    /// The layer.
+    pub layer: String,
+    /// What is wrong, in the form of a diagnostic's message.
+    pub message: String,
+}
+
+impl std::fmt::Display for LowerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "layer `{}` {}", self.layer, self.message)
+    }
+}
+
+impl std::error::Error for LowerError {}
+
+/// Lowers an integer graph.
+///
+/// # Errors
+/// When a node is not an operator on int8, has weights that are no constants, or weights and scales with which
+/// its 32-bit accumulator could overflow.
+pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
+    let mut lowering = Lowering {
+        graph,
+        isa,
+        program: Program::default(),
+        sources: BTreeMap::new(),
+        functions: BTreeMap::new(),
+        tables: BTreeMap::new(),
+    };
+    for (position, node) in graph.order().into_iter().enumerate() {
+        let layer = Layer { node, position, name: layer_name(graph, node, position) };
+        lowering.node(&layer).map_err(|message| LowerError { layer: layer.name.clone(), message })?;
+    }
+    lowering.outputs();
+    Ok(lowering.program)
+}
+
+fn layer_name(graph: &Graph, node: NodeId, position: usize) -> String {
+    let known = graph.node(node);
+    if known.label.is_empty() { format!("{}_{position}", known.op.name()) } else { known.label.clone() }
+}
+
+/// A node in its place.
+struct Layer {
+    node: NodeId,
+    position: usize,
+    name: String,
+}
+
+/// What a function is to do for a layer, and the calls that do it.
+struct Kernel {
+    function: Function,
+    /// Arguments for all buffer parameters but the last, which is the output.
+    inputs: Vec<Arg>,
+    /// Scalars of each call.
+    scalars: Vec<Vec<i32>>,
+    /// Safe distances of the output from each activation that is read.
+    safe: Vec<(i64, i64)>,
+}
+
+/// A lowering under way.
+struct Lowering<'g> {
+    graph: &'g Graph,
+    isa: Isa,
+    program: Program,
+    sources: BTreeMap<NodeId, Arg>,
+    functions: BTreeMap<Function, FunctionId>,
+    tables: BTreeMap<(DType, TableRole, Vec<i32>), TableId>,
+}
+
+impl Lowering<'_> {
+    fn node(&mut self, layer: &Layer) -> Result<(), String> {
+        let graph = self.graph;
+        let kernel = match &graph.node(layer.node).op {
+            Op::Input(_) => {
+                activation_type(graph.ty(layer.node))?;
+                let buffer = self.buffer(layer, graph.ty(layer.node).shape.elements(), Role::Input);
+                self.program.inputs.push(buffer);
+                self.sources.insert(layer.node, Arg::Buffer(buffer));
+                return Ok(());
+            }
+            Op::Constant(_) => return Ok(()),
+            Op::Reshape(_) => {
+                let source = self.source(graph.inputs(layer.node)[0])?;
+                self.sources.insert(layer.node, source);
+                return Ok(());
+            }
+            Op::Conv2d(op) => self.conv2d(layer, op)?,
+            Op::DepthwiseConv2d(op) => self.depthwise_conv2d(layer, op)?,
+            Op::Dense(op) => self.dense(layer, op)?,
+            Op::Activation(op) => self.activation(layer, op)?,
+            Op::Add(op) => self.add(layer, op)?,
+            Op::AvgPool2d(op) => self.avg_pool2d(layer, op)?,
+            Op::MaxPool2d(op) => self.max_pool2d(layer, op)?,
+            Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) => {
+                return Err("belongs to training, not to an integer graph".into());
+            }
+        };
+        self.step(layer, kernel)
+    }
+
+    /// Adds the step of a kernel and its output.
+    fn step(&mut self, layer: &Layer, kernel: Kernel) -> Result<(), String> {
+        let ty = self.graph.ty(layer.node);
+        activation_type(ty)?;
+        let macs = self.graph.node(layer.node).op.macs(&self.graph.input_types(layer.node), ty).0;
+        let op = self.graph.node(layer.node).op.name();
+        let output = self.buffer(layer, ty.shape.elements(), Role::Internal);
+        self.push_step(layer, op, kernel, (output, macs));
+        self.sources.insert(layer.node, Arg::Buffer(output));
+        Ok(())
+    }
+
+    fn push_step(&mut self, layer: &Layer, op: &str, kernel: Kernel, (output, macs): (BufferId, u64)) {
+        let Kernel { function, inputs, scalars, safe } = kernel;
+        let mut reads = Vec::new();
+        for arg in &inputs {
+            if let Arg::Buffer(id) = *arg
+                && !reads.contains(&id)
+            {
+                reads.push(id);
+            }
+        }
+        let overlaps =
+            reads.iter().map(|&read| Overlap { read, written: output, safe: safe.clone() }).collect();
+        let function = self.function(op, function);
+        let buffers: Vec<Arg> = inputs.into_iter().chain([Arg::Buffer(output)]).collect();
+        let calls =
+            scalars.into_iter().map(|scalars| Call { function, buffers: buffers.clone(), scalars }).collect();
+        self.program.steps.push(Step {
+            name: layer.name.clone(),
+            op: op.into(),
+            node: layer.position,
+            calls,
+            reads,
+            writes: vec![output],
+            scratch: Vec::new(),
+            overlaps,
+            macs,
+        });
+    }
+
+    /// Gives each output a buffer of its own: an output that is an input, a constant or another output is copied.
+    fn outputs(&mut self) {
+        let order = self.graph.order();
+        for &node in self.graph.outputs() {
+            let source = self.sources.get(&node).copied().or_else(|| self.constant_source(node).ok());
+            let source = source.expect("every output was lowered, or is a constant");
+            let own = match source {
+                Arg::Buffer(id) => self.program.buffers[id.0 as usize].role == Role::Internal,
+                Arg::Table(_) => false,
+            };
+            let output = match source {
+                Arg::Buffer(id) if own => {
+                    self.program.buffers[id.0 as usize].role = Role::Output;
+                    id
+                }
+                _ => self.copy(node, source, order.iter().position(|&other| other == node).unwrap_or(0)),
+            };
+            self.program.outputs.push(output);
+        }
+    }
+
+    fn copy(&mut self, node: NodeId, source: Arg, position: usize) -> BufferId {
+        let elements = self.graph.ty(node).shape.elements();
+        let name = format!("output_{}", self.program.outputs.len());
+        let layer = Layer { node, position, name };
+        let mut builder = FunctionBuilder::default();
+        let from = builder.int8("input", Access::Read);
+        let to = builder.int8("output", Access::Write);
+        let count = Affine::var(builder.scalar("count"));
+        let body = builder.each("i", (Affine::constant(0), count), 1, |_, at| {
+            vec![Stmt::Store { buf: to, index: at.clone(), value: load(from, at) }]
+        });
+        let kernel = Kernel {
+            function: builder.finish(body),
+            inputs: vec![source],
+            scalars: vec![vec![elements as i32]],
+            safe: overlap::safe(overlap::elementwise(elements as i64)),
+        };
+        let output = self.buffer(&layer, elements, Role::Output);
+        self.push_step(&layer, "copy", kernel, (output, 0));
+        output
+    }
+
+    fn buffer(&mut self, layer: &Layer, len: usize, role: Role) -> BufferId {
+        let name = layer.name.clone();
+        self.program.buffers.push(Buffer { name, elem: DType::I8, len, align: 1, role });
+        BufferId(self.program.buffers.len() as u32 - 1)
+    }
+
+    /// Where an activation is.
+    fn source(&mut self, node: NodeId) -> Result<Arg, String> {
+        match self.sources.get(&node) {
+            Some(&source) => Ok(source),
+            None => self.constant_source(node),
+        }
+    }
+
+    /// A constant activation.
+    fn constant_source(&mut self, node: NodeId) -> Result<Arg, String> {
+        activation_type(self.graph.ty(node))?;
+        let (values, known) = self.constant(node)?;
+        let name = format!("constant_{}", self.program.tables.len());
+        let table = self.table(name, (DType::I8, TableRole::Weight, values), known);
+        self.sources.insert(node, Arg::Table(table));
+        Ok(Arg::Table(table))
+    }
+
+    /// The elements of a constant, and whether they are known; zeros where not.
+    fn constant(&self, node: NodeId) -> Result<(Vec<i32>, bool), String> {
+        let Op::Constant(constant) = &self.graph.node(node).op else {
+            return Err("has an input that is neither an activation nor a constant".into());
+        };
+        match self.graph.constant(&constant.name) {
+            None => Ok((vec![0; constant.ty.shape.elements()], false)),
+            Some(value) => match value.to_i32_vec() {
+                Some(values) => Ok((values, true)),
+                None => Err(format!("has float constant `{}`", constant.name)),
+            },
+        }
+    }
+
+    /// A table; one with the same contents if there is one and both are known.
+    fn table(&mut self, name: String, content: (DType, TableRole, Vec<i32>), known: bool) -> TableId {
+        if known && let Some(&id) = self.tables.get(&content) {
+            return id;
+        }
+        let id = TableId(self.program.tables.len() as u32);
+        let (elem, role, values) = content.clone();
+        self.program.tables.push(Table { name, elem, role, values });
+        if known {
+            self.tables.insert(content, id);
+        }
+        id
+    }
+
+    /// The function with this body.
+    fn function(&mut self, op: &str, function: Function) -> FunctionId {
+        if let Some(&id) = self.functions.get(&function) {
+            return id;
+        }
+        let id = FunctionId(self.program.functions.len() as u32);
+        let name = format!("{op}_{}", id.0);
+        self.program.functions.push(Function { name, ..function.clone() });
+        self.functions.insert(function, id);
+        id
+    }
+
+    /// The name of the dot product of this many rows, which the program then has.
+    fn dot(&mut self, rows: usize) -> String {
+        let name = dot::name(rows);
+        if self.program.micros.iter().all(|micro| micro.meaning.name != name) {
+            self.program.micros.push(dot::dot(rows, self.isa));
+        }
+        name
+    }
+}
+
+/// Refuses what is not an int8 activation of one sample.
+fn activation_type(ty: &TensorType) -> Result<(), String> {
+    if ty.dtype != DType::I8 || ty.quant.as_ref().is_none_or(|quant| quant.axis.is_some()) {
+        return Err(format!("has an activation {ty} instead of int8 with one scale"));
+    }
+    if i32::try_from(ty.shape.elements()).is_err() {
+        return Err(format!("has an activation {ty} of more than 2^31 elements"));
+    }
+    Ok(())
+}
+
+/// Scale and zero point of an activation.
+fn activation_quant(ty: &TensorType) -> Result<(f64, i32), String> {
+    activation_type(ty)?;
+    let quant = ty.quant.as_ref().ok_or("has no quantization")?;
+    Ok((f64::from(quant.scale(0)), quant.zero_point))
+}
+
+/// The values that a clamp leaves of an activation that keeps its quantization.
+fn clamp_range(clamp: Clamp, ty: &TensorType) -> Result<[i32; 2], String> {
+    activation_type(ty)?;
+    let quant = ty.quant.as_ref().ok_or("has no quantization")?;
+    let (scale, zero_point) = (quant.scales[0], quant.zero_point);
+    let (low, high) =
+        clamp.range(&Requant { dtype: ty.dtype, scale, zero_point, rounding: Rounding::Double });
+    Ok([low, high])
+}

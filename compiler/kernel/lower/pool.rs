@@ -1,0 +1,107 @@
+//! Pools: mean and maximum of a window, each channel by itself. Padding does not count.
+
+use super::conv2d::{input_index, window_geometry};
+use super::{FunctionBuilder, Kernel, Layer, Lowering, binary, clamp, clamp_range, int, load};
+use crate::kernel::schedule::geometry::Geometry;
+use crate::kernel::schedule::loops::{Loops, Pixel};
+use crate::kernel::schedule::overlap;
+use crate::kernel::{Access, Affine, BinOp, Expr, Reg, Stmt};
+use crate::ops::{AvgPool2d, Clamp, MaxPool2d, Window};
+
+impl Lowering<'_> {
+    pub(super) fn avg_pool2d(&mut self, layer: &Layer, op: &AvgPool2d) -> Result<Kernel, String> {
+        self.pool(layer, &op.window, op.clamp, true)
+    }
+
+    pub(super) fn max_pool2d(&mut self, layer: &Layer, op: &MaxPool2d) -> Result<Kernel, String> {
+        self.pool(layer, &op.window, op.clamp, false)
+    }
+
+    fn pool(
+        &mut self,
+        layer: &Layer,
+        window: &Window,
+        fused: Clamp,
+        is_mean: bool,
+    ) -> Result<Kernel, String> {
+        let ty = self.graph.ty(layer.node);
+        let geometry = window_geometry(window, &self.graph.input_types(layer.node), ty)?.simplified();
+        if (0..2).any(|axis| geometry.taps(axis).contains(&(0, 0))) {
+            return Err("has a window that lies wholly in the padding".into());
+        }
+        if geometry.window.kernel[0] * geometry.window.kernel[1] > 1 << 23 {
+            return Err("has a window of more than 2^23 elements".into());
+        }
+        let source = self.source(self.graph.inputs(layer.node)[0])?;
+        let mut builder = FunctionBuilder::default();
+        let input = builder.int8("input", Access::Read);
+        let output = builder.int8("output", Access::Write);
+        let loops = Loops::new(&geometry, &mut builder);
+        let [low, high] = ["low", "high"].map(|name| builder.scalar(name));
+        let [result, count] = [(); 2].map(|()| builder.register());
+        let channels = geometry.channels as i64;
+        let width = geometry.output[1] as i64;
+        let body = loops.nest(&mut builder, |builder, pixel| {
+            let mut stmts = Vec::new();
+            if is_mean {
+                stmts.push(Stmt::Set { reg: count, value: taps(pixel) });
+            }
+            stmts.extend(builder.each(
+                "c",
+                (Affine::constant(0), Affine::constant(channels)),
+                1,
+                |builder, c| {
+                    let start = if is_mean { 0 } else { i64::from(i8::MIN) };
+                    let mut stmts = vec![Stmt::Set { reg: result, value: int(start) }];
+                    let op = if is_mean { BinOp::Add } else { BinOp::Max };
+                    stmts.extend(window_loop(builder, &geometry, pixel, |tap| Stmt::Set {
+                        reg: result,
+                        value: binary(op, Expr::Reg(result), load(input, &tap.plus(c))),
+                    }));
+                    let value = if is_mean { mean(result, count) } else { Expr::Reg(result) };
+                    let index = pixel.y.times(width).plus(&pixel.x).times(channels).plus(c);
+                    stmts.push(Stmt::Store { buf: output, index, value: clamp(value, low, high) });
+                    stmts
+                },
+            ));
+            stmts
+        });
+        let tail = clamp_range(fused, ty)?;
+        let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
+        let safe = overlap::safe(overlap::channelwise(&geometry.spans(), channels));
+        Ok(Kernel { function: builder.finish(body), inputs: vec![source], scalars, safe })
+    }
+}
+
+fn window_loop(
+    builder: &mut FunctionBuilder,
+    geometry: &Geometry,
+    pixel: &Pixel,
+    tap: impl Fn(&Affine) -> Stmt,
+) -> Vec<Stmt> {
+    builder.each("ky", pixel.ky.clone(), 1, |builder, ky| {
+        builder.each("kx", pixel.kx.clone(), 1, |_, kx| vec![tap(&input_index(geometry, pixel, ky, kx))])
+    })
+}
+
+/// The number of taps inside the input.
+fn taps(pixel: &Pixel) -> Expr {
+    let [rows, columns] = [&pixel.ky, &pixel.kx].map(|(first, end)| end.plus(&first.times(-1)));
+    if rows.terms.is_empty() {
+        return Expr::Index(columns.times(rows.constant));
+    }
+    if columns.terms.is_empty() {
+        return Expr::Index(rows.times(columns.constant));
+    }
+    binary(BinOp::Mul, Expr::Index(rows), Expr::Index(columns))
+}
+
+/// The quotient rounded to nearest, ties away from zero.
+fn mean(sum: Reg, count: Reg) -> Expr {
+    let half = || binary(BinOp::Shr, Expr::Reg(count), int(1));
+    let up = binary(BinOp::Add, Expr::Reg(sum), half());
+    let down = binary(BinOp::Sub, Expr::Reg(sum), half());
+    let is_positive = binary(BinOp::Lt, int(0), Expr::Reg(sum));
+    let nudged = Expr::Select(Box::new(is_positive), Box::new(up), Box::new(down));
+    binary(BinOp::Div, nudged, Expr::Reg(count))
+}

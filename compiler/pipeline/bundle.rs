@@ -1,0 +1,127 @@
+//! From a stored network to the files of a bundle.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::Program;
+use crate::emit::{self, Bundle, GraphFile, Network};
+use crate::estimate::Deployment;
+use crate::graph::Weights;
+use crate::pipeline::golden::GoldenSet;
+use crate::pipeline::locking::{Lock, StoredNetwork};
+use crate::pipeline::network::interface;
+use crate::pipeline::passes::Passes;
+use crate::pipeline::study::raw_table_bytes;
+use crate::pipeline::tensors;
+use crate::plan::Effort;
+use crate::report::{self, Provenance, Quality, Report, SearchReport, TargetReport};
+use crate::target::Target;
+
+/// Vectors of the self-test that is compiled into a firmware; all of them are in the golden file.
+const SELF_TEST: usize = 8;
+
+/// A bundle with what it was made from.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// Its files.
+    pub bundle: Bundle,
+    /// Its report.
+    pub report: Report,
+    /// Its kernels and plan.
+    pub deployment: Deployment,
+}
+
+/// Makes the bundle of a locked network for a target. It depends on nothing but the arguments.
+///
+/// # Errors
+/// E0902 when the network cannot be lowered, as only a damaged weights file has it.
+pub fn emit(
+    program: &Program,
+    lock: &Lock,
+    network: &StoredNetwork,
+    target: &Target,
+    name: &str,
+) -> Result<Emitted, Diagnostic> {
+    let raw_bytes = raw_table_bytes(program.space.input[2]);
+    let deployment = Passes { effort: Effort::Final }
+        .deploy(&network.graph, target, raw_bytes)
+        .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;
+    let quality = &lock.networks[&lock.targets[&target.name]].quality;
+    let samples = quality.test_samples;
+    let share = |right: usize| right as f64 / samples.max(1) as f64;
+    let quality = Quality {
+        metric: "accuracy".into(),
+        float: Some(share(quality.test_right_float)),
+        int8: share(quality.test_right),
+        split: "test".into(),
+        samples,
+        ci95: report::wilson(quality.test_right, samples),
+    };
+    let report = Report {
+        schema_version: report::SCHEMA_VERSION,
+        name: name.to_owned(),
+        targets: vec![TargetReport::new(&target.name, &deployment, quality)],
+        search: SearchReport {
+            strategy: lock.strategy.clone(),
+            trials: lock.trials,
+            front: lock.front.clone(),
+        },
+        provenance: Provenance {
+            nasc: lock.nasc.clone(),
+            data: lock.data.clone(),
+            seed: lock.seed,
+            sections: lock.sections.clone(),
+            weights: lock.weights.clone(),
+        },
+    };
+    let bundle = files(lock, network, target, name, &deployment, &report);
+    Ok(Emitted { bundle, report, deployment })
+}
+
+fn files(
+    lock: &Lock,
+    network: &StoredNetwork,
+    target: &Target,
+    name: &str,
+    deployment: &Deployment,
+    report: &Report,
+) -> Bundle {
+    let (input, output) = interface(&network.graph).expect("a stored network was checked when it was read");
+    let golden: Vec<emit::Golden> = network
+        .golden
+        .inputs
+        .iter()
+        .zip(&network.golden.outputs)
+        .take(SELF_TEST)
+        .map(|(input, output)| emit::Golden { input: input.clone(), output: output.clone() })
+        .collect();
+    let emitted = Network {
+        name,
+        program: &deployment.program,
+        offsets: &deployment.plan.offsets,
+        arena_bytes: deployment.plan.arena_bytes,
+        arena_align: target.align,
+        input,
+        output,
+        raw: Some(&network.raw),
+        macs: deployment.estimate.macs,
+        golden: &golden,
+        labels: &lock.classes,
+    };
+    let mut bundle = emit::emit_c(&emitted);
+    let file = GraphFile::new(&emitted, &network.graph, Some(target));
+    bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
+    bundle.files.insert(golden_name(name), golden_bytes(&network.golden));
+    let text = serde_json::to_string_pretty(report).expect("plain data serializes") + "\n";
+    bundle.add("report.json", text);
+    bundle
+}
+
+/// The file of golden vectors in a bundle.
+pub(crate) fn golden_name(name: &str) -> String {
+    format!("{name}_golden.safetensors")
+}
+
+fn golden_bytes(golden: &GoldenSet) -> Vec<u8> {
+    let mut tensors = Weights::new();
+    golden.to_tensors("", &mut tensors);
+    tensors::to_bytes(&tensors, "golden")
+}

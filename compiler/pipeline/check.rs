@@ -1,0 +1,251 @@
+//! `nasc check`: a spec is read, understood, and tried on random points of its space.
+
+use std::path::Path;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::Serialize;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::elaborate::{self, Program};
+use crate::pipeline::compile::CompileOptions;
+use crate::pipeline::files::Files;
+use crate::pipeline::passes::Passes;
+use crate::pipeline::study::{cost_of, metric_word, raw_table_bytes, violated};
+use crate::pipeline::{Failure, Stage};
+use crate::plan::Effort;
+use crate::source::SourceMap;
+use crate::space;
+use crate::syntax;
+use crate::target::Target;
+
+/// A spec with the texts that messages about it point into.
+pub(crate) struct Loaded {
+    pub(crate) sources: SourceMap,
+    pub(crate) program: Program,
+    pub(crate) warnings: Diagnostics,
+}
+
+impl Loaded {
+    /// Reads and checks a spec.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<Loaded, Failure> {
+        let content = files.read(path).map_err(|error| {
+            Failure::from(
+                Diagnostic::error(Code::DATA_MISSING, format!("cannot read `{}`: {error}", path.display()))
+                    .help("give the path of a `.nas` file"),
+            )
+        })?;
+        let text = String::from_utf8(content).map_err(|_| {
+            Failure::from(Diagnostic::error(Code::SYNTAX, format!("`{}` is not UTF-8 text", path.display())))
+        })?;
+        let mut sources = SourceMap::new();
+        let file = sources.add(path.display().to_string(), text);
+        let (ast, mut diagnostics) = syntax::parse(&sources, file);
+        if diagnostics.has_errors() {
+            // What parsed is understood too, so that one run shows mistakes of both kinds.
+            let (_, more) = elaborate::elaborate(&mut sources, &ast);
+            let known: Vec<Diagnostic> = more
+                .0
+                .into_iter()
+                .filter(|d| d.code != Code::MISSING && d.code != Code::UNKNOWN_NAME)
+                .collect();
+            diagnostics.extend(Diagnostics(known));
+            diagnostics.sort();
+            return Err(Failure { sources, diagnostics });
+        }
+        let (program, more) = elaborate::elaborate(&mut sources, &ast);
+        diagnostics.extend(more);
+        diagnostics.sort();
+        match program {
+            Some(program) if !diagnostics.has_errors() => {
+                Ok(Loaded { sources, program, warnings: diagnostics })
+            }
+            _ => Err(Failure { sources, diagnostics }),
+        }
+    }
+
+    /// A failure with this spec's texts.
+    pub(crate) fn failure(&self, diagnostic: Diagnostic) -> Failure {
+        Failure { sources: self.sources.clone(), diagnostics: diagnostic.into() }
+    }
+
+    /// The targets asked for; those that the spec names if none was.
+    ///
+    /// # Errors
+    /// E0601 for a name that is not known.
+    pub(crate) fn targets(&self, names: &[String]) -> Result<Vec<&Target>, Failure> {
+        let names = if names.is_empty() { &self.program.named_targets } else { names };
+        if names.is_empty() {
+            let known: Vec<&str> = self.program.targets.keys().map(String::as_str).collect();
+            let message = "no target is given and the spec names none";
+            return Err(self.failure(
+                Diagnostic::error(Code::UNKNOWN_TARGET, message)
+                    .help(format!("add `--target NAME`; known are {}", known.join(", "))),
+            ));
+        }
+        names.iter().map(|name| self.target(name)).collect()
+    }
+
+    fn target(&self, name: &str) -> Result<&Target, Failure> {
+        self.program.targets.get(name).ok_or_else(|| {
+            let known = self.program.targets.keys().map(String::as_str);
+            let near = crate::diagnostic::nearest(name, known.clone());
+            let all: Vec<&str> = known.collect();
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known are {}", all.join(", ")),
+            };
+            self.failure(
+                Diagnostic::error(Code::UNKNOWN_TARGET, format!("target `{name}` is not known")).help(help),
+            )
+        })
+    }
+}
+
+/// What `nasc check` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// The model's name.
+    pub name: String,
+    /// Decisions written in the spec.
+    pub decisions: usize,
+    /// Points drawn.
+    pub drawn: usize,
+    /// Of these, the ones that are networks.
+    pub valid: usize,
+    /// For each target, the ones that meet its requirements.
+    pub feasible: Vec<Feasible>,
+    /// Warnings.
+    #[serde(skip)]
+    pub warnings: Diagnostics,
+    /// Texts of the warnings.
+    #[serde(skip)]
+    pub sources: SourceMap,
+}
+
+/// Points of a space that fit a target.
+#[derive(Clone, Debug, Serialize)]
+pub struct Feasible {
+    /// The target.
+    pub target: String,
+    /// How many of those drawn fit.
+    pub fitting: usize,
+    /// Least and greatest RAM of the valid ones, in bytes.
+    pub ram_bytes: [u64; 2],
+    /// Least and greatest flash of the valid ones, in bytes.
+    pub flash_bytes: [u64; 2],
+    /// Least and greatest work of the valid ones.
+    pub macs: [u64; 2],
+}
+
+/// Points that are drawn to see what the space is like.
+const DRAWN: usize = 64;
+
+/// Checks a spec; with targets also how much of its space fits.
+///
+/// # Errors
+/// Every mistake that was found.
+pub fn check(files: &dyn Files, path: &Path, target_names: &[String]) -> Result<Checked, Failure> {
+    let loaded = Loaded::read(files, path)?;
+    let program = &loaded.program;
+    let targets = if target_names.is_empty() && program.named_targets.is_empty() {
+        Vec::new()
+    } else {
+        loaded.targets(target_names)?
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
+    let mut graphs = Vec::new();
+    let mut first_error = None;
+    for _ in 0..DRAWN {
+        match space::instantiate(&program.space, &space::sample(&program.space, &mut rng)) {
+            Ok(graph) => graphs.push(graph),
+            Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
+        }
+    }
+    if let (true, Some(diagnostic)) = (graphs.is_empty(), first_error) {
+        let note = format!("none of {DRAWN} points drawn from the space is a network");
+        return Err(loaded.failure(diagnostic.note(note)));
+    }
+    let feasible = targets.iter().map(|target| feasible(program, target, &graphs)).collect();
+    Ok(Checked {
+        name: program.name.clone(),
+        decisions: program.space.decisions.len(),
+        drawn: DRAWN,
+        valid: graphs.len(),
+        feasible,
+        warnings: loaded.warnings,
+        sources: loaded.sources,
+    })
+}
+
+fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) -> Feasible {
+    let passes = Passes { effort: Effort::Search };
+    let raw = raw_table_bytes(program.space.input[2]);
+    let estimates: Vec<_> = graphs
+        .iter()
+        .filter_map(|graph| passes.deploy(&passes.skeleton(graph), target, raw).ok())
+        .map(|deployment| deployment.estimate)
+        .collect();
+    let bounds = |value: fn(&crate::estimate::Estimate) -> u64| {
+        let values = estimates.iter().map(value);
+        [values.clone().min().unwrap_or(0), values.max().unwrap_or(0)]
+    };
+    Feasible {
+        target: target.name.clone(),
+        fitting: estimates.iter().filter(|e| violated(&program.requirements, target, e).is_none()).count(),
+        ram_bytes: bounds(|e| e.ram_bytes),
+        flash_bytes: bounds(|e| e.flash_bytes),
+        macs: bounds(|e| e.macs),
+    }
+}
+
+/// E0502 if an estimate breaks a requirement of a target.
+pub(crate) fn must_fit(
+    program: &Program,
+    target: &Target,
+    estimate: &crate::estimate::Estimate,
+) -> Result<(), Diagnostic> {
+    let Some(requirement) = violated(&program.requirements, target, estimate) else {
+        return Ok(());
+    };
+    let needs = cost_of(estimate, requirement.metric).unwrap_or(0.0);
+    let (name, limit) = (metric_word(requirement.metric), requirement.limit);
+    let mut diagnostic = Diagnostic::error(
+        Code::NO_FIT,
+        format!("the network needs {name} {needs} on `{}`, the requirement allows {limit}", target.name),
+    );
+    if let Some(span) = requirement.span {
+        diagnostic = diagnostic.at(span, "required here");
+    }
+    Err(diagnostic
+        .help("run without `--locked`, so that a smaller network can be searched, or raise the limit"))
+}
+
+/// The text of a stage of a random point of a spec's space: what `--emit ir:after=STAGE` shows before anything
+/// is trained, with placeholders for constants.
+///
+/// # Errors
+/// Every mistake that was found.
+pub fn stage_text(
+    files: &dyn Files,
+    path: &Path,
+    options: &CompileOptions,
+    stage: Stage,
+) -> Result<String, Failure> {
+    let loaded = Loaded::read(files, path)?;
+    let program = &loaded.program;
+    let targets = loaded.targets(&options.targets)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed.unwrap_or(program.search.seed));
+    let graph = (0..DRAWN)
+        .find_map(|_| space::instantiate(&program.space, &space::sample(&program.space, &mut rng)).ok())
+        .ok_or_else(|| loaded.failure(Diagnostic::error(Code::NO_VALID_NETWORK, "no point is a network")))?;
+    Ok(Passes { effort: Effort::Final }.text(
+        &graph,
+        targets[0],
+        raw_table_bytes(program.space.input[2]),
+        stage,
+    ))
+}

@@ -1,0 +1,238 @@
+//! `nasc compile`: from a spec to bundles, by way of the lock.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::elaborate::Program;
+use crate::emit;
+use crate::pipeline::Failure;
+use crate::pipeline::bundle::{self, Emitted};
+use crate::pipeline::check::{Loaded, must_fit};
+use crate::pipeline::files::{self, Files};
+use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
+use crate::pipeline::select;
+use crate::pipeline::study::Prepared;
+use crate::search::Clock;
+use crate::source::SourceMap;
+use crate::target::Target;
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct CompileOptions {
+    /// Targets by name; those of the spec if there is none.
+    pub targets: Vec<String>,
+    /// Folder of the bundle; `build/<name>/<target>` beside nothing else if `None`.
+    pub out: Option<PathBuf>,
+    /// Folder of the data instead of the spec's.
+    pub data: Option<PathBuf>,
+    /// Seed instead of the spec's.
+    pub seed: Option<u64>,
+    /// Trials at once.
+    pub jobs: usize,
+    /// Trials instead of the spec's.
+    pub trials: Option<usize>,
+    /// Seconds after which no new trial starts.
+    pub budget: Option<u64>,
+    /// Fail rather than search.
+    pub locked: bool,
+    /// Search even if the lock is current.
+    pub research: bool,
+    /// Name of the bundle instead of the model's.
+    pub name: Option<String>,
+}
+
+/// Hears how far a command is.
+pub trait Progress: Sync {
+    /// A new stage, of so many parts; 0 where there are none to count.
+    fn stage(&self, _title: &str, _parts: usize) {}
+    /// A trial is done.
+    fn trial(&self, _number: usize, _accuracy: Option<f64>, _from_store: bool) {}
+    /// Something worth knowing.
+    fn note(&self, _text: &str) {}
+}
+
+/// The outside world.
+pub struct Environment<'a> {
+    /// Files.
+    pub files: &'a dyn Files,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Set when the user wants an end.
+    pub cancel: &'a AtomicBool,
+    /// Who hears of progress.
+    pub progress: &'a dyn Progress,
+}
+
+/// A bundle that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it was made from.
+    pub emitted: Emitted,
+}
+
+/// What `compile` made.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// One bundle for each target.
+    pub bundles: Vec<Written>,
+    /// Whether it searched, or took the network of the lock.
+    pub searched: bool,
+    /// Canonical export of the search's archive, if it searched.
+    pub archive: Option<String>,
+    /// Warnings.
+    pub warnings: Diagnostics,
+    /// Texts of the warnings.
+    pub sources: SourceMap,
+}
+
+/// Compiles a spec. Lock and weights are written beside it before the bundles.
+///
+/// # Errors
+/// Mistakes of the spec, the data or the options; requirements that nothing meets; files that cannot be written.
+pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Compiled, Failure> {
+    let mut loaded = Loaded::read(env.files, spec)?;
+    override_search(&mut loaded.program, options);
+    let targets = loaded.targets(&options.targets)?;
+    let name = options.name.as_deref().unwrap_or(&loaded.program.name);
+    emit::check_name(name)?;
+    let fail = |diagnostic: Diagnostic| loaded.failure(diagnostic);
+    let result = network(spec, &loaded.program, &targets, options, env).map_err(fail)?;
+    let mut bundles = Vec::new();
+    for target in &targets {
+        env.progress.stage(&format!("writing the bundle for {}", target.name), 0);
+        let stored = &result.networks[&result.lock.targets[&target.name]];
+        let emitted = bundle::emit(&loaded.program, &result.lock, stored, target, name).map_err(fail)?;
+        must_fit(&loaded.program, target, &emitted.deployment.estimate).map_err(fail)?;
+        let folder = folder(options, name, target, targets.len());
+        for (file, content) in &emitted.bundle.files {
+            files::write(env.files, &folder.join(file), content).map_err(fail)?;
+        }
+        bundles.push(Written { folder, emitted });
+    }
+    let Loaded { sources, warnings, .. } = loaded;
+    Ok(Compiled { bundles, searched: result.searched, archive: result.archive, warnings, sources })
+}
+
+/// `build/<name>/<target>`, or what `-o` says; with several targets a folder for each in it.
+fn folder(options: &CompileOptions, name: &str, target: &Target, n_targets: usize) -> PathBuf {
+    match &options.out {
+        Some(out) if n_targets == 1 => out.clone(),
+        Some(out) => out.join(&target.name),
+        None => Path::new("build").join(name).join(&target.name),
+    }
+}
+
+/// What the command line changes of the search; it counts as part of the section.
+fn override_search(program: &mut Program, options: &CompileOptions) {
+    let mut remark = |text: String| {
+        program.sections.entry("search".to_owned()).or_default().push_str(&text);
+    };
+    if let Some(seed) = options.seed.filter(|&seed| seed != program.search.seed) {
+        program.search.seed = seed;
+        remark(format!("\n--seed {seed}"));
+    }
+    if let Some(trials) = options.trials.filter(|&trials| trials != program.search.trials) {
+        program.search.trials = trials.max(1);
+        program.search.finalists = program.search.finalists.min(program.search.trials);
+        remark(format!("\n--trials {trials}"));
+    }
+}
+
+/// A network for each target, from the lock or from a search.
+struct Networks {
+    lock: Lock,
+    networks: BTreeMap<String, StoredNetwork>,
+    searched: bool,
+    archive: Option<String>,
+}
+
+fn network(
+    spec: &Path,
+    program: &Program,
+    targets: &[&Target],
+    options: &CompileOptions,
+    env: &Environment<'_>,
+) -> Result<Networks, Diagnostic> {
+    let (lock_path, weights_path) = locking::paths(spec);
+    let lock = if options.research { None } else { Lock::read(env.files, &lock_path)? };
+    let root =
+        options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
+    let mut data = None;
+    if !options.locked {
+        data = Some(Prepared::load(program, &root));
+    }
+    if let Some(lock) = lock {
+        let hash = data.as_ref().and_then(|data| data.as_ref().ok()).map(|data| data.hash.as_str());
+        match current(lock, program, targets, hash, &lock_path, options)? {
+            Ok(lock) => match locking::read_weights(env.files, &weights_path, &lock) {
+                Ok(Some(networks)) => return Ok(Networks { lock, networks, searched: false, archive: None }),
+                Ok(None) if options.locked => return Err(missing(&weights_path)),
+                Ok(None) => env.progress.note("the weights of the lock are missing: searching again"),
+                Err(damaged) if options.locked => return Err(damaged),
+                // A run that was killed between the two files leaves them apart.
+                Err(damaged) => env.progress.note(&format!("{}: searching again", damaged.message)),
+            },
+            Err(why) => {
+                env.progress.note(&format!("the lock is stale ({}): searching again", why.join(", ")))
+            }
+        }
+    } else if options.locked {
+        return Err(missing(&lock_path));
+    }
+    let data = data.unwrap_or_else(|| Prepared::load(program, &root))?;
+    let store = spec.with_file_name(".nasc").join("trials.sqlite");
+    if let Some(folder) = store.parent() {
+        env.files.make_folder(folder).map_err(|error| {
+            Diagnostic::error(Code::STORE, format!("cannot make the folder `{}`: {error}", folder.display()))
+                .help("the trials are kept beside the spec: copy it to a folder that can be written")
+        })?;
+    }
+    let found = select::search(program, targets, &data, &store, options, env)?;
+    files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
+    files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
+    Ok(Networks { lock: found.lock, networks: found.networks, searched: true, archive: Some(found.archive) })
+}
+
+/// The lock if it says all that is asked for, else what changed; an error where `--locked` forbids to search.
+fn current(
+    lock: Lock,
+    program: &Program,
+    targets: &[&Target],
+    data: Option<&str>,
+    path: &Path,
+    options: &CompileOptions,
+) -> Result<Result<Lock, Vec<String>>, Diagnostic> {
+    let mut changed = match lock.staleness(program, data) {
+        Staleness::Current => Vec::new(),
+        Staleness::Stale(changed) => changed,
+    };
+    let new = targets.iter().filter(|target| !lock.targets.contains_key(&target.name));
+    changed.extend(new.map(|target| format!("target `{}` is new", target.name)));
+    let hashes = locking::section_hashes(program);
+    for section in ["requirements", "targets"] {
+        if lock.sections.get(section) != hashes.get(section) && !options.locked {
+            changed.push(format!("section `{section}`"));
+        }
+    }
+    if changed.is_empty() {
+        return Ok(Ok(lock));
+    }
+    if options.locked {
+        let message = format!("`{}` is stale: {} changed", path.display(), changed.join(", "));
+        return Err(Diagnostic::error(Code::LOCK_STALE, message)
+            .help("run `nasc compile` without `--locked` and commit the new lock and weights"));
+    }
+    Ok(Err(changed))
+}
+
+fn missing(path: &Path) -> Diagnostic {
+    Diagnostic::error(
+        Code::LOCK_MISSING,
+        format!("`--locked` needs `{}`, which is not there", path.display()),
+    )
+    .help("run `nasc compile` without `--locked` once and commit the lock and the weights")
+}

@@ -1,0 +1,103 @@
+//! Golden vectors: raw samples with the outputs of the evaluator, by which a bundle is verified without its data.
+
+use crate::data::Dataset;
+use crate::graph::Weights;
+use crate::pipeline::IntegerNetwork;
+use crate::pipeline::network::reference;
+use crate::tensor::{Shape, Value};
+
+/// At most so many bytes of raw samples are kept: a bundle is not a data set.
+const RAW_BYTES: usize = 1 << 20;
+/// At most so many samples are kept.
+const SAMPLES: usize = 1000;
+
+/// Samples in order, with what the integer network gives for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoldenSet {
+    /// Raw values of each sample, channels innermost.
+    pub raw: Vec<Vec<f32>>,
+    /// Their labels.
+    pub labels: Vec<u32>,
+    /// The network's input for each.
+    pub inputs: Vec<Vec<i8>>,
+    /// The network's output for each.
+    pub outputs: Vec<Vec<i8>>,
+}
+
+impl GoldenSet {
+    /// The first samples of `data`, as many as the limits allow, with the reference evaluator's outputs.
+    ///
+    /// # Errors
+    /// When the graph cannot be evaluated.
+    pub fn new(network: &IntegerNetwork, data: &Dataset) -> Result<GoldenSet, String> {
+        let size: usize = data.sample_shape().iter().product();
+        let count = SAMPLES.min(RAW_BYTES / (4 * size.max(1))).max(1);
+        let mut set = GoldenSet::default();
+        for (sample, &label) in data.values().chunks_exact(size).zip(&data.labels).take(count) {
+            let input = network.raw.quantize_all(sample);
+            set.outputs.push(reference(&network.graph, &input)?);
+            set.raw.push(sample.to_vec());
+            set.labels.push(label);
+            set.inputs.push(input);
+        }
+        Ok(set)
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// As tensors, names starting with `prefix`; the inputs follow from the raw values.
+    pub(crate) fn to_tensors(&self, prefix: &str, tensors: &mut Weights) {
+        let flat = |rows: &[Vec<i8>]| -> (Shape, Vec<i8>) {
+            let width = rows.first().map_or(0, Vec::len);
+            (Shape(vec![rows.len(), width]), rows.concat())
+        };
+        let raw_shape = Shape(vec![self.len(), self.raw.first().map_or(0, Vec::len)]);
+        let (output_shape, outputs) = flat(&self.outputs);
+        let labels = self.labels.iter().map(|&label| label as i32).collect();
+        let values = [
+            ("raw", Value::from_f32(&raw_shape, self.raw.concat())),
+            ("output", Value::from_i8(&output_shape, outputs)),
+            ("label", Value::from_i32(&Shape(vec![self.len()]), labels)),
+        ];
+        for (name, value) in values {
+            tensors.insert(format!("{prefix}{name}"), value.expect("rows of one length"));
+        }
+    }
+
+    /// The inverse of [`GoldenSet::to_tensors`], with the quantizer that makes the inputs.
+    pub(crate) fn from_tensors(
+        prefix: &str,
+        tensors: &Weights,
+        raw: &crate::data::RawQuantizer,
+    ) -> Result<GoldenSet, String> {
+        let get = |name: &str| {
+            let name = format!("{prefix}{name}");
+            tensors.get(&name).ok_or_else(|| format!("tensor `{name}` is missing"))
+        };
+        let raws = get("raw")?.as_f32().ok_or("raw samples are no floats")?;
+        let outputs = get("output")?.as_i8().ok_or("outputs are not 8 bit")?;
+        let labels = get("label")?.as_i32().ok_or("labels are no integers")?;
+        let rows = |shape: &[usize]| (shape.len() == 2).then(|| shape[0]);
+        let count = rows(raws.shape()).ok_or("raw samples are no rows")?;
+        if rows(outputs.shape()) != Some(count) || labels.len() != count {
+            return Err("samples, outputs and labels differ in number".into());
+        }
+        let mut set = GoldenSet::default();
+        for ((raws, outputs), label) in raws.outer_iter().zip(outputs.outer_iter()).zip(labels) {
+            let values: Vec<f32> = raws.iter().copied().collect();
+            set.inputs.push(raw.quantize_all(&values));
+            set.raw.push(values);
+            set.outputs.push(outputs.iter().copied().collect());
+            set.labels.push(u32::try_from(*label).map_err(|_| "a label is negative")?);
+        }
+        Ok(set)
+    }
+}

@@ -1,0 +1,223 @@
+//! The lock and the weights: what a team commits beside its spec.
+//!
+//! The lock is sorted JSON without dates: what the result follows from, and which network each target has. The
+//! weights hold the integer graphs and golden vectors, so that `compile` on another machine redoes no float and
+//! needs no data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::RawQuantizer;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::Program;
+use crate::emit::{read_graph, write_graph};
+use crate::graph::{Graph, Weights};
+use crate::pipeline::files::{self, Files};
+use crate::pipeline::golden::GoldenSet;
+use crate::pipeline::tensors;
+use crate::report::FrontPoint;
+
+/// Version of both formats.
+const VERSION: u32 = 1;
+
+/// Sections whose change makes the search go again; the others only change what fits.
+const SEARCHED: [&str; 6] = ["data", "objectives", "quantize", "search", "space", "train"];
+
+/// `<spec>.lock`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Names of the classes in the order of the outputs.
+    pub classes: Vec<String>,
+    /// Hash of the data and its cut.
+    pub data: String,
+    /// The best compromises of the search.
+    pub front: Vec<FrontPoint>,
+    /// Version of nasc that searched.
+    pub nasc: String,
+    /// The distinct networks by name.
+    pub networks: BTreeMap<String, LockedNetwork>,
+    /// Hashes of the spec's sections.
+    pub sections: BTreeMap<String, String>,
+    /// The seed that was used.
+    pub seed: u64,
+    /// The strategy's name.
+    pub strategy: String,
+    /// The network of each target.
+    pub targets: BTreeMap<String, String>,
+    /// Trials that ran.
+    pub trials: usize,
+    /// Version of the format.
+    pub version: u32,
+    /// SHA-256 of the weights file.
+    pub weights: String,
+}
+
+/// A network of the lock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockedNetwork {
+    /// Its point in the space.
+    pub genome: serde_json::Value,
+    /// How good it is.
+    pub quality: LockedQuality,
+}
+
+/// Quality of a locked network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockedQuality {
+    /// Mean accuracy of the integer network's trainings on the validation part.
+    pub validation: f64,
+    /// Right answers of the integer network on the test part.
+    pub test_right: usize,
+    /// Right answers of the float network on the test part.
+    pub test_right_float: usize,
+    /// Samples of the test part.
+    pub test_samples: usize,
+}
+
+/// An integer network as the weights file holds it.
+#[derive(Clone, Debug)]
+pub struct StoredNetwork {
+    /// The integer graph.
+    pub graph: Graph,
+    /// Raw values to its input.
+    pub raw: RawQuantizer,
+    /// Test samples with its outputs.
+    pub golden: GoldenSet,
+}
+
+/// Whether a lock still says what its spec asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Staleness {
+    /// It does.
+    Current,
+    /// These changed; the search has to go again.
+    Stale(Vec<String>),
+}
+
+/// The paths of lock and weights of a spec.
+pub(crate) fn paths(spec: &Path) -> (PathBuf, PathBuf) {
+    let with = |extension: &str| {
+        let mut name = spec.file_name().unwrap_or_default().to_owned();
+        name.push(extension);
+        spec.with_file_name(name)
+    };
+    (with(".lock"), spec.with_extension("nas.weights"))
+}
+
+/// Hashes of a program's sections.
+pub(crate) fn section_hashes(program: &Program) -> BTreeMap<String, String> {
+    program.sections.iter().map(|(name, text)| (name.clone(), tensors::sha256(text.as_bytes()))).collect()
+}
+
+impl Lock {
+    /// Whether the lock was made from this program and, where it is known, this data.
+    pub fn staleness(&self, program: &Program, data: Option<&str>) -> Staleness {
+        let hashes = section_hashes(program);
+        let mut changed: Vec<String> = SEARCHED
+            .iter()
+            .filter(|section| self.sections.get(**section) != hashes.get(**section))
+            .map(|section| format!("section `{section}`"))
+            .collect();
+        if data.is_some_and(|hash| hash != self.data) {
+            changed.push("the data".to_owned());
+        }
+        if changed.is_empty() { Staleness::Current } else { Staleness::Stale(changed) }
+    }
+
+    /// The text of the file.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data serializes") + "\n"
+    }
+
+    /// Reads the lock beside a spec; `None` if there is none.
+    pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<Option<Lock>, Diagnostic> {
+        let Some(content) = files::read_if_there(files, path, Code::LOCK_FORMAT)? else {
+            return Ok(None);
+        };
+        let lock: Lock = serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
+        if lock.version != VERSION {
+            return Err(damaged(path, format!("it has version {}, this nasc reads {VERSION}", lock.version)));
+        }
+        if lock.targets.values().any(|network| !lock.networks.contains_key(network)) {
+            return Err(damaged(path, "a target names a network that is not there"));
+        }
+        Ok(Some(lock))
+    }
+
+    /// Version of the format that is written.
+    pub(crate) const VERSION: u32 = VERSION;
+}
+
+fn damaged(path: &Path, why: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(Code::LOCK_FORMAT, format!("`{}` cannot be read: {why}", path.display()))
+        .help("restore it from version control, or run `nasc compile --research` to make it anew")
+}
+
+/// The bytes of the weights file.
+pub(crate) fn weights_to_bytes(networks: &BTreeMap<String, StoredNetwork>) -> Vec<u8> {
+    let mut all = Weights::new();
+    let mut texts = serde_json::Map::new();
+    for (name, network) in networks {
+        let mut graph = write_graph(&network.graph);
+        if let Some(object) = graph.as_object_mut() {
+            object.remove("constants");
+        }
+        for (constant, value) in network.graph.constants() {
+            all.insert(format!("{name}/constant/{constant}"), value.as_ref().clone());
+        }
+        network.golden.to_tensors(&format!("{name}/golden/"), &mut all);
+        texts.insert(name.clone(), serde_json::json!({ "graph": graph, "raw": network.raw }));
+    }
+    let text = serde_json::json!({ "version": VERSION, "networks": texts }).to_string();
+    tensors::to_bytes(&all, &text)
+}
+
+/// Reads the weights file of a lock, which says its hash.
+pub(crate) fn read_weights(
+    files: &dyn Files,
+    path: &Path,
+    lock: &Lock,
+) -> Result<Option<BTreeMap<String, StoredNetwork>>, Diagnostic> {
+    let Some(content) = files::read_if_there(files, path, Code::LOCK_FORMAT)? else {
+        return Ok(None);
+    };
+    if tensors::sha256(&content) != lock.weights {
+        return Err(damaged(path, "it is not the file that the lock was written with"));
+    }
+    weights_from_bytes(&content).map(Some).map_err(|error| damaged(path, error))
+}
+
+fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, StoredNetwork>, String> {
+    let (tensors, text) = tensors::from_bytes(content)?;
+    let text: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let networks = text.get("networks").and_then(|networks| networks.as_object());
+    let mut found = BTreeMap::new();
+    for (name, network) in networks.ok_or("it holds no networks")? {
+        let part = |key: &str| network.get(key).ok_or_else(|| format!("network `{name}` has no `{key}`"));
+        let mut graph = part("graph")?.clone();
+        let constants = constants_of(name, &tensors);
+        graph.as_object_mut().ok_or("a graph is no object")?.insert("constants".into(), constants);
+        let graph = read_graph(&graph)?;
+        let raw: RawQuantizer =
+            serde_json::from_value(part("raw")?.clone()).map_err(|error| error.to_string())?;
+        let golden = GoldenSet::from_tensors(&format!("{name}/golden/"), &tensors, &raw)?;
+        found.insert(name.clone(), StoredNetwork { graph, raw, golden });
+    }
+    Ok(found)
+}
+
+/// The constants of a network in the form that graph documents have them.
+fn constants_of(name: &str, tensors: &Weights) -> serde_json::Value {
+    let prefix = format!("{name}/constant/");
+    let mut constants = serde_json::Map::new();
+    for (tensor, value) in tensors {
+        if let Some(constant) = tensor.strip_prefix(&prefix) {
+            let data: String = value.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let text = serde_json::json!({ "dtype": value.dtype(), "shape": value.shape(), "data": data });
+            constants.insert(constant.to_owned(), text);
+        }
+    }
+    serde_json::Value::Object(constants)
+}

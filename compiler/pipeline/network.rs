@@ -1,0 +1,100 @@
+//! An integer network on the host: what accuracy is measured with.
+
+use crate::data::{Dataset, RawQuantizer};
+use crate::emit::jit::{Arena, Jit};
+use crate::estimate::Deployment;
+use crate::graph::{Graph, Weights};
+use crate::ops::Op;
+use crate::tensor::{TensorType, Value};
+
+/// An integer graph with what turns raw values into its input, compiled for the host.
+pub struct IntegerNetwork {
+    /// The graph.
+    pub graph: Graph,
+    /// Raw values to its input.
+    pub raw: RawQuantizer,
+    jit: Jit,
+}
+
+impl IntegerNetwork {
+    /// Compiles a deployment of the graph, whatever target it is for.
+    ///
+    /// # Errors
+    /// When there is no host code for this machine.
+    pub fn new(graph: Graph, raw: RawQuantizer, deployment: &Deployment) -> Result<IntegerNetwork, String> {
+        let plan = &deployment.plan;
+        let jit = Jit::compile(&deployment.program, &plan.offsets, plan.arena_bytes)
+            .map_err(|error| format!("no host code: {error}"))?;
+        Ok(IntegerNetwork { graph, raw, jit })
+    }
+
+    /// Memory for [`IntegerNetwork::run`].
+    pub fn arena(&self) -> Arena {
+        self.jit.arena()
+    }
+
+    /// The output for quantized input.
+    pub fn run(&self, arena: &mut Arena, input: &[i8]) -> Vec<i8> {
+        let bytes: Vec<u8> = input.iter().map(|&x| x as u8).collect();
+        let outputs = self.jit.run(arena, &[&bytes]).expect("an input of the network's size");
+        outputs[0].iter().map(|&x| x as i8).collect()
+    }
+
+    /// The output for raw values.
+    pub fn run_raw(&self, arena: &mut Arena, raw: &[f32]) -> Vec<i8> {
+        self.run(arena, &self.raw.quantize_all(raw))
+    }
+
+    /// Number of samples whose greatest output is that of their label; the first of equal outputs counts.
+    pub fn n_right(&self, data: &Dataset) -> usize {
+        let size: usize = data.sample_shape().iter().product();
+        let mut arena = self.arena();
+        data.values()
+            .chunks_exact(size)
+            .zip(&data.labels)
+            .filter(|(sample, label)| argmax(&self.run_raw(&mut arena, sample)) == **label as usize)
+            .count()
+    }
+
+    /// What the reference evaluator gives for quantized input.
+    ///
+    /// # Errors
+    /// When the graph lacks a constant.
+    pub fn reference(&self, input: &[i8]) -> Result<Vec<i8>, String> {
+        reference(&self.graph, input)
+    }
+}
+
+/// The reference evaluator's output for a quantized input.
+///
+/// # Errors
+/// When the input's size is wrong, or the graph lacks a constant.
+pub(crate) fn reference(graph: &Graph, input: &[i8]) -> Result<Vec<i8>, String> {
+    let (ty, _) = interface(graph)?;
+    let value = Value::from_i8(&ty.shape, input.to_vec()).ok_or("an input of another size")?;
+    let outputs = graph.evaluate(&[value], &Weights::new()).map_err(|error| error.to_string())?;
+    let output = outputs.first().and_then(Value::as_i8).ok_or("the output is not 8 bit")?;
+    Ok(output.iter().copied().collect())
+}
+
+/// The types of the one input and the one output.
+pub(crate) fn interface(graph: &Graph) -> Result<(&TensorType, &TensorType), String> {
+    let inputs = graph.network_inputs();
+    match (inputs.as_slice(), graph.outputs()) {
+        (&[input], &[output]) if matches!(graph.node(input).op, Op::Input(_)) => {
+            Ok((graph.ty(input), graph.ty(output)))
+        }
+        _ => Err("the network has not one input and one output".into()),
+    }
+}
+
+/// The first position of the greatest element.
+pub(crate) fn argmax<T: PartialOrd + Copy>(values: &[T]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}

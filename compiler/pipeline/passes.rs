@@ -1,0 +1,155 @@
+//! From a training graph to a deployment, with a verifier between the passes.
+
+use crate::estimate::{self, Deployment};
+use crate::graph::{Graph, Weights};
+use crate::ops::Op;
+use crate::plan::Effort;
+use crate::quantize;
+use crate::rewrite::{self, DeploymentCost, Exactness, Rewritten};
+use crate::target::Target;
+use crate::tensor::{TensorType, Value};
+
+/// A pass whose output `--emit ir:after=NAME` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The training graph.
+    Instantiate,
+    /// The deployment graph.
+    RewriteFloat,
+    /// The integer graph.
+    Quantize,
+    /// The integer graph, rewritten.
+    RewriteInteger,
+    /// The kernels.
+    Kernel,
+    /// The memory plan.
+    Plan,
+}
+
+impl Stage {
+    /// All stages in order, by the names that the command line takes.
+    pub const ALL: [(&'static str, Stage); 6] = [
+        ("instantiate", Stage::Instantiate),
+        ("rewrite-float", Stage::RewriteFloat),
+        ("quantize", Stage::Quantize),
+        ("rewrite-integer", Stage::RewriteInteger),
+        ("kernel", Stage::Kernel),
+        ("plan", Stage::Plan),
+    ];
+}
+
+/// How hard the passes try.
+#[derive(Clone, Copy, Debug)]
+pub struct Passes {
+    /// Of extraction and planning.
+    pub effort: Effort,
+}
+
+/// Branches of the exact extraction in `Effort::Final`.
+const EXACT_LIMIT: usize = 20_000;
+
+impl Passes {
+    fn exactness(self) -> Exactness {
+        match self.effort {
+            Effort::Search => Exactness::Greedy,
+            Effort::Final => Exactness::Exact { limit: EXACT_LIMIT },
+        }
+    }
+
+    /// The deployment graph of a training graph.
+    pub fn float(self, graph: &Graph) -> Rewritten {
+        checked("rewrite-float", rewrite::float(graph, &LayerCost, self.exactness()))
+    }
+
+    /// The integer graph of an untrained candidate, for its costs.
+    pub fn skeleton(self, graph: &Graph) -> Graph {
+        let deployment = self.float(graph).graph;
+        let integer = checked("quantize", quantize::skeleton(&deployment));
+        self.integer(&integer)
+    }
+
+    /// The integer graph of a trained network; `samples` give the ranges of its activations.
+    ///
+    /// # Errors
+    /// When weights or activations are not finite.
+    pub fn quantized(self, graph: &Graph, weights: &Weights, samples: &Value) -> Result<Graph, String> {
+        let deployment = self.float(graph).graph;
+        let ranges = quantize::calibrate(&deployment, weights, samples).map_err(|error| error.to_string())?;
+        let integer = quantize::quantize(&deployment, weights, &ranges).map_err(|error| error.to_string())?;
+        checked("quantize", integer.verify());
+        Ok(self.integer(&integer))
+    }
+
+    /// The integer graph after its rewriting.
+    pub fn integer(self, graph: &Graph) -> Graph {
+        checked("rewrite-integer", rewrite::integer(graph, &LayerCost, self.exactness())).graph
+    }
+
+    /// Kernels, plan and costs of an integer graph.
+    ///
+    /// # Errors
+    /// When a layer's sums may not fit 32 bits, which no skeleton has and hardly any trained network.
+    pub fn deploy(self, graph: &Graph, target: &Target, raw_table_bytes: u64) -> Result<Deployment, String> {
+        estimate::deploy(graph, target, raw_table_bytes, self.effort)
+    }
+}
+
+/// A failure of a pass on what the pass before it made is our bug, never the user's.
+fn checked<T, E: std::fmt::Display>(pass: &str, result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("internal error in pass `{pass}`: {error}"),
+    }
+}
+
+/// What extraction minimises: about the cycles of a layer on any core.
+struct LayerCost;
+
+impl DeploymentCost for LayerCost {
+    fn node(&self, op: &Op, inputs: &[&TensorType], output: &TensorType) -> u64 {
+        const MAC: u64 = 2;
+        const ELEMENT: u64 = 10;
+        const LAYER: u64 = 60;
+        let elements = output.shape.elements() as u64;
+        match op {
+            Op::BatchNorm(_) => u64::MAX / 4,
+            Op::Reshape(_) => 1,
+            Op::AvgPool2d(_) | Op::MaxPool2d(_) => {
+                LAYER
+                    + ELEMENT * elements
+                    + MAC * inputs.iter().map(|x| x.shape.elements() as u64).sum::<u64>()
+            }
+            Op::Conv2d(_)
+            | Op::DepthwiseConv2d(_)
+            | Op::Dense(_)
+            | Op::Activation(_)
+            | Op::Add(_)
+            | Op::Input(_)
+            | Op::Param(_)
+            | Op::Constant(_)
+            | Op::FoldWeight(_)
+            | Op::FoldBias(_) => LAYER + ELEMENT * elements + MAC * op.macs(inputs, output).0,
+        }
+    }
+}
+
+impl Passes {
+    /// The text of one stage on the way of an untrained graph to its kernels and plan.
+    pub fn text(self, graph: &Graph, target: &Target, raw_table_bytes: u64, stage: Stage) -> String {
+        let float = || self.float(graph).graph;
+        let quantized = || checked("quantize", quantize::skeleton(&float()));
+        let deployed =
+            || checked("kernel", self.deploy(&self.integer(&quantized()), target, raw_table_bytes));
+        match stage {
+            Stage::Instantiate => graph.to_text_with_labels(),
+            Stage::RewriteFloat => float().to_text_with_labels(),
+            Stage::Quantize => quantized().to_text_with_labels(),
+            Stage::RewriteInteger => self.integer(&quantized()).to_text_with_labels(),
+            Stage::Kernel => deployed().program.to_text(),
+            Stage::Plan => {
+                let deployment = deployed();
+                deployment.plan.to_text(&deployment.problem)
+            }
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! From a spec and its data to a network: search, finalists, pick.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::Dataset;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::{Metric, Program};
+use crate::pipeline::compile::{CompileOptions, Environment};
+use crate::pipeline::golden::GoldenSet;
+use crate::pipeline::locking::{self, Lock, LockedNetwork, LockedQuality, StoredNetwork};
+use crate::pipeline::network::argmax;
+use crate::pipeline::study::{self, Point, Prepared, Study};
+use crate::pipeline::tensors;
+use crate::report::FrontPoint;
+use crate::search::{
+    self, Archive, End, Entry, Metrics, Observer, Proposal, Random, Report, Run, Settings, SqliteStore,
+    Store, Strategy,
+};
+use crate::space;
+use crate::target::Target;
+use crate::train;
+
+/// What a search ends with.
+pub(crate) struct Found {
+    pub(crate) lock: Lock,
+    pub(crate) networks: BTreeMap<String, StoredNetwork>,
+    /// Canonical export of the archive.
+    pub(crate) archive: String,
+}
+
+/// Searches, retrains the best, picks, and scores the pick on the test part: once.
+pub(crate) fn search(
+    program: &Program,
+    targets: &[&Target],
+    data: &Prepared,
+    store_path: &Path,
+    options: &CompileOptions,
+    env: &Environment<'_>,
+) -> Result<Found, Diagnostic> {
+    let store = SqliteStore::open(store_path)?;
+    let started = env.clock.now();
+    let out_of_time =
+        move || options.budget.is_some_and(|budget| env.clock.now().saturating_sub(started) >= budget);
+    let study = Study { program, targets, data, out_of_time: &out_of_time, cancel: env.cancel };
+    let report = first_stage(&study, &store, options, env)?;
+    let objectives = study::objectives(program, targets);
+    let finalists = finalists(&report.archive, &objectives, program.search.finalists);
+    if finalists.is_empty() {
+        return Err(nothing(&report));
+    }
+    let retrained = second_stage(&study, &store, &finalists, options, env)?;
+    let pick = pick(program, &objectives, &finalists, &retrained)?;
+    finish(&study, &store, &report, pick, &objectives)
+}
+
+fn settings(program: &Program, trials: usize, options: &CompileOptions, env: &Environment<'_>) -> Settings {
+    let (jobs, note) = search::capped_jobs(options.jobs, program.search.window);
+    if let Some(note) = note {
+        env.progress.note(&note);
+    }
+    Settings { window: program.search.window, jobs, ..Settings::new(trials, program.search.seed) }
+}
+
+/// The spec's strategy for the spec's number of trials.
+fn first_stage(
+    study: &Study<'_>,
+    store: &SqliteStore,
+    options: &CompileOptions,
+    env: &Environment<'_>,
+) -> Result<Report<Point>, Diagnostic> {
+    let program = study.program;
+    let trials = program.search.trials;
+    env.progress.stage(&format!("searching: {trials} trials"), trials);
+    let sampler = |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng), 0);
+    let settings = settings(program, trials, options, env);
+    let report = run(&mut Random(sampler), study, store, &settings, env)?;
+    match report.nothing_trained() {
+        Some(diagnostic) => Err(with_requirements(diagnostic, study, &report)),
+        None => Ok(report),
+    }
+}
+
+/// The finalists again, with other seeds.
+fn second_stage(
+    study: &Study<'_>,
+    store: &SqliteStore,
+    finalists: &[Entry<Point>],
+    options: &CompileOptions,
+    env: &Environment<'_>,
+) -> Result<Archive<Point>, Diagnostic> {
+    let replicates = study.program.search.replicates as u32;
+    let points: Vec<Point> = finalists
+        .iter()
+        .flat_map(|entry| (1..=replicates).map(|replicate| Point { replicate, ..entry.genome.clone() }))
+        .collect();
+    let trials = points.len();
+    env.progress.stage(&format!("retraining the best {} {replicates} times", finalists.len()), trials);
+    let settings = settings(study.program, trials, options, env);
+    let mut strategy = Listed(points.into_iter());
+    // A time budget cuts the search, never the retraining.
+    let study = Study { out_of_time: &|| false, ..*study };
+    Ok(run(&mut strategy, &study, store, &settings, env)?.archive)
+}
+
+fn run(
+    strategy: &mut dyn Strategy<Point>,
+    study: &Study<'_>,
+    store: &SqliteStore,
+    settings: &Settings,
+    env: &Environment<'_>,
+) -> Result<Report<Point>, Diagnostic> {
+    let observer = Listener { env, last: Mutex::new(()) };
+    let run =
+        Run { settings, problem: study, store, clock: env.clock, cancel: env.cancel, observer: &observer };
+    let report = search::run(strategy, &run)?;
+    if report.end == End::Cancelled {
+        return Err(Diagnostic::error(Code::CANCELLED, "stopped before the search was done")
+            .note(format!("{} trials are finished and kept", report.archive.entries().len()))
+            .help("the same command goes on from there"));
+    }
+    Ok(report)
+}
+
+/// Proposes what it is given, in that order.
+struct Listed(std::vec::IntoIter<Point>);
+
+impl Strategy<Point> for Listed {
+    fn ask(&mut self, _: &[Entry<Point>], _: usize, _: &mut ChaCha8Rng) -> Proposal<Point> {
+        self.0.next().map_or(Proposal::Done, Proposal::Candidate)
+    }
+}
+
+/// Passes a search's events on, one at a time.
+struct Listener<'a> {
+    env: &'a Environment<'a>,
+    last: Mutex<()>,
+}
+
+impl Observer<Point> for Listener<'_> {
+    fn finished(&self, entry: &Entry<Point>, from_store: bool) {
+        let _one_at_a_time = self.last.lock();
+        let accuracy = entry.metrics.get("accuracy").copied();
+        self.env.progress.trial(entry.trial, accuracy, from_store);
+    }
+}
+
+/// The best entries by the objectives.
+fn finalists(archive: &Archive<Point>, objectives: &[search::Objective], count: usize) -> Vec<Entry<Point>> {
+    let mut chosen: Vec<Entry<Point>> = Vec::new();
+    while chosen.len() < count {
+        let left = |entry: &Entry<Point>| chosen.iter().all(|other| other.trial != entry.trial);
+        match archive.pick(objectives, left) {
+            Some(entry) => chosen.push(entry.clone()),
+            None => break,
+        }
+    }
+    chosen
+}
+
+/// A finalist with its retrained figures.
+struct Pick {
+    finalist: Entry<Point>,
+    /// The training whose weights are taken.
+    training: Entry<Point>,
+    validation: f64,
+}
+
+/// The feasible finalist that is best on retrained validation quality, ties by the next objectives; of its trainings,
+/// the best.
+fn pick(
+    program: &Program,
+    objectives: &[search::Objective],
+    finalists: &[Entry<Point>],
+    retrained: &Archive<Point>,
+) -> Result<Pick, Diagnostic> {
+    let accuracy = |entry: &Entry<Point>| entry.metrics.get("accuracy").copied().unwrap_or(0.0);
+    let mut picks = Vec::new();
+    let mut means = Vec::new();
+    for finalist in finalists {
+        let trainings: Vec<&Entry<Point>> =
+            retrained.entries().iter().filter(|entry| entry.genome.text == finalist.genome.text).collect();
+        let Some(best) = trainings.iter().rev().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))) else {
+            continue;
+        };
+        let mean = trainings.iter().map(|entry| accuracy(entry)).sum::<f64>() / trainings.len() as f64;
+        let mut metrics = finalist.metrics.clone();
+        metrics.insert("accuracy".to_owned(), mean);
+        means.push(Entry { metrics, ..finalist.clone() });
+        picks.push(Pick { finalist: finalist.clone(), training: (*best).clone(), validation: mean });
+    }
+    let limits = program.requirements.iter().filter(|requirement| requirement.metric == Metric::Accuracy);
+    let least = limits.map(|requirement| requirement.limit).fold(0.0, f64::max);
+    let archive = Archive::new(means);
+    let best = archive.pick(objectives, |entry| accuracy(entry) >= least).map(|entry| entry.trial);
+    match picks.into_iter().find(|pick| Some(pick.finalist.trial) == best) {
+        Some(pick) => Ok(pick),
+        None => {
+            let reached = archive.entries().iter().map(&accuracy).fold(0.0, f64::max);
+            Err(Diagnostic::error(
+                Code::INFEASIBLE,
+                format!(
+                    "no finalist reaches `accuracy >= {} %`; the best has {:.2} %",
+                    least * 100.0,
+                    reached * 100.0
+                ),
+            )
+            .help("lower the requirement, raise `trials` or `epochs`, or let the space hold larger networks"))
+        }
+    }
+}
+
+/// The diagnostic for a search whose trials all diverged.
+fn nothing(report: &Report<Point>) -> Diagnostic {
+    let trials = report.archive.entries().len();
+    Diagnostic::error(Code::DIVERGED, format!("all {trials} trials ended in numbers that are not finite"))
+        .help("lower the learning rate of `train`")
+}
+
+/// E0803 with the requirement that stood in the way most often.
+fn with_requirements(diagnostic: Diagnostic, study: &Study<'_>, report: &Report<Point>) -> Diagnostic {
+    let Some((reason, _)) = report.rejections.first() else {
+        return diagnostic;
+    };
+    let blocking = study.program.requirements.iter().find(|requirement| {
+        requirement.span.is_some() && reason.starts_with(&study::requirement_text(requirement))
+    });
+    match blocking.and_then(|requirement| requirement.span) {
+        Some(span) => {
+            let mut infeasible = Diagnostic { code: Code::INFEASIBLE, ..diagnostic };
+            infeasible.message = "no network of the space that was drawn meets the requirements".to_owned();
+            infeasible.at(span, "this one stood in the way most often")
+        }
+        None => diagnostic,
+    }
+}
+
+/// Scores the pick on the test part and writes down what was found.
+fn finish(
+    study: &Study<'_>,
+    store: &SqliteStore,
+    report: &Report<Point>,
+    pick: Pick,
+    objectives: &[search::Objective],
+) -> Result<Found, Diagnostic> {
+    let program = study.program;
+    let lost = |what: String| Diagnostic::error(Code::STORE, what).help("run the command again");
+    let bytes = store.weights(&pick.training.key)?;
+    let bytes = bytes.ok_or_else(|| lost("the weights of the pick are not in the store".into()))?;
+    let (weights, _) = tensors::from_bytes(&bytes)
+        .map_err(|error| lost(format!("the weights of the pick are damaged: {error}")))?;
+    let point = &pick.finalist.genome;
+    let graph = space::instantiate(&program.space, &point.genome).map_err(|diagnostic| *diagnostic)?;
+    let network = study.network(&graph, &weights).map_err(|error| {
+        Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}"))
+    })?;
+    let test = &study.data.splits.test;
+    let floats = train::predict(&graph, &weights, &study.data.standardization.applied_to(test).inputs)?;
+    let golden = GoldenSet::new(&network, test).map_err(|error| {
+        Diagnostic::error(Code::DIVERGED, format!("the pick cannot be evaluated: {error}"))
+    })?;
+    let quality = LockedQuality {
+        validation: pick.validation,
+        test_right: network.n_right(test),
+        test_right_float: n_right_float(&floats, test),
+        test_samples: test.len(),
+    };
+    let stored = StoredNetwork { graph: network.graph.clone(), raw: network.raw.clone(), golden };
+    let networks = BTreeMap::from([(program.name.clone(), stored)]);
+    let genome = space::to_json(&program.space, &point.genome);
+    let locked = LockedNetwork { genome, quality };
+    let front = report.archive.front(objectives, |_| true);
+    let lock = Lock {
+        classes: test.classes.clone(),
+        data: study.data.hash.clone(),
+        front: front.into_iter().map(|entry| front_point(program, entry)).collect(),
+        nasc: env!("CARGO_PKG_VERSION").to_owned(),
+        networks: BTreeMap::from([(program.name.clone(), locked)]),
+        sections: locking::section_hashes(program),
+        seed: program.search.seed,
+        strategy: "random".to_owned(),
+        targets: study.targets.iter().map(|target| (target.name.clone(), program.name.clone())).collect(),
+        trials: report.archive.entries().len(),
+        version: Lock::VERSION,
+        weights: tensors::sha256(&locking::weights_to_bytes(&networks)),
+    };
+    Ok(Found { lock, networks, archive: report.archive.export() })
+}
+
+fn front_point(program: &Program, entry: &Entry<Point>) -> FrontPoint {
+    let metrics: Metrics = entry.metrics.clone();
+    FrontPoint { trial: entry.trial, genome: space::to_json(&program.space, &entry.genome.genome), metrics }
+}
+
+fn n_right_float(outputs: &crate::tensor::Value, data: &Dataset) -> usize {
+    let classes = data.classes.len();
+    let floats = outputs.as_f32().and_then(|array| array.as_slice()).unwrap_or(&[]);
+    let rows = floats.chunks_exact(classes.max(1));
+    rows.zip(&data.labels).filter(|(row, label)| argmax(row) == **label as usize).count()
+}

@@ -1,0 +1,360 @@
+//! One search: data in the form that training takes, and how a point of the space becomes a result.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
+use crate::diagnostic::Diagnostic;
+use crate::elaborate::{Metric, Program, Requirement, Source};
+use crate::estimate::Estimate;
+use crate::graph::{Graph, Weights};
+use crate::pipeline::network::{IntegerNetwork, interface};
+use crate::pipeline::passes::Passes;
+use crate::pipeline::tensors;
+use crate::plan::Effort;
+use crate::search::{
+    Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
+};
+use crate::space::{self, Genome};
+use crate::target::Target;
+use crate::train::engine::NUMERICS_VERSION;
+use crate::train::{AdamW, Recipe, Trainer};
+
+/// A point of the space, and which of its trainings is meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    /// Where in the space.
+    pub(crate) genome: Genome,
+    /// Its canonical text.
+    pub(crate) text: String,
+    /// 0 in the search, 1 and on for finalists.
+    pub(crate) replicate: u32,
+}
+
+impl Point {
+    /// A point with its text.
+    pub(crate) fn new(program: &Program, genome: Genome, replicate: u32) -> Point {
+        let text = space::to_json(&program.space, &genome).to_string();
+        Point { genome, text, replicate }
+    }
+}
+
+impl Candidate for Point {
+    fn text(&self) -> String {
+        match self.replicate {
+            0 => self.text.clone(),
+            replicate => format!("{} replicate {replicate}", self.text),
+        }
+    }
+}
+
+/// Samples, raw and as training takes them.
+pub(crate) struct Prepared {
+    /// Raw parts.
+    pub(crate) splits: Splits,
+    /// What training samples are brought to mean 0 and deviation 1 with.
+    pub(crate) standardization: Standardization,
+    /// The training part, standardised.
+    pub(crate) train: Dataset,
+    /// Hash of the raw parts.
+    pub(crate) hash: String,
+}
+
+impl Prepared {
+    /// Reads the data of a spec below `root`.
+    ///
+    /// # Errors
+    /// E07xx: what is missing or wrong in it, or does not fit the model.
+    pub(crate) fn load(program: &Program, root: &Path) -> Result<Prepared, Diagnostic> {
+        let Source::Ts { train, test } = &program.data.source;
+        let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
+        let cut = Cut { validation: program.data.validation_share, seed: program.search.seed };
+        let splits = data::load(&source, &cut, root)?;
+        check_fit(program, &splits.train)?;
+        let standardization = if program.data.standardize {
+            Standardization::measure(&splits.train)
+        } else {
+            let channels = program.space.input[2];
+            Standardization { mean: vec![0.0; channels], inv_deviation: vec![1.0; channels] }
+        };
+        let train = standardization.applied_to(&splits.train);
+        let hash = splits.hash();
+        Ok(Prepared { splits, standardization, train, hash })
+    }
+}
+
+/// Whether samples and classes are those that the model declares.
+pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnostic> {
+    use crate::diagnostic::Code;
+    let (found, declared) = (data.sample_shape(), program.space.input);
+    if found != declared {
+        let text = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c} (height or time, width, channels)");
+        return Err(Diagnostic::error(
+            Code::DATA_SHAPE,
+            format!("the samples are {}, the model takes {}", text(found), text(declared)),
+        )
+        .help("write the samples' shape as `input:` of the model"));
+    }
+    if data.classes.len() != program.space.classes {
+        return Err(Diagnostic::error(
+            Code::DATA_LABEL,
+            format!("the data has {} classes, the model says {}", data.classes.len(), program.space.classes),
+        )
+        .help("write the number of the data's classes as `classes:` of the model"));
+    }
+    Ok(())
+}
+
+/// How points become results; see the search's `Problem`.
+pub(crate) struct Study<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) targets: &'a [&'a Target],
+    pub(crate) data: &'a Prepared,
+    /// Set once the time budget is over.
+    pub(crate) out_of_time: &'a (dyn Fn() -> bool + Sync),
+    /// Set while the user wants an end.
+    pub(crate) cancel: &'a AtomicBool,
+}
+
+impl Study<'_> {
+    /// Bytes of the tables that turn raw values into the network's input.
+    fn raw_table_bytes(&self) -> u64 {
+        raw_table_bytes(self.program.space.input[2])
+    }
+
+    /// The costs of a candidate on every target, if it can meet all requirements; else the reason.
+    fn costs(&self, graph: &Graph) -> Result<Metrics, String> {
+        let mut metrics = Metrics::new();
+        let search = Passes { effort: Effort::Search };
+        let skeleton = search.skeleton(graph);
+        for target in self.targets {
+            let mut deployment = search.deploy(&skeleton, target, self.raw_table_bytes())?;
+            if violated(&self.program.requirements, target, &deployment.estimate).is_some()
+                && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
+            {
+                let last = Passes { effort: Effort::Final };
+                deployment = last.deploy(&last.skeleton(graph), target, self.raw_table_bytes())?;
+            }
+            if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
+                return Err(format!("{} on {}", requirement_text(requirement), target.name));
+            }
+            insert_costs(&mut metrics, target, &deployment.estimate);
+        }
+        Ok(metrics)
+    }
+
+    /// Trains a graph; `step` is asked between epochs.
+    fn train(&self, graph: &Graph, ticket: &Ticket<'_>) -> Result<Result<Weights, Diagnostic>, TrialError> {
+        let recipe = recipe(self.program);
+        let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
+        let mut trainer =
+            Trainer::new(graph, recipe, inputs, labels, ticket.seed).map_err(TrialError::Failed)?;
+        while !trainer.finished() {
+            if ticket.step().is_break() || self.cancel.load(Ordering::Relaxed) {
+                return Err(TrialError::Cancelled);
+            }
+            if let Err(diverged) = trainer.epoch() {
+                return Ok(Err(diverged));
+            }
+        }
+        Ok(Ok(trainer.weights()))
+    }
+
+    /// The integer network of trained weights, compiled for the host.
+    ///
+    /// # Errors
+    /// When a weight or an activation is not finite.
+    pub(crate) fn network(&self, graph: &Graph, weights: &Weights) -> Result<IntegerNetwork, String> {
+        let passes = Passes { effort: Effort::Search };
+        let samples = self.program.quantize.calibration_samples.min(self.data.train.len());
+        let samples = self.data.train.select(&(0..samples).collect::<Vec<usize>>());
+        let integer = passes.quantized(graph, weights, &samples.inputs)?;
+        let raw = raw_quantizer(&integer, &self.data.standardization)?;
+        let deployment = passes.deploy(&integer, &host_view(), self.raw_table_bytes())?;
+        IntegerNetwork::new(integer, raw, &deployment)
+    }
+}
+
+impl Problem<Point> for Study<'_> {
+    fn screen(&self, point: &Point) -> Screen {
+        let graph = match space::instantiate(&self.program.space, &point.genome) {
+            Ok(graph) => graph,
+            Err(diagnostic) => return Screen::Invalid(diagnostic.message),
+        };
+        match self.costs(&graph) {
+            Ok(costs) => Screen::Accept { key: self.key(&graph, point.replicate), costs },
+            Err(reason) => Screen::Reject(reason),
+        }
+    }
+
+    fn evaluate(&self, point: &Point, ticket: &Ticket<'_>) -> Result<Outcome, TrialError> {
+        let graph = space::instantiate(&self.program.space, &point.genome)
+            .map_err(|diagnostic| TrialError::Failed(*diagnostic))?;
+        let diverged = || Outcome { status: Status::Diverged, quality: Metrics::new(), weights: Vec::new() };
+        let Ok(weights) = self.train(&graph, ticket)? else {
+            return Ok(diverged());
+        };
+        let Ok(network) = self.network(&graph, &weights) else {
+            return Ok(diverged());
+        };
+        let val = &self.data.splits.val;
+        let accuracy = network.n_right(val) as f64 / val.len() as f64;
+        let quality = Metrics::from([("accuracy".to_owned(), accuracy)]);
+        Ok(Outcome { status: Status::Trained, quality, weights: tensors::to_bytes(&weights, "weights") })
+    }
+
+    fn has_time(&self, trial: usize) -> bool {
+        trial == 0 || !(self.out_of_time)()
+    }
+}
+
+impl Study<'_> {
+    fn key(&self, graph: &Graph, replicate: u32) -> TrialKey {
+        let program = self.program;
+        TrialParts {
+            graph: &graph.to_text(),
+            recipe: &recipe(program).canonical(),
+            data: &self.data.hash,
+            front_end: if program.data.standardize { "standardize" } else { "none" },
+            quantization: &format!("i8 i8 calibrate {}", program.quantize.calibration_samples),
+            engine: "fused-chain",
+            numerics: NUMERICS_VERSION,
+            seed: program.search.seed,
+            replicate,
+        }
+        .key()
+    }
+}
+
+/// The recipe of a spec.
+pub(crate) fn recipe(program: &Program) -> Recipe {
+    let spec = &program.train;
+    Recipe {
+        epochs: spec.epochs as u64,
+        batch: spec.batch,
+        optimizer: AdamW { lr: spec.learning_rate, weight_decay: spec.weight_decay, ..AdamW::default() },
+        warmup: spec.warmup,
+        label_smoothing: spec.label_smoothing,
+    }
+}
+
+/// Bytes of the tables that turn raw values of so many channels into the network's input: a mean and a factor each.
+pub(crate) fn raw_table_bytes(channels: usize) -> u64 {
+    8 * channels as u64
+}
+
+/// What turns raw values into the input of an integer graph.
+pub(crate) fn raw_quantizer(
+    graph: &Graph,
+    standardization: &Standardization,
+) -> Result<RawQuantizer, String> {
+    let (input, _) = interface(graph)?;
+    let quant = input.quant.as_ref().ok_or("the input is not quantized")?;
+    Ok(RawQuantizer::new(standardization, quant.scale(0), quant.zero_point))
+}
+
+/// The host as a target for evaluation alone.
+pub(crate) fn host_view() -> Target {
+    use crate::target::{CostTable, Isa};
+    Target {
+        name: "evaluation".into(),
+        isa: Isa::Portable,
+        clock: crate::tensor::Hertz(1),
+        ram: None,
+        flash: None,
+        align: 16,
+        active_milliwatts: None,
+        cost: CostTable { cycles_per_mac: 0.0, cycles_per_element: 0.0, cycles_per_call: 0.0 },
+        toolchain: None,
+        source: String::new(),
+    }
+}
+
+/// The name that a figure has in archives: costs of a target carry its name.
+pub(crate) fn metric_name(metric: Metric, target: &str) -> String {
+    let name = metric_word(metric);
+    match metric {
+        Metric::Accuracy | Metric::Macs => name.to_owned(),
+        Metric::Ram | Metric::Flash | Metric::Weights | Metric::Latency | Metric::Energy => {
+            format!("{name}@{target}")
+        }
+    }
+}
+
+/// A figure's name in the language.
+pub(crate) fn metric_word(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Accuracy => "accuracy",
+        Metric::Ram => "ram",
+        Metric::Flash => "flash",
+        Metric::Weights => "weights",
+        Metric::Latency => "latency",
+        Metric::Macs => "macs",
+        Metric::Energy => "energy",
+    }
+}
+
+/// A requirement as it is written.
+pub(crate) fn requirement_text(requirement: &Requirement) -> String {
+    let name = metric_word(requirement.metric);
+    match requirement.metric {
+        Metric::Accuracy => format!("{name} >= {} %", requirement.limit * 100.0),
+        Metric::Ram | Metric::Flash | Metric::Weights => format!("{name} <= {} B", requirement.limit),
+        Metric::Latency => format!("{name} <= {} ms", requirement.limit * 1e3),
+        Metric::Macs => format!("{name} <= {}", requirement.limit),
+        Metric::Energy => format!("{name} <= {} mJ", requirement.limit * 1e3),
+    }
+}
+
+/// A cost of an estimate; `None` for accuracy, and for energy where the power is unknown.
+pub(crate) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::Accuracy => None,
+        Metric::Ram => Some(estimate.ram_bytes as f64),
+        Metric::Flash => Some(estimate.flash_bytes as f64),
+        Metric::Weights => Some(estimate.weights_bytes as f64),
+        Metric::Latency => Some(estimate.latency_seconds),
+        Metric::Macs => Some(estimate.macs as f64),
+        Metric::Energy => estimate.energy_joules,
+    }
+}
+
+/// The first requirement of a target that an estimate breaks. A target's own memories are requirements too.
+pub(crate) fn violated<'a>(
+    requirements: &'a [Requirement],
+    target: &Target,
+    estimate: &Estimate,
+) -> Option<&'a Requirement> {
+    requirements
+        .iter()
+        .filter(|requirement| requirement.target.as_ref().is_none_or(|name| *name == target.name))
+        .find(|requirement| {
+            cost_of(estimate, requirement.metric).is_some_and(|cost| cost > requirement.limit)
+        })
+}
+
+fn insert_costs(metrics: &mut Metrics, target: &Target, estimate: &Estimate) {
+    for metric in [Metric::Ram, Metric::Flash, Metric::Weights, Metric::Latency, Metric::Macs, Metric::Energy]
+    {
+        if let Some(cost) = cost_of(estimate, metric) {
+            metrics.insert(metric_name(metric, &target.name), cost);
+        }
+    }
+}
+
+/// The spec's objectives as the archive names them; without a target they mean the first one compiled for.
+pub(crate) fn objectives(program: &Program, targets: &[&Target]) -> Vec<Objective> {
+    let first = targets.first().map_or("", |target| target.name.as_str());
+    program
+        .objectives
+        .iter()
+        .map(|objective| {
+            let name = metric_name(objective.metric, objective.target.as_deref().unwrap_or(first));
+            if objective.metric == Metric::Accuracy {
+                Objective::maximize(name)
+            } else {
+                Objective::minimize(name)
+            }
+        })
+        .collect()
+}

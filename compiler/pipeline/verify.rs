@@ -1,0 +1,228 @@
+//! `nasc verify`: every way to run a bundle's network gives the same bytes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::device::{self, HostCompiler, Measured, Samples};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::emit::{Bundle, GraphFile};
+use crate::estimate::Deployment;
+use crate::kernel;
+use crate::pipeline::Failure;
+use crate::pipeline::bundle::golden_name;
+use crate::pipeline::evaluate::{damaged, read_bundle_graph};
+use crate::pipeline::files::{self, Files};
+use crate::pipeline::golden::GoldenSet;
+use crate::pipeline::network::{IntegerNetwork, reference};
+use crate::pipeline::passes::Passes;
+use crate::pipeline::tensors;
+use crate::plan::Effort;
+use crate::report::Report;
+use crate::target::Target;
+use crate::tensor::Value;
+
+/// Time that a run of all samples may take before it counts as hanging.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// What `nasc verify` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// Samples that were run.
+    pub samples: usize,
+    /// Bytes of output for each way.
+    pub output_bytes: usize,
+    /// The ways, each of which gave the golden outputs.
+    pub ways: Vec<String>,
+    /// What the device measured; `None` where the target has no emulator.
+    pub measured: Option<Measured>,
+    /// Predicted and linked bytes, where a device was.
+    pub sizes: Option<Sizes>,
+}
+
+/// Predictions against the linked image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// `ram_bytes` of the report.
+    pub ram_predicted: u64,
+    /// Arena, context and static data of the image.
+    pub ram_linked: u64,
+    /// `weights_bytes` of the report.
+    pub weights_predicted: u64,
+    /// Tables of the image.
+    pub weights_linked: u64,
+    /// Bound on the code of the report.
+    pub code_bound: u64,
+    /// Code of the image, and constants that are no tables.
+    pub code_linked: u64,
+}
+
+/// Runs a bundle's golden samples, from the raw values on, in the evaluator, the interpreter, host code, C by each
+/// compiler of this machine and C on the emulated target, and compares every byte. Writes `measured.json`.
+///
+/// # Errors
+/// E0905 if a tool is missing, E0907 for a damaged bundle, E0908 for the first byte that differs or a size that is
+/// not the predicted one.
+pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<Verified, Failure> {
+    let file = read_bundle_graph(folder)?;
+    let bundle = device::read_bundle(folder)?;
+    let golden = golden(&bundle, &file, folder)?;
+    let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
+    let deployment = Passes { effort: Effort::Final }
+        .deploy(&file.graph, &target, 0)
+        .map_err(|error| damaged(folder, &error))?;
+    let mut check = Check { golden: &golden, ways: Vec::new() };
+    host_side(&mut check, &file, &deployment)?;
+    if !emulator_only {
+        native(&mut check, &bundle, &file, &target)?;
+    }
+    let mut verified = Verified {
+        samples: golden.len(),
+        output_bytes: golden.outputs.iter().map(Vec::len).sum(),
+        ways: Vec::new(),
+        measured: None,
+        sizes: None,
+    };
+    if let Some(toolchain) = &target.toolchain {
+        let samples = Samples::Raw(&golden.raw);
+        let run = device::run_board(&bundle, &file.interface, samples, &golden.outputs, toolchain, LIMIT)?;
+        check.outputs(&format!("C on {}", run.measured.device.core), &run.outputs)?;
+        let sizes = sizes(&bundle, folder, &file, &run.measured)?;
+        let text = serde_json::to_string_pretty(&run.measured).expect("plain data serializes") + "\n";
+        files::write(files, &folder.join("measured.json"), text.as_bytes())?;
+        (verified.measured, verified.sizes) = (Some(run.measured), Some(sizes));
+    }
+    verified.ways = check.ways;
+    Ok(verified)
+}
+
+fn golden(bundle: &Bundle, file: &GraphFile, folder: &Path) -> Result<GoldenSet, Failure> {
+    let name = golden_name(&file.interface.name);
+    let content = bundle.files.get(&name).ok_or_else(|| damaged(folder, &format!("`{name}` is missing")))?;
+    let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
+    let (tensors, _) = tensors::from_bytes(content).map_err(|error| damaged(folder, &error))?;
+    let golden = GoldenSet::from_tensors("", &tensors, raw).map_err(|error| damaged(folder, &error))?;
+    let fits = |rows: &[Vec<i8>], size: usize| rows.iter().all(|row| row.len() == size);
+    if golden.is_empty()
+        || !fits(&golden.inputs, file.interface.input_elements)
+        || !fits(&golden.outputs, file.interface.output_elements)
+    {
+        return Err(damaged(folder, &format!("`{name}` does not fit the network")));
+    }
+    Ok(golden)
+}
+
+struct Check<'a> {
+    golden: &'a GoldenSet,
+    ways: Vec<String>,
+}
+
+impl Check<'_> {
+    /// Compares all outputs of one way.
+    fn outputs(&mut self, way: &str, outputs: &[Vec<i8>]) -> Result<(), Diagnostic> {
+        for (sample, (found, wanted)) in outputs.iter().zip(&self.golden.outputs).enumerate() {
+            if let Some(byte) = (0..wanted.len()).find(|&byte| found.get(byte) != Some(&wanted[byte])) {
+                return Err(mismatch(way, sample, byte, found.get(byte).copied(), wanted[byte]));
+            }
+        }
+        if outputs.len() != self.golden.len() {
+            let message = format!("{way} gave {} outputs instead of {}", outputs.len(), self.golden.len());
+            return Err(Diagnostic::error(Code::MISMATCH, message).help("please report this with the bundle"));
+        }
+        self.ways.push(way.to_owned());
+        Ok(())
+    }
+}
+
+fn mismatch(way: &str, sample: usize, byte: usize, found: Option<i8>, wanted: i8) -> Diagnostic {
+    let found = found.map_or("nothing".to_owned(), |found| found.to_string());
+    Diagnostic::error(
+        Code::MISMATCH,
+        format!(
+            "{way}: byte {byte} of the output for sample {sample} is {found}, the golden one is {wanted}"
+        ),
+    )
+    .help("please report this with the bundle")
+}
+
+/// Evaluator, interpreter and host code.
+fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -> Result<(), Failure> {
+    let golden = check.golden;
+    let bug = |error: String| Failure::from(Diagnostic::error(Code::MISMATCH, error));
+    let evaluated: Result<Vec<_>, _> =
+        golden.inputs.iter().map(|input| reference(&file.graph, input)).collect();
+    check.outputs("evaluator", &evaluated.map_err(bug)?)?;
+    check.outputs("interpreter", &interpreted(file, deployment, golden).map_err(bug)?)?;
+    let raw = file.raw.clone().unwrap_or_else(|| unreachable!("`golden` asked for it"));
+    let network = IntegerNetwork::new(file.graph.clone(), raw, deployment).map_err(bug)?;
+    let mut arena = network.arena();
+    let compiled: Vec<_> = golden.raw.iter().map(|raw| network.run_raw(&mut arena, raw)).collect();
+    check.outputs("host code", &compiled)?;
+    Ok(())
+}
+
+fn interpreted(
+    file: &GraphFile,
+    deployment: &Deployment,
+    golden: &GoldenSet,
+) -> Result<Vec<Vec<i8>>, String> {
+    let (program, plan) = (&deployment.program, &deployment.plan);
+    let (ty, _) = crate::pipeline::network::interface(&file.graph)?;
+    let machine = kernel::Interpreter::new(program).map_err(|error| error.to_string())?;
+    let placement = kernel::Placement { offsets: plan.offsets.clone() };
+    golden
+        .inputs
+        .iter()
+        .map(|input| {
+            let value = Value::from_i8(&ty.shape, input.clone()).ok_or("an input of another size")?;
+            let outputs = machine.run(&placement, &[value]).map_err(|trap| trap.to_string())?;
+            let output = outputs.first().and_then(Value::as_i8).ok_or("the output is not 8 bit")?;
+            Ok(output.iter().copied().collect())
+        })
+        .collect()
+}
+
+/// The bundle's C on this machine, by each compiler there is; one at least for a target without an emulator.
+fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Target) -> Result<(), Failure> {
+    let compilers: Vec<&str> =
+        ["gcc", "clang"].into_iter().filter(|compiler| device::find(compiler).is_some()).collect();
+    let compilers = if compilers.is_empty() && target.toolchain.is_none() { vec!["cc"] } else { compilers };
+    for program in compilers {
+        let compiler = HostCompiler { program: program.to_owned(), ..HostCompiler::default() };
+        let samples = Samples::Raw(&check.golden.raw);
+        let outputs = device::run_host(bundle, &file.interface, samples, &compiler, LIMIT)?;
+        check.outputs(&format!("C by {program}"), &outputs)?;
+        device::self_test_host(bundle, &file.interface, &compiler, LIMIT)?;
+    }
+    Ok(())
+}
+
+/// Predicted against linked bytes: RAM and tables must be equal.
+fn sizes(bundle: &Bundle, folder: &Path, file: &GraphFile, measured: &Measured) -> Result<Sizes, Failure> {
+    let report = bundle.text("report.json").ok_or_else(|| damaged(folder, "`report.json` is missing"))?;
+    let report: Report = serde_json::from_str(report).map_err(|error| damaged(folder, &error.to_string()))?;
+    let memory = report.targets.first().map(|target| &target.memory);
+    let memory = memory.ok_or_else(|| damaged(folder, "`report.json` has no target"))?;
+    let device = &measured.device;
+    let sizes = Sizes {
+        ram_predicted: memory.ram_bytes,
+        ram_linked: device.ram_bytes(file.plan.arena_bytes),
+        weights_predicted: memory.weights_bytes,
+        weights_linked: device.weights_bytes_linked,
+        code_bound: memory.code_bytes,
+        code_linked: device.flash_bytes().saturating_sub(device.weights_bytes_linked),
+    };
+    for (what, predicted, linked) in [
+        ("RAM", sizes.ram_predicted, sizes.ram_linked),
+        ("tables", sizes.weights_predicted, sizes.weights_linked),
+    ] {
+        if predicted != linked {
+            let message = format!("{what}: {predicted} B were predicted, the linked image has {linked} B");
+            return Err(Diagnostic::error(Code::MISMATCH, message)
+                .help("please report this with the bundle")
+                .into());
+        }
+    }
+    Ok(sizes)
+}

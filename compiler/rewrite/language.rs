@@ -1,0 +1,237 @@
+//! The egg language of graphs: a term for every operator, its attributes first and its inputs after them.
+//!
+//! Attributes are children of their own, so that a pattern names the one it needs and binds the rest:
+//! `(conv2d ?window none ?requant ?x ?w ?b)`. The network's inputs, parameters and constants are leaves that
+//! point into the leaf table of the analysis. Several outputs hang under one `outputs` term. Text exists for
+//! patterns and for reading; only clamps, axes and `float` can be written in a pattern.
+
+use std::fmt;
+use std::str::FromStr;
+
+use egg::{Id, Language as _, define_language};
+
+use crate::ops::{
+    Activation, Add, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, FoldBias, FoldWeight,
+    MaxPool2d, Op, Requant, Reshape, Window,
+};
+use crate::tensor::{Scale, Shape};
+
+/// An attribute of an operator as a term without children.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Attribute {
+    /// Window of a convolution or pool.
+    Window(Window),
+    /// Clamp at an operator's end.
+    Clamp(Clamp),
+    /// Requantization; `None` in float graphs.
+    Requant(Option<Requant>),
+    /// Extents of a reshape.
+    Shape(Shape),
+    /// Dimension of the output channels.
+    Axis(usize),
+    /// What is added to a variance.
+    Epsilon(Scale),
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Attribute::Window(window) => {
+                let [h, w] = window.kernel;
+                let [down, right] = window.stride;
+                write!(f, "window:{h}x{w}/{down}x{right}")
+            }
+            Attribute::Clamp(clamp) => f.write_str(clamp.name()),
+            Attribute::Requant(None) => f.write_str("float"),
+            Attribute::Requant(Some(r)) => write!(f, "{}:{}:{}", r.dtype, r.scale.0, r.zero_point),
+            Attribute::Shape(shape) => {
+                let extents: Vec<String> = shape.0.iter().map(usize::to_string).collect();
+                write!(f, "shape:{}", extents.join("x"))
+            }
+            Attribute::Axis(axis) => write!(f, "axis{axis}"),
+            Attribute::Epsilon(epsilon) => write!(f, "epsilon:{}", epsilon.0),
+        }
+    }
+}
+
+/// The text is no attribute that patterns can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotInPatterns;
+
+impl FromStr for Attribute {
+    type Err = NotInPatterns;
+
+    fn from_str(text: &str) -> Result<Attribute, NotInPatterns> {
+        let clamp = [Clamp::None, Clamp::Relu, Clamp::Relu6].into_iter().find(|clamp| clamp.name() == text);
+        if let Some(clamp) = clamp {
+            return Ok(Attribute::Clamp(clamp));
+        }
+        if text == "float" {
+            return Ok(Attribute::Requant(None));
+        }
+        let axis = text.strip_prefix("axis").and_then(|number| number.parse().ok());
+        axis.map(Attribute::Axis).ok_or(NotInPatterns)
+    }
+}
+
+/// Place of an input, parameter or constant in the leaf table of the analysis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LeafId(pub(crate) u32);
+
+impl fmt::Display for LeafId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "${}", self.0)
+    }
+}
+
+impl FromStr for LeafId {
+    type Err = NotInPatterns;
+
+    fn from_str(_: &str) -> Result<LeafId, NotInPatterns> {
+        Err(NotInPatterns)
+    }
+}
+
+define_language! {
+    /// A term: an attribute, a leaf, or an operator on attributes and inputs in the order of its comment.
+    pub(crate) enum Term {
+        Attribute(Attribute),
+        Leaf(LeafId),
+        // The clamp that does what two clamps in a row do; the analysis evaluates it.
+        "meet" = Meet([Id; 2]),
+        // window clamp requant x w b
+        "conv2d" = Conv2d([Id; 6]),
+        // window clamp requant x w b
+        "depthwise_conv2d" = DepthwiseConv2d([Id; 6]),
+        // clamp requant x w b
+        "dense" = Dense([Id; 5]),
+        // epsilon x gamma beta mean variance
+        "batch_norm" = BatchNorm([Id; 6]),
+        // clamp x
+        "activation" = Activation([Id; 2]),
+        // clamp requant a b
+        "add" = Add([Id; 4]),
+        // window clamp x
+        "avg_pool2d" = AvgPool2d([Id; 3]),
+        // window clamp x
+        "max_pool2d" = MaxPool2d([Id; 3]),
+        // shape x
+        "reshape" = Reshape([Id; 2]),
+        // axis epsilon w gamma variance
+        "fold_weight" = FoldWeight([Id; 5]),
+        // epsilon b gamma beta mean variance
+        "fold_bias" = FoldBias([Id; 6]),
+        "outputs" = Outputs(Box<[Id]>),
+    }
+}
+
+/// Makes a term of an operator's attributes and inputs.
+type Make = fn(&[Id]) -> Term;
+
+impl Term {
+    fn n_attributes(&self) -> usize {
+        match self {
+            Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) => 0,
+            Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
+            Term::Meet(_) | Term::Dense(_) | Term::Add(_) => 2,
+            Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) => 2,
+            Term::Conv2d(_) | Term::DepthwiseConv2d(_) => 3,
+        }
+    }
+
+    /// The children that are tensors, in the order of the operator's inputs.
+    pub(crate) fn inputs(&self) -> &[Id] {
+        &self.children()[self.n_attributes()..]
+    }
+
+    /// The term of an operator on inputs; `None` for inputs, parameters and constants.
+    pub(crate) fn new(op: &Op, inputs: &[Id], mut attribute: impl FnMut(Attribute) -> Id) -> Option<Term> {
+        let mut attributes =
+            |list: Vec<Attribute>| -> Vec<Id> { list.into_iter().map(&mut attribute).collect() };
+        use Attribute as A;
+        let (make, attributes): (Make, Vec<Id>) = match op {
+            Op::Input(_) | Op::Param(_) | Op::Constant(_) => return None,
+            Op::Conv2d(op) => (
+                |ids| Term::Conv2d(fixed(ids)),
+                attributes(vec![A::Window(op.window), A::Clamp(op.clamp), A::Requant(op.requant)]),
+            ),
+            Op::DepthwiseConv2d(op) => (
+                |ids| Term::DepthwiseConv2d(fixed(ids)),
+                attributes(vec![A::Window(op.window), A::Clamp(op.clamp), A::Requant(op.requant)]),
+            ),
+            Op::Dense(op) => {
+                (|ids| Term::Dense(fixed(ids)), attributes(vec![A::Clamp(op.clamp), A::Requant(op.requant)]))
+            }
+            Op::BatchNorm(op) => {
+                (|ids| Term::BatchNorm(fixed(ids)), attributes(vec![A::Epsilon(op.epsilon)]))
+            }
+            Op::Activation(op) => (|ids| Term::Activation(fixed(ids)), attributes(vec![A::Clamp(op.clamp)])),
+            Op::Add(op) => {
+                (|ids| Term::Add(fixed(ids)), attributes(vec![A::Clamp(op.clamp), A::Requant(op.requant)]))
+            }
+            Op::AvgPool2d(op) => (
+                |ids| Term::AvgPool2d(fixed(ids)),
+                attributes(vec![A::Window(op.window), A::Clamp(op.clamp)]),
+            ),
+            Op::MaxPool2d(op) => (
+                |ids| Term::MaxPool2d(fixed(ids)),
+                attributes(vec![A::Window(op.window), A::Clamp(op.clamp)]),
+            ),
+            Op::Reshape(op) => {
+                (|ids| Term::Reshape(fixed(ids)), attributes(vec![A::Shape(op.shape.clone())]))
+            }
+            Op::FoldWeight(op) => (
+                |ids| Term::FoldWeight(fixed(ids)),
+                attributes(vec![A::Axis(op.axis), A::Epsilon(op.epsilon)]),
+            ),
+            Op::FoldBias(op) => (|ids| Term::FoldBias(fixed(ids)), attributes(vec![A::Epsilon(op.epsilon)])),
+        };
+        let children: Vec<Id> = attributes.into_iter().chain(inputs.iter().copied()).collect();
+        Some(make(&children))
+    }
+
+    /// The operator of a term, its attributes looked up by class; `None` for what is no operator with inputs.
+    pub(crate) fn op<'a>(&self, attribute: impl Fn(Id) -> &'a Attribute) -> Option<Op> {
+        let window = |id| read(attribute(id), |a| if let Attribute::Window(x) = a { Some(*x) } else { None });
+        let clamp = |id| read(attribute(id), |a| if let Attribute::Clamp(x) = a { Some(*x) } else { None });
+        let requant =
+            |id| read(attribute(id), |a| if let Attribute::Requant(x) = a { Some(*x) } else { None });
+        let shape =
+            |id| read(attribute(id), |a| if let Attribute::Shape(x) = a { Some(x.clone()) } else { None });
+        let axis = |id| read(attribute(id), |a| if let Attribute::Axis(x) = a { Some(*x) } else { None });
+        let epsilon =
+            |id| read(attribute(id), |a| if let Attribute::Epsilon(x) = a { Some(*x) } else { None });
+        Some(match *self {
+            Term::Attribute(_) | Term::Leaf(_) | Term::Meet(_) | Term::Outputs(_) => return None,
+            Term::Conv2d([w, c, r, ..]) => {
+                Conv2d { window: window(w), clamp: clamp(c), requant: requant(r) }.into()
+            }
+            Term::DepthwiseConv2d([w, c, r, ..]) => {
+                DepthwiseConv2d { window: window(w), clamp: clamp(c), requant: requant(r) }.into()
+            }
+            Term::Dense([c, r, ..]) => Dense { clamp: clamp(c), requant: requant(r) }.into(),
+            Term::BatchNorm([e, ..]) => BatchNorm { epsilon: epsilon(e) }.into(),
+            Term::Activation([c, _]) => Activation { clamp: clamp(c) }.into(),
+            Term::Add([c, r, ..]) => Add { clamp: clamp(c), requant: requant(r) }.into(),
+            Term::AvgPool2d([w, c, _]) => AvgPool2d { window: window(w), clamp: clamp(c) }.into(),
+            Term::MaxPool2d([w, c, _]) => MaxPool2d { window: window(w), clamp: clamp(c) }.into(),
+            Term::Reshape([s, _]) => Reshape { shape: shape(s) }.into(),
+            Term::FoldWeight([a, e, ..]) => FoldWeight { axis: axis(a), epsilon: epsilon(e) }.into(),
+            Term::FoldBias([e, ..]) => FoldBias { epsilon: epsilon(e) }.into(),
+        })
+    }
+}
+
+/// The clamp that does what two clamps in a row do. Each clamp's range lies inside that of the one before it
+/// in `Clamp`'s order, for floats as for every quantization, so the later one decides.
+pub(crate) fn meet(a: Clamp, b: Clamp) -> Clamp {
+    a.max(b)
+}
+
+fn fixed<const N: usize>(ids: &[Id]) -> [Id; N] {
+    ids.try_into().expect("a verified graph gives every operator its number of inputs")
+}
+
+fn read<T>(attribute: &Attribute, get: impl Fn(&Attribute) -> Option<T>) -> T {
+    get(attribute).expect("rules put attributes only in places of their kind")
+}

@@ -1,0 +1,357 @@
+//! Every rule by itself, on drawn instances of its left side: all that it makes of them computes the same.
+
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Clamp, Dense, Input, Padding, Window};
+use crate::rewrite::rules::{self, Rule};
+use crate::rewrite::tests::build::Build;
+use crate::rewrite::{DeploymentCost, MacsCost, convert, extract, runs, saturate};
+use crate::tensor::{DType, Quant, Shape, TensorType};
+
+/// Draws a graph that a rule applies to.
+type Draw = fn(&mut Build);
+
+fn output(net: &mut Build, node: NodeId) {
+    net.graph.add_output(node);
+}
+
+fn activation(net: &mut Build, x: NodeId) {
+    let clamp = net.pick(&[Clamp::Relu, Clamp::Relu6]);
+    let y = net.activation(x, clamp);
+    output(net, y);
+}
+
+fn conv2d(net: &mut Build, clamp: Clamp) -> NodeId {
+    let x = net.any_input();
+    let (window, filters) = (net.window(x), 1 + net.below(3));
+    net.conv2d(x, window, filters, clamp)
+}
+
+fn depthwise_conv2d(net: &mut Build, clamp: Clamp) -> NodeId {
+    let x = net.any_input();
+    let window = net.window(x);
+    net.depthwise_conv2d(x, window, clamp)
+}
+
+fn dense(net: &mut Build, clamp: Clamp) -> NodeId {
+    let features = 1 + net.below(6);
+    let x = net.input([1, features]);
+    let units = 1 + net.below(4);
+    net.dense(x, units, clamp)
+}
+
+fn add(net: &mut Build, clamp: Clamp) -> NodeId {
+    let a = net.input([1, 2, 3, 2]);
+    let b = net.input([1, 2, 3, 2]);
+    net.add(a, b, clamp)
+}
+
+fn avg_pool2d(net: &mut Build, clamp: Clamp) -> NodeId {
+    let x = net.any_input();
+    let window = net.window(x);
+    net.avg_pool2d(x, window, clamp)
+}
+
+fn max_pool2d(net: &mut Build, clamp: Clamp) -> NodeId {
+    let x = net.any_input();
+    let window = net.window(x);
+    net.max_pool2d(x, window, clamp)
+}
+
+fn activated(net: &mut Build, make: fn(&mut Build, Clamp) -> NodeId) {
+    let clamp = net.clamp();
+    let x = make(net, clamp);
+    activation(net, x);
+}
+
+fn normalised(net: &mut Build, make: fn(&mut Build, Clamp) -> NodeId) {
+    let x = make(net, Clamp::None);
+    let y = net.batch_norm(x);
+    output(net, y);
+}
+
+/// Constants where the operators of `make` have inputs.
+fn known(net: &mut Build, make: fn(&mut Build, NodeId) -> NodeId) {
+    let shape = [1, 1 + net.below(4), 1 + net.below(4), 1 + net.below(3)];
+    let x = net.known(shape);
+    let y = make(net, x);
+    output(net, y);
+}
+
+fn reshaped(net: &mut Build, x: NodeId) -> NodeId {
+    let elements = net.shape(x).iter().product();
+    net.reshape(x, vec![1, elements])
+}
+
+const INSTANCES: &[(&str, Draw)] = &[
+    ("activation-none", |net| {
+        let x = net.any_input();
+        let y = net.activation(x, Clamp::None);
+        output(net, y);
+    }),
+    ("activation-of-activation", |net| {
+        let x = net.any_input();
+        let clamp = net.clamp();
+        let y = net.activation(x, clamp);
+        activation(net, y);
+    }),
+    ("activation-of-reshape", |net| {
+        let x = net.any_input();
+        let y = reshaped(net, x);
+        activation(net, y);
+    }),
+    ("reshape-identity", |net| {
+        let x = net.any_input();
+        let shape = net.shape(x);
+        let y = net.reshape(x, shape);
+        output(net, y);
+    }),
+    ("reshape-of-reshape", |net| {
+        let x = net.any_input();
+        let y = reshaped(net, x);
+        let shape = net.shape(x);
+        let z = net.reshape(y, shape);
+        output(net, z);
+    }),
+    ("pointwise-avg-pool", |net| {
+        let x = net.any_input();
+        let clamp = net.clamp();
+        let y = net.avg_pool2d(x, Window::valid([1, 1], [1, 1]), clamp);
+        output(net, y);
+    }),
+    ("pointwise-max-pool", |net| {
+        let x = net.any_input();
+        let clamp = net.clamp();
+        let y = net.max_pool2d(x, Window::valid([1, 1], [1, 1]), clamp);
+        output(net, y);
+    }),
+    ("max-pool-of-activation", |net| {
+        let x = net.any_input();
+        let (inner, outer) = (net.clamp(), net.clamp());
+        let y = net.activation(x, inner);
+        let window = net.window(y);
+        let z = net.max_pool2d(y, window, outer);
+        output(net, z);
+    }),
+    ("activation-into-conv2d", |net| activated(net, conv2d)),
+    ("activation-into-depthwise-conv2d", |net| activated(net, depthwise_conv2d)),
+    ("activation-into-dense", |net| activated(net, dense)),
+    ("activation-into-add", |net| activated(net, add)),
+    ("activation-into-avg-pool", |net| activated(net, avg_pool2d)),
+    ("activation-into-max-pool", |net| activated(net, max_pool2d)),
+    ("batch-norm-into-conv2d", |net| normalised(net, conv2d)),
+    ("batch-norm-into-depthwise-conv2d", |net| normalised(net, depthwise_conv2d)),
+    ("batch-norm-into-dense", |net| normalised(net, dense)),
+    ("activation-saturates", |net| {
+        let quant = Quant::per_tensor(0.01, -128);
+        let ty = TensorType::quantized(DType::I8, [1, 2, 2, 3], quant);
+        let x = net.node(Input { ty }, &[]);
+        activation(net, x);
+    }),
+    ("activation-into-quantized-conv2d", |net| activated(net, conv2d)),
+    ("activation-into-quantized-depthwise-conv2d", |net| activated(net, depthwise_conv2d)),
+    ("activation-into-quantized-dense", |net| activated(net, dense)),
+    ("activation-into-quantized-add", |net| activated(net, add)),
+    ("activation-into-quantized-avg-pool", |net| activated(net, avg_pool2d)),
+    ("activation-into-quantized-max-pool", |net| activated(net, max_pool2d)),
+    ("fold-conv2d", |net| {
+        known(net, |net, x| {
+            let (shape, clamp) = (net.shape(x), net.clamp());
+            net.conv2d(x, Window::valid([shape[1], shape[2]], [1, 1]), 3, clamp)
+        });
+    }),
+    ("fold-depthwise-conv2d", |net| {
+        known(net, |net, x| {
+            let (window, clamp) = (Window::valid([1, 1], [1, 1]), net.clamp());
+            net.depthwise_conv2d(x, window, clamp)
+        });
+    }),
+    ("fold-dense", |net| {
+        let features = 1 + net.below(6);
+        let x = net.known([1, features]);
+        let clamp = net.clamp();
+        let y = net.dense(x, 3, clamp);
+        output(net, y);
+    }),
+    ("fold-add", |net| {
+        known(net, |net, x| {
+            let shape = Shape(net.shape(x));
+            let (y, clamp) = (net.known(shape), net.clamp());
+            net.add(x, y, clamp)
+        });
+    }),
+    ("fold-activation", |net| known(net, |net, x| net.activation(x, Clamp::Relu))),
+    ("fold-avg-pool", |net| {
+        known(net, |net, x| {
+            let (shape, clamp) = (net.shape(x), net.clamp());
+            net.avg_pool2d(x, Window::valid([shape[1], shape[2]], [1, 1]), clamp)
+        });
+    }),
+    ("fold-max-pool", |net| {
+        known(net, |net, x| {
+            let (shape, clamp) = (net.shape(x), net.clamp());
+            net.max_pool2d(x, Window::valid([shape[1], 1], [1, 1]), clamp)
+        });
+    }),
+    ("fold-reshape", |net| known(net, reshaped)),
+];
+
+/// The graph with each of the terms that its first output can be computed by, and how often the rule added one.
+fn alternatives(graph: &Graph, rule: &Rule) -> (Vec<Graph>, usize) {
+    let (encoded, run) = saturate(graph, std::slice::from_ref(rule));
+    let choices = convert::choices(&encoded, &MacsCost);
+    let root = choices.problem.root;
+    let first = choices.problem.classes[root][0].children[0];
+    let greedy = extract::greedy(&choices.problem);
+    let graphs = (0..choices.problem.classes[first].len()).filter_map(|index| {
+        let mut choice = greedy.clone();
+        choice[first] = Some(index);
+        let selection = extract::select(&choices.problem, &choice)?;
+        Some(convert::decode(graph, &encoded, &choices, &selection))
+    });
+    let graphs: Vec<Graph> = graphs.collect();
+    (graphs, run.applied.iter().map(|(_, count)| count).sum())
+}
+
+fn check(rule: &Rule, quantized: bool, draw: Draw) {
+    for seed in 0..25 {
+        let mut net = Build::new(seed, quantized);
+        draw(&mut net);
+        net.graph.verify().expect("well formed");
+        let (graphs, applied) = alternatives(&net.graph, rule);
+        assert!(applied > 0, "{} did not apply to\n{}", rule.name, net.graph.to_text());
+        let before = net.graph.to_text();
+        assert!(
+            graphs.iter().any(|graph| graph.to_text() != before),
+            "{} changed nothing of\n{before}",
+            rule.name
+        );
+        for graph in graphs {
+            graph.verify().expect("rules keep graphs well formed");
+            net.check_same_function(&graph);
+        }
+    }
+}
+
+#[test]
+fn every_rule_keeps_the_function() {
+    let mut names = BTreeSet::new();
+    for (rules, quantized) in [(rules::float(), false), (rules::integer(), true)] {
+        for rule in rules {
+            let name = rule.name.to_string();
+            let instance = INSTANCES.iter().find(|(of, _)| *of == name);
+            let (_, draw) = instance.unwrap_or_else(|| panic!("no instance of `{name}`"));
+            check(rule, quantized, *draw);
+            names.insert(name);
+        }
+    }
+    let known: BTreeSet<String> = INSTANCES.iter().map(|(name, _)| (*name).to_string()).collect();
+    assert_eq!(names, known, "instances of rules that are no more");
+}
+
+/// No rule's right side costs more than its left, where the left is all there is.
+#[test]
+fn no_right_side_is_costlier() {
+    let cost = |graph: &Graph| -> u64 {
+        let nodes = graph.order().into_iter().filter(|&node| runs(&graph.node(node).op));
+        nodes.map(|node| MacsCost.node(&graph.node(node).op, &graph.input_types(node), graph.ty(node))).sum()
+    };
+    for (rules, quantized) in [(rules::float(), false), (rules::integer(), true)] {
+        for rule in rules {
+            let (_, draw) = INSTANCES.iter().find(|(of, _)| *of == rule.name.as_str()).expect("an instance");
+            for seed in 0..10 {
+                let mut net = Build::new(seed, quantized);
+                draw(&mut net);
+                for graph in alternatives(&net.graph, rule).0 {
+                    assert!(cost(&graph) <= cost(&net.graph), "{}\n{}", rule.name, graph.to_text());
+                }
+            }
+        }
+    }
+}
+
+/// The rules of both themes that add something to a graph.
+fn applied(draw: Draw, quantized: bool) -> Vec<String> {
+    let mut net = Build::new(1, quantized);
+    draw(&mut net);
+    let rules = if quantized { rules::integer() } else { rules::float() };
+    saturate(&net.graph, rules).1.applied.into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn predicates_refuse() {
+    let none: &[(Draw, bool)] = &[
+        // Another shape.
+        (|net| known_input(net, |net, x| net.reshape(x, vec![1, 8])), false),
+        // A stride and a padding.
+        (
+            |net| known_input(net, |net, x| net.avg_pool2d(x, Window::valid([1, 1], [2, 1]), Clamp::None)),
+            true,
+        ),
+        // A normalisation after a clamp.
+        (
+            |net| {
+                known_input(net, |net, x| {
+                    let y = net.conv2d(x, Window::valid([1, 1], [1, 1]), 2, Clamp::Relu);
+                    net.batch_norm(y)
+                });
+            },
+            false,
+        ),
+        // A clamp that changes something.
+        (
+            |net| {
+                let ty = TensorType::quantized(DType::I8, [1, 4], Quant::per_tensor(0.1, -128));
+                let x = net.node(Input { ty }, &[]);
+                let y = net.activation(x, Clamp::Relu6);
+                output(net, y);
+            },
+            true,
+        ),
+        // A result that is larger than its inputs.
+        (
+            |net| {
+                let x = net.known([1, 1, 1, 1]);
+                let padding = Padding { top: 9, bottom: 9, left: 9, right: 9 };
+                let window = Window { padding, ..Window::valid([1, 1], [1, 1]) };
+                let y = net.conv2d(x, window, 4, Clamp::None);
+                output(net, y);
+            },
+            true,
+        ),
+    ];
+    for (case, (draw, quantized)) in none.iter().enumerate() {
+        assert_eq!(applied(*draw, *quantized), Vec::<String>::new(), "case {case}");
+    }
+}
+
+fn known_input(net: &mut Build, make: fn(&mut Build, NodeId) -> NodeId) {
+    let x = net.input([1, 2, 2, 2]);
+    let y = make(net, x);
+    output(net, y);
+}
+
+#[test]
+fn weights_that_the_network_computes_do_not_fold() {
+    let mut net = Build::new(5, false);
+    let x = net.input([1, 3]);
+    let w = net.input([2, 3]);
+    let b = net.input([2]);
+    let y = net.node(Dense { clamp: Clamp::None, requant: None }, &[x, w, b]);
+    let z = net.batch_norm(y);
+    output(&mut net, z);
+    assert!(saturate(&net.graph, rules::float()).1.applied.is_empty());
+}
+
+#[test]
+fn rule_names_are_distinct_and_kebab() {
+    for rules in [rules::float(), rules::integer()] {
+        let mut names = BTreeSet::new();
+        for rule in rules {
+            let name = rule.name.to_string();
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+            assert!(names.insert(name.clone()), "`{name}` twice");
+        }
+    }
+}

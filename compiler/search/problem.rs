@@ -1,0 +1,115 @@
+//! What a search is told about its candidates, and what it tells while it runs.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::diagnostic::Diagnostic;
+use crate::search::archive::Entry;
+use crate::search::key::TrialKey;
+use crate::search::outcome::{Metrics, Outcome};
+use crate::search::store::{Clock, Lease, Store};
+
+/// What is known of a candidate before it is trained.
+#[derive(Clone, Debug)]
+pub enum Screen {
+    /// It may be trained.
+    Accept {
+        /// Identity of the trial.
+        key: TrialKey,
+        /// Its costs on the targets of this run.
+        costs: Metrics,
+    },
+    /// It cannot meet a requirement, for this reason. Uses no trial.
+    Reject(String),
+    /// It is no network at all, for this reason. Uses no trial.
+    Invalid(String),
+}
+
+/// Why an evaluation has no outcome.
+#[derive(Clone, Debug)]
+pub enum TrialError {
+    /// It stopped because [`Ticket::step`] told it to.
+    Cancelled,
+    /// It cannot be done; ends the search.
+    Failed(Diagnostic),
+}
+
+/// How candidates become results. Both callbacks depend on nothing but their arguments.
+pub trait Problem<G>: Sync {
+    /// Costs and constraints, before training. Called in the order of the trials, one at a time.
+    fn screen(&self, genome: &G) -> Screen;
+
+    /// Trains and measures. Called on several threads; calls [`Ticket::step`] at least every few seconds.
+    ///
+    /// # Errors
+    /// [`TrialError::Cancelled`] when the ticket says stop, [`TrialError::Failed`] if it cannot be done at
+    /// all.
+    fn evaluate(&self, genome: &G, ticket: &Ticket<'_>) -> Result<Outcome, TrialError>;
+
+    /// Whether there is time for this trial. The first `false` ends the asking: a time budget decides how
+    /// many trials run, and nothing else.
+    fn has_time(&self, _trial: usize) -> bool {
+        true
+    }
+}
+
+/// Hears of progress; calls come one at a time, in no fixed order between trials.
+pub trait Observer<G>: Sync {
+    /// A trial starts, or is looked up in the store.
+    fn started(&self, _trial: usize, _genome: &G) {}
+    /// A trial is finished; `from_store` if nothing was trained for it.
+    fn finished(&self, _entry: &Entry<G>, _from_store: bool) {}
+    /// A trial waits for another process that has claimed it, or for the claim of a killed one to end.
+    fn waiting(&self, _trial: usize) {}
+    /// A candidate was rejected before training.
+    fn rejected(&self, _reason: &str) {}
+}
+
+/// For those who do not listen.
+impl<G> Observer<G> for () {}
+
+/// One evaluation's link to the search.
+pub struct Ticket<'a> {
+    /// Number of the trial.
+    pub trial: usize,
+    /// Its identity.
+    pub key: TrialKey,
+    /// Seed of its random stream.
+    pub seed: u64,
+    pub(super) context: &'a Context<'a>,
+    pub(super) stop: &'a AtomicBool,
+    /// When the claim was last extended.
+    pub(super) extended: AtomicU64,
+}
+
+impl Ticket<'_> {
+    /// Between two steps of an evaluation: keeps the claim alive, and says whether to stop with
+    /// [`TrialError::Cancelled`].
+    pub fn step(&self) -> ControlFlow<()> {
+        if self.context.cancel.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        let lease = self.context.lease();
+        let due = self.extended.load(Ordering::Relaxed).saturating_add(lease.seconds / 3);
+        if lease.now >= due {
+            self.extended.store(lease.now, Ordering::Relaxed);
+            // A failing store shows when the result is written; until then training goes on.
+            let _ = self.context.store.heartbeat(&self.key, lease);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What a claim needs.
+pub(super) struct Context<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) cancel: &'a AtomicBool,
+    pub(super) lease_seconds: u64,
+}
+
+impl Context<'_> {
+    pub(super) fn lease(&self) -> Lease {
+        Lease { now: self.clock.now(), seconds: self.lease_seconds }
+    }
+}

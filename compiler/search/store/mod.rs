@@ -1,0 +1,81 @@
+//! Where trials are kept, so that nothing is trained twice and nothing is lost.
+//!
+//! A trial is *claimed* before it is trained and *finished* after. A claim is a lease: it ends unless its
+//! holder extends it, so the trial of a process that was killed becomes free. A finished trial never changes.
+//! Time comes in as an argument; only [`SqliteStore`] does I/O.
+
+mod memory;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use crate::diagnostic::Diagnostic;
+use crate::search::key::TrialKey;
+use crate::search::outcome::Record;
+
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+
+/// Time as leases need it.
+pub trait Clock: Sync {
+    /// Seconds since a moment that all processes on one store agree on.
+    fn now(&self) -> u64;
+
+    /// Waits a fraction of a second, until it is worth asking again for a trial that another process holds.
+    fn pause(&self);
+}
+
+/// A lease on a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The time now, from a [`Clock`].
+    pub now: u64,
+    /// Seconds that the claim holds without a heartbeat.
+    pub seconds: u64,
+}
+
+impl Lease {
+    fn expires(self) -> u64 {
+        self.now.saturating_add(self.seconds)
+    }
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// The trial is the caller's to train.
+    Mine,
+    /// It is trained already.
+    Done(Box<Record>),
+    /// Another holder's lease still runs.
+    Busy,
+}
+
+/// A keeper of trials. Each value is one holder of leases; threads share it.
+///
+/// Every method fails with E0802 if the store cannot be used.
+#[allow(clippy::missing_errors_doc, reason = "one sentence above says it for all methods")]
+pub trait Store: Sync {
+    /// Asks for a trial. One's own claim is extended.
+    fn claim(&self, key: &TrialKey, lease: Lease) -> Result<Claim, Diagnostic>;
+
+    /// Extends one's own claim; false if it was lost, in which case another holder may be training too, which
+    /// costs time but cannot change the result.
+    fn heartbeat(&self, key: &TrialKey, lease: Lease) -> Result<bool, Diagnostic>;
+
+    /// Gives one's own claim back, unfinished.
+    fn release(&self, key: &TrialKey) -> Result<(), Diagnostic>;
+
+    /// Keeps a result, whoever holds the claim, and gives what is kept from now on: the first result that
+    /// came.
+    fn finish(&self, key: &TrialKey, record: &Record, weights: &[u8]) -> Result<Record, Diagnostic>;
+
+    /// A finished trial.
+    fn get(&self, key: &TrialKey) -> Result<Option<Record>, Diagnostic>;
+
+    /// The weights of a finished trial.
+    fn weights(&self, key: &TrialKey) -> Result<Option<Vec<u8>>, Diagnostic>;
+
+    /// All finished trials by key.
+    fn all(&self) -> Result<Vec<(TrialKey, Record)>, Diagnostic>;
+}

@@ -1,0 +1,194 @@
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, ffi};
+
+use crate::diagnostic::Code;
+use crate::search::store::sqlite::failure;
+use crate::search::*;
+
+fn key(number: usize) -> TrialKey {
+    TrialKey::parse(&format!("{number:064x}")).unwrap()
+}
+
+fn record(accuracy: f64) -> (Record, Vec<u8>) {
+    let weights = accuracy.to_le_bytes().to_vec();
+    let quality = Metrics::from([("accuracy".into(), accuracy)]);
+    let outcome = Outcome { status: Status::Trained, quality, weights: weights.clone() };
+    (Record::new(&outcome, Metrics::from([("ram".into(), 5.0)]), "genome".into()), weights)
+}
+
+fn lease(now: u64) -> Lease {
+    Lease { now, seconds: 60 }
+}
+
+/// What every store promises, seen by two holders.
+fn check_contract(one: &dyn Store, two: &dyn Store) {
+    assert!(matches!(one.claim(&key(1), lease(100)).unwrap(), Claim::Mine));
+    assert!(matches!(one.claim(&key(1), lease(110)).unwrap(), Claim::Mine));
+    assert!(matches!(two.claim(&key(1), lease(169)).unwrap(), Claim::Busy));
+    assert!(one.heartbeat(&key(1), lease(160)).unwrap());
+    assert!(!two.heartbeat(&key(1), lease(160)).unwrap());
+    assert!(matches!(two.claim(&key(1), lease(219)).unwrap(), Claim::Busy));
+    two.release(&key(1)).unwrap();
+    assert!(matches!(two.claim(&key(1), lease(219)).unwrap(), Claim::Busy), "only the holder releases");
+    assert!(matches!(two.claim(&key(1), lease(220)).unwrap(), Claim::Mine), "a lease ends");
+    assert!(!one.heartbeat(&key(1), lease(221)).unwrap(), "and is lost");
+    assert!(one.get(&key(1)).unwrap().is_none());
+    assert!(one.all().unwrap().is_empty());
+
+    let ((first, first_weights), (second, second_weights)) = (record(0.5), record(f64::NAN));
+    assert_eq!(one.finish(&key(1), &first, &first_weights).unwrap().to_json(), first.to_json());
+    assert_eq!(two.finish(&key(1), &second, &second_weights).unwrap().to_json(), first.to_json());
+    let Claim::Done(kept) = two.claim(&key(1), lease(900)).unwrap() else { panic!("it is finished") };
+    assert_eq!(kept.to_json(), first.to_json());
+    assert!(!two.heartbeat(&key(1), lease(900)).unwrap());
+    two.release(&key(1)).unwrap();
+    assert_eq!(two.weights(&key(1)).unwrap(), Some(first_weights));
+    assert_eq!(two.weights(&key(3)).unwrap(), None);
+
+    assert!(matches!(two.claim(&key(2), lease(5)).unwrap(), Claim::Mine));
+    two.release(&key(2)).unwrap();
+    assert!(matches!(one.claim(&key(2), lease(5)).unwrap(), Claim::Mine), "released trials are free");
+    one.finish(&key(0), &second, &second_weights).unwrap();
+    let all: Vec<_> = two.all().unwrap().into_iter().map(|(key, record)| (key, record.to_json())).collect();
+    assert_eq!(all, vec![(key(0), second.to_json()), (key(1), first.to_json())]);
+}
+
+#[test]
+fn both_stores_keep_the_contract() {
+    let memory = MemoryStore::default();
+    check_contract(&memory, &memory.another_holder());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".nasc/trials.sqlite");
+    check_contract(&SqliteStore::open(&path).unwrap(), &SqliteStore::open(&path).unwrap());
+    assert_eq!(SqliteStore::open(&path).unwrap().all().unwrap().len(), 2);
+}
+
+#[test]
+fn a_lease_from_a_clock_set_back_is_void() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.sqlite");
+    let (one, two) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+    one.claim(&key(1), lease(u64::MAX)).unwrap();
+    assert!(matches!(two.claim(&key(1), lease(1000)).unwrap(), Claim::Mine));
+}
+
+#[track_caller]
+fn assert_unusable(path: &Path, part: &str, help: &str) {
+    let diagnostic = SqliteStore::open(path).err().expect("a store that cannot be opened");
+    assert_eq!(diagnostic.code, Code::STORE);
+    assert!(diagnostic.message.contains(part), "{}", diagnostic.message);
+    assert!(diagnostic.message.contains(&path.display().to_string()), "{}", diagnostic.message);
+    assert!(diagnostic.help.iter().any(|text| text.contains(help)), "{:?}", diagnostic.help);
+}
+
+/// A store with trial 1 in it, changed by `sql`.
+fn changed_by(folder: &Path, name: &str, sql: &str) -> PathBuf {
+    let path = folder.join(name);
+    let (record, weights) = record(0.5);
+    SqliteStore::open(&path).unwrap().finish(&key(1), &record, &weights).unwrap();
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    path
+}
+
+#[test]
+fn files_that_are_no_store_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("text"), "this is no database ".repeat(100)).unwrap();
+    assert_unusable(&at("text"), "damaged", "move the file away");
+    assert_eq!(std::fs::read(at("text")).unwrap().len(), 2000, "what is not ours is left alone");
+    std::fs::create_dir(at("folder")).unwrap();
+    assert_unusable(&at("folder"), "cannot be used", "permissions");
+    assert_unusable(&at("text/trials.sqlite"), "cannot be used", "permissions");
+    Connection::open(at("foreign")).unwrap().execute_batch("CREATE TABLE birds (name TEXT)").unwrap();
+    assert_unusable(&at("foreign"), "not one of nasc's", "move the file away");
+
+    let newer =
+        changed_by(folder.path(), "newer", "UPDATE store SET version = 2; ALTER TABLE trials ADD x INT");
+    assert_unusable(&newer, "later version", "later nasc");
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON trials BEGIN DELETE FROM trials; END";
+    assert_unusable(&changed_by(folder.path(), "trigger", trigger), "not one of nasc's", "move");
+    assert_unusable(&changed_by(folder.path(), "empty", "DELETE FROM store"), "not one of nasc's", "move");
+
+    let torn = changed_by(folder.path(), "torn", "PRAGMA wal_checkpoint(TRUNCATE)");
+    let mut bytes = std::fs::read(&torn).unwrap();
+    bytes[100..1000].fill(0xa5);
+    std::fs::write(&torn, bytes).unwrap();
+    assert_unusable(&torn, "damaged", "move the file away");
+}
+
+#[test]
+fn changed_records_and_weights_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, sql) in [
+        ("record", "UPDATE trials SET record = replace(record, '0.5', '0.9')"),
+        ("digest", "UPDATE trials SET digest = ''"),
+        ("no digest", "UPDATE trials SET digest = NULL"),
+        ("huge", "UPDATE trials SET record = hex(zeroblob(2000000))"),
+    ] {
+        let store = SqliteStore::open(&changed_by(folder.path(), name, sql)).unwrap();
+        assert_eq!(store.get(&key(1)).unwrap_err().code, Code::STORE, "{name}");
+        assert_eq!(store.all().unwrap_err().code, Code::STORE, "{name}");
+        assert_eq!(store.claim(&key(1), lease(0)).unwrap_err().code, Code::STORE, "{name}");
+        assert!(matches!(store.claim(&key(2), lease(0)).unwrap(), Claim::Mine), "{name}");
+    }
+    for sql in ["UPDATE trials SET weights = x'00'", "UPDATE trials SET weights = NULL"] {
+        let store = SqliteStore::open(&changed_by(folder.path(), &sql[25..], sql)).unwrap();
+        assert_eq!(store.weights(&key(1)).unwrap_err().code, Code::STORE);
+        assert!(store.get(&key(1)).unwrap().is_some());
+    }
+}
+
+#[test]
+fn failures_say_the_way_out() {
+    let failed = |code| {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error { code, extended_code: 0 }, None);
+        failure(Path::new("s/trials.sqlite"), &error)
+    };
+    for (code, part) in [
+        (ErrorCode::ReadOnly, "read-only"),
+        (ErrorCode::DatabaseBusy, "another process"),
+        (ErrorCode::DatabaseCorrupt, "damaged"),
+        (ErrorCode::DiskFull, "cannot be used"),
+    ] {
+        let diagnostic = failed(code);
+        assert_eq!(diagnostic.code, Code::STORE);
+        assert!(diagnostic.message.contains(part) && diagnostic.message.contains("s/trials.sqlite"));
+        assert!(!diagnostic.help.is_empty());
+    }
+}
+
+/// The log cut at any byte, as a crash in the middle of a write leaves it: a prefix of the trials is there,
+/// each whole, and the store works.
+#[test]
+fn a_log_cut_anywhere_keeps_whole_trials() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    for number in 0..6 {
+        store.claim(&key(number), lease(0)).unwrap();
+        let (record, weights) = record(number as f64);
+        store.finish(&key(number), &record, &weights).unwrap();
+    }
+    let main = std::fs::read(&path).unwrap();
+    let log = std::fs::read(folder.path().join("trials.sqlite-wal")).unwrap();
+    let mut counts = Vec::new();
+    for cut in (0..=log.len()).step_by(997).chain([log.len()]) {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("trials.sqlite");
+        std::fs::write(&path, &main).unwrap();
+        std::fs::write(place.path().join("trials.sqlite-wal"), &log[..cut]).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
+        let trials = store.all().unwrap();
+        assert!(trials.iter().enumerate().all(|(number, (found, _))| *found == key(number)));
+        for (key, record) in &trials {
+            assert_eq!(store.weights(key).unwrap().unwrap(), record.quality["accuracy"].to_le_bytes());
+        }
+        let (record, weights) = record(9.0);
+        store.finish(&key(9), &record, &weights).unwrap();
+        assert_eq!(store.all().unwrap().len(), trials.len() + 1);
+        counts.push(trials.len());
+    }
+    assert!(counts.is_sorted() && counts[0] == 0 && counts.last() == Some(&6), "{counts:?}");
+}

@@ -1,0 +1,107 @@
+//! A genome as a vector of fixed length, for kernels, surrogates and predictors.
+
+use crate::space::{Domain, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
+
+/// One decision of the largest network: its value and whether the genome decides it at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Where it is: names and positions from the root.
+    pub path: String,
+    /// Position in its domain, 0 for the first value and 1 for the last; 0 where it is inactive.
+    pub value: f64,
+    /// Whether the genome decides it: not in absent repetitions and options not chosen.
+    pub active: bool,
+}
+
+/// Every decision of the space, repeats unrolled to their greatest count and all options side by side; the same
+/// length and paths for all genomes of a space.
+///
+/// Source  the arc kernel's conditional embedding needs value and activity, arXiv:1905.12107
+pub fn encode(space: &Space, genome: &Genome) -> Vec<Feature> {
+    let mut features = Vec::new();
+    walk(space, space.root(), Some(&genome.root), String::new(), &mut features);
+    features
+}
+
+fn walk(space: &Space, id: RegionId, node: Option<&GenomeNode>, path: String, features: &mut Vec<Feature>) {
+    let region = space.region(id);
+    for (slot, &decision) in region.decisions.iter().enumerate() {
+        let decision = space.decision(decision);
+        let value = node.and_then(|node| node.values.get(slot));
+        features.push(Feature {
+            path: format!("{path}/{}", decision.name),
+            value: value.map_or(0.0, |value| unit(&decision.domain, value)),
+            active: value.is_some(),
+        });
+    }
+    let children = space.children(id);
+    let instance = |position: usize| node.and_then(|node| node.children.get(position));
+    match &region.kind {
+        RegionKind::Repeat { count } => {
+            let most = usize::try_from(greatest(space, count)).unwrap_or(0);
+            for position in 0..most {
+                for &child in &children {
+                    walk(space, child, instance(position), format!("{path}/{position}"), features);
+                }
+            }
+        }
+        RegionKind::Choose { labels, decision } => {
+            let scope_node = node.cloned().unwrap_or_default();
+            let empty = Scope::empty();
+            let scope = Scope::within(&empty, region, &scope_node);
+            let label = scope.get(*decision).and_then(Value::as_text);
+            for (name, &child) in labels.iter().zip(&children) {
+                let chosen = if Some(name.as_str()) == label { instance(0) } else { None };
+                walk(space, child, chosen, format!("{path}/{name}"), features);
+            }
+        }
+        RegionKind::Sequence
+        | RegionKind::Parallel { .. }
+        | RegionKind::Optional { .. }
+        | RegionKind::Layer(_) => {
+            for (position, &child) in children.iter().enumerate() {
+                walk(space, child, instance(position), format!("{path}/{position}"), features);
+            }
+        }
+    }
+}
+
+fn unit(domain: &Domain, value: &Value) -> f64 {
+    let position = domain.position(value).unwrap_or(0);
+    if domain.len() < 2 { 0.0 } else { position as f64 / (domain.len() - 1) as f64 }
+}
+
+/// An upper bound of an integer expression over all values of its decisions.
+fn greatest(space: &Space, expr: &Expr) -> i64 {
+    interval(space, expr).map_or(0, |(_, high)| high)
+}
+
+/// Bounds of an integer expression; `None` where it is not one, or overflows.
+pub(crate) fn interval(space: &Space, expr: &Expr) -> Option<(i64, i64)> {
+    use crate::space::BinaryOp;
+    match expr {
+        Expr::Value(value) => value.as_int().map(|x| (x, x)),
+        Expr::Decision(decision) => space.decision(*decision).domain.int_bounds(),
+        Expr::Tuple(_) => None,
+        Expr::Binary(op, a, b) => {
+            let ((al, ah), (bl, bh)) = (interval(space, a)?, interval(space, b)?);
+            match op {
+                BinaryOp::Add => Some((al.checked_add(bl)?, ah.checked_add(bh)?)),
+                BinaryOp::Sub => Some((al.checked_sub(bh)?, ah.checked_sub(bl)?)),
+                BinaryOp::Mul | BinaryOp::Div => {
+                    let mut corners = Vec::with_capacity(4);
+                    for x in [al, ah] {
+                        for y in [bl, bh] {
+                            corners.push(match op {
+                                BinaryOp::Mul => x.checked_mul(y)?,
+                                _ if bl <= 0 && bh >= 0 => return None,
+                                _ => x.checked_div(y)?,
+                            });
+                        }
+                    }
+                    Some((*corners.iter().min()?, *corners.iter().max()?))
+                }
+            }
+        }
+    }
+}

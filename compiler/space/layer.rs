@@ -1,0 +1,232 @@
+//! From a layer of the language to operators.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::NodeId;
+use crate::ops::{
+    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param, ParamRole,
+    Reshape, Window,
+};
+use crate::source::Span;
+use crate::space::instantiate::Builder;
+use crate::space::{Argument, Layer, Region, Scope, Value};
+use crate::tensor::{Scale, Shape, TensorType};
+
+type Built<T> = Result<T, Box<Diagnostic>>;
+
+/// Added to variances. Source  the default of PyTorch's and of µNAS's batch normalisation.
+const EPSILON: Scale = Scale(1e-5);
+
+/// The largest extent that an argument may ask for: far above any microcontroller, far below overflow.
+const LARGEST: i64 = 1 << 16;
+
+/// Adds a layer's operators on `input`.
+pub(crate) fn build(
+    builder: &mut Builder<'_>,
+    layer: &Layer,
+    region: &Region,
+    input: NodeId,
+    scope: &Scope<'_>,
+    path: &str,
+) -> Built<NodeId> {
+    let mut at = Place { builder, scope, span: region.span, path };
+    match layer {
+        Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
+            let filters = at.count(filters)?;
+            let window = at.window(kernel, stride, padding, input)?;
+            at.conv(Some(filters), window, input, norm, act)
+        }
+        Layer::DepthwiseConv2d { kernel, stride, padding, norm, act } => {
+            let window = at.window(kernel, stride, padding, input)?;
+            at.conv(None, window, input, norm, act)
+        }
+        Layer::Dense { units, norm, act } => {
+            let units = at.count(units)?;
+            at.dense(units, input, norm, act)
+        }
+        Layer::BatchNorm => at.batch_norm(input),
+        Layer::Activation { act } => at.act(input, act),
+        Layer::MaxPool { size, stride, padding } => {
+            let window = at.window(size, stride, padding, input)?;
+            at.add(MaxPool2d { window, clamp: Clamp::None }, &[input])
+        }
+        Layer::AvgPool { size, stride, padding } => {
+            let window = at.window(size, stride, padding, input)?;
+            at.add(AvgPool2d { window, clamp: Clamp::None }, &[input])
+        }
+        Layer::GlobalAvgPool => {
+            let [_, height, width, _] = at.feature_map(input)?;
+            let window = Window::valid([height, width], [1, 1]);
+            let pooled = at.add(AvgPool2d { window, clamp: Clamp::None }, &[input])?;
+            at.flatten(pooled)
+        }
+        Layer::Flatten => at.flatten(input),
+        Layer::Identity => Ok(input),
+    }
+}
+
+/// A layer in its place: what it may ask for while it is built.
+struct Place<'a, 'b> {
+    builder: &'a mut Builder<'b>,
+    scope: &'a Scope<'a>,
+    span: Span,
+    path: &'a str,
+}
+
+impl Place<'_, '_> {
+    fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> Built<NodeId> {
+        self.builder.add(op, inputs, self.path, self.span)
+    }
+
+    fn feature_map(&self, input: NodeId) -> Built<[usize; 4]> {
+        let shape = &self.builder.ty(input).shape;
+        shape.nhwc().ok_or_else(|| {
+            let message = format!("a layer for feature maps got the vector {shape}");
+            Box::new(Diagnostic::error(Code::SHAPE, message).at(self.span, "takes a feature map"))
+        })
+    }
+
+    fn param(&mut self, name: String, role: ParamRole, shape: Vec<usize>, fan_in: usize) -> Built<NodeId> {
+        let ty = TensorType::f32(Shape(shape));
+        self.add(Param { name, role, ty, fan_in }, &[])
+    }
+
+    /// Convolution with filters, depthwise without; then normalisation and activation.
+    fn conv(
+        &mut self,
+        filters: Option<usize>,
+        window: Window,
+        input: NodeId,
+        norm: &Argument,
+        act: &Argument,
+    ) -> Built<NodeId> {
+        let [_, _, _, channels] = self.feature_map(input)?;
+        let [kh, kw] = window.kernel;
+        let layer = self.builder.next_layer();
+        let fan_in = kh * kw * if filters.is_some() { channels } else { 1 };
+        let shape = match filters {
+            Some(filters) => vec![filters, kh, kw, channels],
+            None => vec![1, kh, kw, channels],
+        };
+        let outputs = filters.unwrap_or(channels);
+        let w = self.param(format!("{layer}.weight"), ParamRole::Weight, shape, fan_in)?;
+        let normed = self.word(norm, &["none", "batch"])? == "batch";
+        let b = self.bias(layer, outputs, normed)?;
+        let op = match filters {
+            Some(_) => Op::from(Conv2d { window, clamp: Clamp::None, requant: None }),
+            None => Op::from(DepthwiseConv2d { window, clamp: Clamp::None, requant: None }),
+        };
+        let output = self.add(op, &[input, w, b])?;
+        self.finish(output, normed, act)
+    }
+
+    fn dense(&mut self, units: usize, input: NodeId, norm: &Argument, act: &Argument) -> Built<NodeId> {
+        let input = self.flatten(input)?;
+        let features = self.builder.ty(input).shape.0[1];
+        let layer = self.builder.next_layer();
+        let w = self.param(format!("{layer}.weight"), ParamRole::Weight, vec![units, features], features)?;
+        let normed = self.word(norm, &["none", "batch"])? == "batch";
+        let b = self.bias(layer, units, normed)?;
+        let output = self.add(Dense { clamp: Clamp::None, requant: None }, &[input, w, b])?;
+        self.finish(output, normed, act)
+    }
+
+    /// A bias to train, or none before a normalisation, which would take it out again.
+    fn bias(&mut self, layer: usize, outputs: usize, normed: bool) -> Built<NodeId> {
+        let role = if normed { ParamRole::NoBias } else { ParamRole::Bias };
+        self.param(format!("{layer}.bias"), role, vec![outputs], 0)
+    }
+
+    fn finish(&mut self, output: NodeId, normed: bool, act: &Argument) -> Built<NodeId> {
+        let output = if normed { self.batch_norm(output)? } else { output };
+        self.act(output, act)
+    }
+
+    fn batch_norm(&mut self, input: NodeId) -> Built<NodeId> {
+        let layer = self.builder.next_layer();
+        let channels = self.builder.ty(input).shape.0.last().copied().unwrap_or(1);
+        let mut inputs = vec![input];
+        for (name, role) in [
+            ("gamma", ParamRole::Gamma),
+            ("beta", ParamRole::Beta),
+            ("mean", ParamRole::Mean),
+            ("variance", ParamRole::Variance),
+        ] {
+            inputs.push(self.param(format!("{layer}.{name}"), role, vec![channels], 0)?);
+        }
+        self.add(BatchNorm { epsilon: EPSILON }, &inputs)
+    }
+
+    fn act(&mut self, input: NodeId, act: &Argument) -> Built<NodeId> {
+        let clamp = match self.word(act, &["none", "relu", "relu6"])?.as_str() {
+            "relu" => Clamp::Relu,
+            "relu6" => Clamp::Relu6,
+            _ => return Ok(input),
+        };
+        self.add(Activation { clamp }, &[input])
+    }
+
+    fn flatten(&mut self, input: NodeId) -> Built<NodeId> {
+        let shape = &self.builder.ty(input).shape;
+        if shape.rank() == 2 {
+            return Ok(input);
+        }
+        let shape = Shape(vec![shape.0[0], shape.0[1..].iter().product()]);
+        self.add(Reshape { shape }, &[input])
+    }
+
+    fn window(
+        &mut self,
+        kernel: &Argument,
+        stride: &Argument,
+        padding: &Argument,
+        input: NodeId,
+    ) -> Built<Window> {
+        let [_, height, width, _] = self.feature_map(input)?;
+        let (kernel, stride) = (self.pair(kernel)?, self.pair(stride)?);
+        Ok(match self.word(padding, &["same", "valid"])?.as_str() {
+            "same" => Window::same(kernel, stride, [height, width]),
+            _ => Window::valid(kernel, stride),
+        })
+    }
+
+    fn value(&self, argument: &Argument) -> Built<Value> {
+        argument.expr.eval(self.scope).map_err(|text| self.wrong(argument, text))
+    }
+
+    fn wrong(&self, argument: &Argument, text: impl Into<String>) -> Box<Diagnostic> {
+        Box::new(Diagnostic::error(Code::RANGE, text).at(argument.span, "in this layer"))
+    }
+
+    fn positive(&self, argument: &Argument, value: &Value) -> Built<usize> {
+        match value.as_int() {
+            Some(x) if (1..=LARGEST).contains(&x) => Ok(x as usize),
+            _ => Err(self.wrong(argument, format!("must be an integer from 1 to {LARGEST}, is {value}"))),
+        }
+    }
+
+    fn count(&self, argument: &Argument) -> Built<usize> {
+        let value = self.value(argument)?;
+        self.positive(argument, &value)
+    }
+
+    /// A pair, or one integer for both.
+    fn pair(&self, argument: &Argument) -> Built<[usize; 2]> {
+        match self.value(argument)? {
+            Value::Tuple(parts) if parts.len() == 2 => {
+                Ok([self.positive(argument, &parts[0])?, self.positive(argument, &parts[1])?])
+            }
+            value => {
+                let both = self.positive(argument, &value)?;
+                Ok([both, both])
+            }
+        }
+    }
+
+    fn word(&self, argument: &Argument, allowed: &[&str]) -> Built<String> {
+        let value = self.value(argument)?;
+        match value.as_text() {
+            Some(word) if allowed.contains(&word) => Ok(word.to_owned()),
+            _ => Err(self.wrong(argument, format!("must be one of {}, is {value}", allowed.join(", ")))),
+        }
+    }
+}

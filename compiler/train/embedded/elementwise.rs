@@ -1,0 +1,137 @@
+//! Functions of one and two elements, and random elements.
+
+use rayon::prelude::*;
+
+use crate::tensor::math;
+use crate::train::embedded::Tensor;
+use crate::train::embedded::isa::{Isa, multiversion};
+use crate::train::engine::{Binary, Distribution, Unary};
+
+/// Elements of one task.
+const TASK: usize = 16 * 1024;
+
+#[inline(always)]
+fn each(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = f(x);
+    }
+}
+
+#[inline(always)]
+fn each_pair(a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = f(a, b);
+    }
+}
+
+multiversion! {
+    fn map_block(function: Unary, x: &[f32], out: &mut [f32]) {
+        match function {
+            Unary::Negate => each(x, out, |x| -x),
+            Unary::Abs => each(x, out, f32::abs),
+            Unary::Relu => each(x, out, |x| if x < 0.0 { 0.0 } else { x }),
+            Unary::Relu6 => each(x, out, |x| clamp(x, 0.0, 6.0)),
+            Unary::Exp => each(x, out, math::exp),
+            Unary::Ln => each(x, out, math::ln),
+            Unary::Sqrt => each(x, out, f32::sqrt),
+            Unary::Reciprocal => each(x, out, |x| 1.0 / x),
+            Unary::Square => each(x, out, |x| x * x),
+            Unary::Tanh => each(x, out, math::tanh),
+            Unary::Sigmoid => each(x, out, math::sigmoid),
+            Unary::Sign => each(x, out, |x| f32::from(x > 0.0) - f32::from(x < 0.0)),
+            Unary::Round => each(x, out, f32::round),
+            Unary::Floor => each(x, out, f32::floor),
+            Unary::Affine { scale, offset } => each(x, out, |x| x.mul_add(scale, offset)),
+            Unary::Clamp { low, high } => each(x, out, |x| clamp(x, low, high)),
+            Unary::Above { threshold } => each(x, out, |x| f32::from(x > threshold)),
+        }
+    }
+
+    fn zip_block(function: Binary, a: &[f32], b: &[f32], out: &mut [f32]) {
+        match function {
+            Binary::Add => each_pair(a, b, out, |a, b| a + b),
+            Binary::Subtract => each_pair(a, b, out, |a, b| a - b),
+            Binary::Multiply => each_pair(a, b, out, |a, b| a * b),
+            Binary::Divide => each_pair(a, b, out, |a, b| a / b),
+            Binary::Max => each_pair(a, b, out, |a, b| if a > b { a } else { b }),
+            Binary::Min => each_pair(a, b, out, |a, b| if a < b { a } else { b }),
+            Binary::Combine { first, second } => each_pair(a, b, out, |a, b| a.mul_add(first, b * second)),
+            Binary::Within { low, high } => {
+                each_pair(a, b, out, |a, b| if b > low && b < high { a } else { 0.0 });
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn clamp(x: f32, low: f32, high: f32) -> f32 {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
+pub(super) fn map(isa: Isa, function: Unary, x: &Tensor) -> Tensor {
+    let mut out = vec![0.0; x.data().len()];
+    out.par_chunks_mut(TASK)
+        .zip(x.data().par_chunks(TASK))
+        .for_each(|(out, x)| map_block(isa, function, x, out));
+    Tensor::new(x.shape(), out)
+}
+
+pub(super) fn zip(isa: Isa, function: Binary, a: &Tensor, b: &Tensor) -> Tensor {
+    assert_eq!(a.shape(), b.shape(), "shapes of `zip`");
+    let mut out = vec![0.0; a.data().len()];
+    out.par_chunks_mut(TASK)
+        .zip(a.data().par_chunks(TASK))
+        .zip(b.data().par_chunks(TASK))
+        .for_each(|((out, a), b)| zip_block(isa, function, a, b, out));
+    Tensor::new(a.shape(), out)
+}
+
+/// Philox4x32-10.
+fn philox(key: u64, counter: u64) -> [u32; 4] {
+    let mut key = [key as u32, (key >> 32) as u32];
+    let mut x = [counter as u32, (counter >> 32) as u32, 0, 0];
+    for _ in 0..10 {
+        let left = u64::from(x[0]) * 0xD251_1F53;
+        let right = u64::from(x[2]) * 0xCD9E_8D57;
+        x = [
+            (right >> 32) as u32 ^ x[1] ^ key[0],
+            right as u32,
+            (left >> 32) as u32 ^ x[3] ^ key[1],
+            left as u32,
+        ];
+        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
+    }
+    x
+}
+
+pub(super) fn random(distribution: Distribution, key: u64, shape: &[usize]) -> Tensor {
+    const UNIT: f32 = 1.0 / 16_777_216.0;
+    let mut out = vec![0.0; shape.iter().product()];
+    out.par_chunks_mut(TASK).enumerate().for_each(|(task, out)| {
+        for (block, out) in out.chunks_mut(4).enumerate() {
+            let words = philox(key, (task * (TASK / 4) + block) as u64);
+            for (out, word) in out.iter_mut().zip(words) {
+                // Exact and never 0 or 1.
+                let open = ((word >> 9) * 2 + 1) as f32 * UNIT;
+                *out = match distribution {
+                    Distribution::Uniform => (word >> 8) as f32 * UNIT,
+                    Distribution::Normal => math::normal_quantile(open),
+                    Distribution::Gumbel => -math::ln(-math::ln(open)),
+                };
+            }
+        }
+    });
+    Tensor::new(shape, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn philox_gives_the_published_words() {
+        // Random123, kat_vectors: philox4x32 with 10 rounds, counter and key zero.
+        assert_eq!(philox(0, 0), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+    }
+}

@@ -1,0 +1,435 @@
+//! A training graph as something that a tape can run, with any batch.
+//!
+//! In: a [`Graph`] of float operators with one input and a batch of 1. Out: its parameters in order, and the
+//! forward pass for a batch of N, in training or in evaluation. Graphs that hold anything else are refused with
+//! the operator's name.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::graph::{Graph, NodeId, Weights};
+use crate::ops::{Clamp, Op, Param, ParamRole, Window};
+use crate::tensor::{DType, Shape, Value};
+use crate::train::embedded::EmbeddedEngine;
+use crate::train::engine::{Engine, Normalization};
+use crate::train::tape::{Tape, Var};
+
+/// What one operator does; `usize` is the index of a parameter.
+#[derive(Clone, Debug)]
+enum Step {
+    Input,
+    Conv2d {
+        w: usize,
+        b: usize,
+        window: Window,
+        clamp: Clamp,
+    },
+    DepthwiseConv2d {
+        w: usize,
+        b: usize,
+        window: Window,
+        clamp: Clamp,
+    },
+    Dense {
+        w: usize,
+        b: usize,
+        clamp: Clamp,
+    },
+    BatchNorm {
+        gamma: usize,
+        beta: usize,
+        mean: usize,
+        variance: usize,
+        epsilon: f32,
+    },
+    Activation {
+        clamp: Clamp,
+    },
+    Add {
+        clamp: Clamp,
+    },
+    AvgPool2d {
+        window: Window,
+        clamp: Clamp,
+    },
+    MaxPool2d {
+        window: Window,
+        clamp: Clamp,
+    },
+    /// To these extents behind the batch.
+    Reshape {
+        extents: Vec<usize>,
+    },
+}
+
+/// A graph ready for training.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// In order of evaluation, each with the indices of the steps that feed it.
+    steps: Vec<(Step, Vec<usize>)>,
+    params: Vec<Param>,
+    input: Vec<usize>,
+    output: usize,
+    output_shape: Vec<usize>,
+}
+
+/// Which statistics batch normalisation uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Those of the batch.
+    Training,
+    /// The running ones, which are parameters.
+    Evaluation,
+}
+
+/// The statistics of a batch at one batch normalisation.
+#[derive(Debug)]
+pub struct BatchStatistics<T> {
+    /// Index of the parameter that holds the running mean.
+    pub mean_param: usize,
+    /// Index of the parameter that holds the running variance.
+    pub variance_param: usize,
+    /// Mean of each channel.
+    pub mean: T,
+    /// Biased variance of each channel.
+    pub variance: T,
+    /// Elements of each channel.
+    pub count: usize,
+}
+
+/// What an operator's input is.
+#[derive(Clone, Copy)]
+enum Slot {
+    Step(usize),
+    Param(usize),
+}
+
+/// What [`Network::new`] knows while it walks the graph.
+struct Builder<'g> {
+    graph: &'g Graph,
+    slots: BTreeMap<NodeId, Slot>,
+    network: Network,
+}
+
+fn refuse(graph: &Graph, node: NodeId, why: &str) -> Diagnostic {
+    let node = graph.node(node);
+    let diagnostic =
+        Diagnostic::error(Code::NOT_ALLOWED, format!("`{}` cannot be trained: {why}", node.op.name()));
+    match node.span {
+        Some(span) => diagnostic.at(span, node.label.clone()),
+        None => diagnostic,
+    }
+}
+
+impl Network {
+    /// Takes a graph apart.
+    ///
+    /// # Errors
+    /// E0204 for operators that training does not know, E0303 where batch or inputs do not fit.
+    pub fn new(graph: &Graph) -> Result<Network, Diagnostic> {
+        let &[output] = graph.outputs() else {
+            let message = format!("training takes a network with one output, got {}", graph.outputs().len());
+            return Err(Diagnostic::error(Code::SHAPE, message));
+        };
+        let &[input] = graph.network_inputs().as_slice() else {
+            let message =
+                format!("training takes a network with one input, got {}", graph.network_inputs().len());
+            return Err(Diagnostic::error(Code::SHAPE, message));
+        };
+        let network = Network {
+            steps: Vec::new(),
+            params: Vec::new(),
+            input: graph.ty(input).shape.0.iter().skip(1).copied().collect(),
+            output: 0,
+            output_shape: graph.ty(output).shape.0.iter().skip(1).copied().collect(),
+        };
+        let mut builder = Builder { graph, slots: BTreeMap::new(), network };
+        for node in graph.order() {
+            builder.visit(node)?;
+        }
+        match builder.slots.get(&output) {
+            Some(&Slot::Step(step)) => builder.network.output = step,
+            _ => return Err(refuse(graph, output, "the output does not depend on the input")),
+        }
+        Ok(builder.network)
+    }
+
+    /// The parameters, in the order in which the graph needs them.
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// Extents of one sample.
+    pub fn input(&self) -> &[usize] {
+        &self.input
+    }
+
+    /// Extents of the output for one sample.
+    pub fn output(&self) -> &[usize] {
+        &self.output_shape
+    }
+
+    /// The elements of the parameters, in their order.
+    ///
+    /// # Errors
+    /// E0203 where one is missing, E0303 where one has another type.
+    pub fn gather<'w>(&self, weights: &'w Weights) -> Result<Vec<&'w Value>, Diagnostic> {
+        let find = |param: &Param| {
+            let value = weights.get(&param.name).ok_or_else(|| {
+                Diagnostic::error(Code::MISSING, format!("the weights hold no parameter `{}`", param.name))
+            })?;
+            if value.dtype() != DType::F32 || value.shape() != param.ty.shape {
+                let message = format!(
+                    "parameter `{}` is {}{}, not {}",
+                    param.name,
+                    value.dtype(),
+                    value.shape(),
+                    param.ty
+                );
+                return Err(Diagnostic::error(Code::SHAPE, message));
+            }
+            Ok(value)
+        };
+        self.params.iter().map(find).collect()
+    }
+
+    /// The output for a batch `[N, ...]`, and in training the statistics of every batch normalisation.
+    /// `params` are in the order of [`Network::params`].
+    pub fn forward<E: Engine>(
+        &self,
+        tape: &mut Tape<'_, E>,
+        params: &[Var],
+        input: Var,
+        mode: Mode,
+    ) -> (Var, Vec<BatchStatistics<E::Tensor>>) {
+        let mut values: Vec<Var> = Vec::with_capacity(self.steps.len());
+        let mut statistics = Vec::new();
+        for (step, inputs) in &self.steps {
+            let inputs: Vec<Var> = inputs.iter().map(|&index| values[index]).collect();
+            let value = match step {
+                Step::Input => input,
+                Step::BatchNorm { gamma, beta, mean, variance, epsilon } => {
+                    let indices = [*gamma, *beta, *mean, *variance];
+                    match mode {
+                        Mode::Training => {
+                            train_norm(tape, params, inputs[0], indices, *epsilon, &mut statistics)
+                        }
+                        Mode::Evaluation => fixed_norm(tape, indices.map(|i| params[i]), inputs[0], *epsilon),
+                    }
+                }
+                step => apply(tape, params, step, &inputs),
+            };
+            values.push(value);
+        }
+        (values[self.output], statistics)
+    }
+}
+
+fn train_norm<E: Engine>(
+    tape: &mut Tape<'_, E>,
+    params: &[Var],
+    x: Var,
+    [gamma, beta, mean_param, variance_param]: [usize; 4],
+    epsilon: f32,
+    statistics: &mut Vec<BatchStatistics<E::Tensor>>,
+) -> Var {
+    let shape = tape.engine().shape(tape.value(x));
+    let count = shape[..shape.len() - 1].iter().product();
+    let (y, (mean, variance)) = tape.batch_norm(x, params[gamma], params[beta], epsilon);
+    statistics.push(BatchStatistics { mean_param, variance_param, mean, variance, count });
+    y
+}
+
+/// By the running statistics. There is no gradient through it: evaluation has no backward pass.
+fn fixed_norm<E: Engine>(
+    tape: &mut Tape<'_, E>,
+    [gamma, beta, mean, variance]: [Var; 4],
+    x: Var,
+    epsilon: f32,
+) -> Var {
+    let by = Normalization {
+        mean: tape.value(mean),
+        variance: tape.value(variance),
+        gamma: tape.value(gamma),
+        epsilon,
+    };
+    let value = tape.engine().batch_norm(tape.value(x), &by, tape.value(beta));
+    tape.constant(value)
+}
+
+fn apply<E: Engine>(tape: &mut Tape<'_, E>, params: &[Var], step: &Step, inputs: &[Var]) -> Var {
+    let x = inputs[0];
+    let (value, clamp) = match step {
+        Step::Conv2d { w, b, window, clamp } => (tape.conv2d(x, params[*w], params[*b], window), *clamp),
+        Step::DepthwiseConv2d { w, b, window, clamp } => {
+            (tape.depthwise_conv2d(x, params[*w], params[*b], window), *clamp)
+        }
+        Step::Dense { w, b, clamp } => (tape.dense(x, params[*w], params[*b]), *clamp),
+        Step::Activation { clamp } => (x, *clamp),
+        Step::Add { clamp } => (tape.add(x, inputs[1]), *clamp),
+        Step::AvgPool2d { window, clamp } => (tape.avg_pool2d(x, window), *clamp),
+        Step::MaxPool2d { window, clamp } => (tape.max_pool2d(x, window), *clamp),
+        Step::Reshape { extents } => {
+            let batch = tape.engine().shape(tape.value(x))[0];
+            let shape: Vec<usize> = std::iter::once(batch).chain(extents.iter().copied()).collect();
+            (tape.reshape(x, &shape), Clamp::None)
+        }
+        Step::Input | Step::BatchNorm { .. } => unreachable!("`forward` has taken these"),
+    };
+    match clamp {
+        Clamp::None => value,
+        Clamp::Relu => tape.relu(value),
+        Clamp::Relu6 => tape.relu6(value),
+    }
+}
+
+impl Builder<'_> {
+    fn visit(&mut self, node: NodeId) -> Result<(), Diagnostic> {
+        if self.graph.ty(node).dtype != DType::F32 {
+            return Err(refuse(self.graph, node, "it is quantized"));
+        }
+        let slot = match &self.graph.node(node).op {
+            Op::Param(param) => {
+                self.network.params.push(param.clone());
+                Slot::Param(self.network.params.len() - 1)
+            }
+            op => {
+                if self.graph.ty(node).shape.0.first() != Some(&1) {
+                    return Err(refuse(self.graph, node, "its batch is not 1"));
+                }
+                let (step, inputs) = self.step(node, op)?;
+                self.network.steps.push((step, inputs));
+                Slot::Step(self.network.steps.len() - 1)
+            }
+        };
+        self.slots.insert(node, slot);
+        Ok(())
+    }
+
+    /// The step of an operator and the steps that feed it.
+    fn step(&self, node: NodeId, op: &Op) -> Result<(Step, Vec<usize>), Diagnostic> {
+        let step = match op {
+            Op::Input(_) => return Ok((Step::Input, Vec::new())),
+            Op::Conv2d(op) => {
+                let [w, b] = self.params(node)?;
+                Step::Conv2d { w, b, window: op.window, clamp: op.clamp }
+            }
+            Op::DepthwiseConv2d(op) => {
+                let [w, b] = self.params(node)?;
+                Step::DepthwiseConv2d { w, b, window: op.window, clamp: op.clamp }
+            }
+            Op::Dense(op) => {
+                let [w, b] = self.params(node)?;
+                Step::Dense { w, b, clamp: op.clamp }
+            }
+            Op::BatchNorm(op) => {
+                let [gamma, beta, mean, variance] = self.params(node)?;
+                for (param, role) in [(mean, ParamRole::Mean), (variance, ParamRole::Variance)] {
+                    if self.network.params[param].role != role {
+                        return Err(refuse(self.graph, node, "its running statistics have another role"));
+                    }
+                }
+                Step::BatchNorm { gamma, beta, mean, variance, epsilon: op.epsilon.0 }
+            }
+            Op::Activation(op) => Step::Activation { clamp: op.clamp },
+            Op::Add(op) => {
+                let inputs = vec![self.data(node, 0)?, self.data(node, 1)?];
+                return Ok((Step::Add { clamp: op.clamp }, inputs));
+            }
+            Op::AvgPool2d(op) => Step::AvgPool2d { window: op.window, clamp: op.clamp },
+            Op::MaxPool2d(op) => Step::MaxPool2d { window: op.window, clamp: op.clamp },
+            Op::Reshape(op) => Step::Reshape { extents: op.shape.0[1..].to_vec() },
+            Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) => {
+                return Err(refuse(self.graph, node, "it does not belong in a training graph"));
+            }
+        };
+        Ok((step, vec![self.data(node, 0)?]))
+    }
+
+    /// The step that feeds a position.
+    fn data(&self, node: NodeId, position: usize) -> Result<usize, Diagnostic> {
+        match self.graph.inputs(node).get(position).and_then(|input| self.slots.get(input)) {
+            Some(&Slot::Step(step)) => Ok(step),
+            _ => Err(refuse(self.graph, node, "a parameter stands where data belongs")),
+        }
+    }
+
+    /// The parameters behind the first input.
+    fn params<const N: usize>(&self, node: NodeId) -> Result<[usize; N], Diagnostic> {
+        let params: Vec<usize> = self
+            .graph
+            .inputs(node)
+            .iter()
+            .skip(1)
+            .filter_map(|input| match self.slots.get(input) {
+                Some(&Slot::Param(param)) => Some(param),
+                _ => None,
+            })
+            .collect();
+        params.try_into().map_err(|_| refuse(self.graph, node, "its weights are not parameters"))
+    }
+}
+
+/// Samples that are evaluated at a time.
+const EVALUATION_BATCH: usize = 64;
+
+/// The output for samples `[N, ...]` by the running statistics: `[N, ...]`. No sample depends on another.
+///
+/// # Errors
+/// Those of [`Network::new`] and [`Network::gather`]; E0705 where the samples have another shape.
+pub fn predict_with<E: Engine>(
+    engine: &E,
+    graph: &Graph,
+    weights: &Weights,
+    inputs: &Value,
+) -> Result<Value, Diagnostic> {
+    let network = Network::new(graph)?;
+    let samples = samples(&network, inputs)?;
+    let params: Vec<E::Tensor> =
+        network.gather(weights)?.into_iter().map(|value| upload(engine, value)).collect();
+    let count = inputs.shape().0[0];
+    let size: usize = network.input().iter().product();
+    let mut outputs = Vec::new();
+    for batch in samples.chunks(EVALUATION_BATCH * size) {
+        let mut tape = Tape::new(engine);
+        let vars: Vec<Var> = params.iter().map(|param| tape.constant(param.clone())).collect();
+        let x = engine.upload(&batched(batch.len() / size, network.input()), batch);
+        let x = tape.constant(x);
+        let (y, _) = network.forward(&mut tape, &vars, x, Mode::Evaluation);
+        outputs.extend(engine.download(tape.value(y)));
+    }
+    let shape = Shape(batched(count, network.output()));
+    Ok(Value::from_f32(&shape, outputs).expect("one output for each sample"))
+}
+
+/// [`predict_with`] the embedded engine.
+///
+/// # Errors
+/// Those of [`predict_with`].
+pub fn predict(graph: &Graph, weights: &Weights, inputs: &Value) -> Result<Value, Diagnostic> {
+    predict_with(&EmbeddedEngine::new(), graph, weights, inputs)
+}
+
+/// `[N, ...]`.
+pub(super) fn batched(count: usize, sample: &[usize]) -> Vec<usize> {
+    std::iter::once(count).chain(sample.iter().copied()).collect()
+}
+
+/// The elements of samples that a network takes, at least one.
+pub(super) fn samples(network: &Network, inputs: &Value) -> Result<Vec<f32>, Diagnostic> {
+    let shape = inputs.shape();
+    let array =
+        inputs.as_f32().filter(|_| shape.rank() > 0 && shape.0[0] > 0 && shape.0[1..] == *network.input());
+    let Some(array) = array else {
+        let wanted = Shape(network.input().to_vec());
+        let message = format!("the network takes samples f32{wanted}, the data is {}{shape}", inputs.dtype());
+        return Err(Diagnostic::error(Code::DATA_SHAPE, message).note("the first extent counts the samples"));
+    };
+    Ok(array.iter().copied().collect())
+}
+
+pub(super) fn upload<E: Engine>(engine: &E, value: &Value) -> E::Tensor {
+    let elements: Vec<f32> =
+        value.as_f32().expect("`Network::gather` has seen the type").iter().copied().collect();
+    engine.upload(&value.shape().0, &elements)
+}

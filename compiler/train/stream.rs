@@ -1,0 +1,107 @@
+//! Random streams on the host: initial weights and the order of samples. Each is keyed by a seed and a name,
+//! so no stream depends on how much another has used.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+
+use crate::graph::Weights;
+use crate::ops::{Param, ParamRole};
+use crate::tensor::{Value, math};
+
+/// The stream of a purpose.
+fn stream(seed: u64, purpose: &str, name: &str) -> ChaCha8Rng {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update([purpose.len() as u8]);
+    hash.update(purpose);
+    hash.update(name);
+    ChaCha8Rng::from_seed(hash.finalize().into())
+}
+
+/// Initial values: weights normal with deviation `sqrt(2 / fan_in)`, factors and variances 1, the rest 0.
+/// A parameter's values depend on the seed, its name, its role, its fan-in and its shape alone. A weight
+/// without fan-in counts its elements behind the first dimension.
+///
+/// Source  arXiv:1502.01852 (normal, `fan_in`, gain of `relu`)
+pub fn initial_weights(params: &[Param], seed: u64) -> Weights {
+    params.iter().map(|param| (param.name.clone(), initial(param, seed))).collect()
+}
+
+fn initial(param: &Param, seed: u64) -> Value {
+    let count = param.ty.shape.elements();
+    let elements = match param.role {
+        ParamRole::Weight => {
+            let behind = param.ty.shape.0.iter().skip(1).product::<usize>();
+            let fan_in = if param.fan_in > 0 { param.fan_in } else { behind.max(1) };
+            let deviation = (2.0 / fan_in as f32).sqrt();
+            let mut rng = stream(seed, "initial", &param.name);
+            let mut draw = || ((rng.next_u32() >> 9) * 2 + 1) as f32 / 16_777_216.0;
+            (0..count).map(|_| deviation * math::normal_quantile(draw())).collect()
+        }
+        ParamRole::Gamma | ParamRole::Variance => vec![1.0; count],
+        ParamRole::Bias | ParamRole::NoBias | ParamRole::Beta | ParamRole::Mean => vec![0.0; count],
+    };
+    Value::from_f32(&param.ty.shape, elements).expect("as many elements as the shape has")
+}
+
+/// The order of `count` samples in an epoch (Fisher-Yates).
+pub(super) fn shuffled(count: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut rng = stream(seed, "shuffle", &epoch.to_string());
+    let mut order: Vec<usize> = (0..count).collect();
+    for i in (1..count).rev() {
+        order.swap(i, below(&mut rng, i as u64 + 1) as usize);
+    }
+    order
+}
+
+/// A uniform number below `bound`, by rejection of the incomplete last interval.
+fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
+    let rest = (u64::MAX % bound + 1) % bound;
+    loop {
+        let draw = rng.next_u64();
+        if draw <= u64::MAX - rest {
+            return draw % bound;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::TensorType;
+
+    fn weight(name: &str, fan_in: usize) -> Param {
+        Param { name: name.into(), role: ParamRole::Weight, ty: TensorType::f32([64, 5, 5, 4]), fan_in }
+    }
+
+    #[test]
+    fn initial_values_depend_on_seed_and_name_alone() {
+        let (a, b) = (weight("a", 100), weight("b", 100));
+        let both = initial_weights(&[a.clone(), b.clone()], 1);
+        assert_eq!(initial_weights(&[b, a.clone()], 1), both);
+        assert_ne!(both["a"], both["b"]);
+        assert_ne!(initial_weights(&[a], 2)["a"], both["a"]);
+    }
+
+    #[test]
+    fn initial_weights_have_the_deviation_of_their_fan_in() {
+        let weights = initial_weights(&[weight("a", 50)], 7);
+        let values = weights["a"].as_f32().expect("floats");
+        let mean = values.mean().expect("not empty");
+        let variance = values.mapv(|x| (x - mean) * (x - mean)).mean().expect("not empty");
+        assert!(mean.abs() < 0.01 && (variance * 25.0 - 1.0).abs() < 0.05, "{mean} {variance}");
+        let derived = initial_weights(&[weight("a", 0)], 7);
+        assert_eq!(derived, initial_weights(&[weight("a", 100)], 7));
+    }
+
+    #[test]
+    fn shuffles_are_permutations_that_differ() {
+        let first = shuffled(100, 3, 0);
+        let mut sorted = first.clone();
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..100));
+        assert_ne!(first, shuffled(100, 3, 1));
+        assert_eq!(first, shuffled(100, 3, 0));
+    }
+}
