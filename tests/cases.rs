@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use nasc::diagnostic::{Style, render};
-use nasc::elaborate::{self, Program};
+use nasc::elaborate::{self, Options, Program};
 use nasc::source::SourceMap;
 use nasc::syntax;
 
@@ -49,9 +49,7 @@ fn parse() {
 fn elaborate(name: &str, text: &str) -> (Option<Program>, Vec<String>, String) {
     let mut sources = SourceMap::new();
     let file = sources.add(name, text);
-    let (tree, mut diagnostics) = syntax::parse(&sources, file);
-    let (program, more) = elaborate::elaborate(&mut sources, &tree);
-    diagnostics.extend(more);
+    let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &Options::default());
     let codes = diagnostics.0.iter().map(|diagnostic| diagnostic.code.to_string()).collect();
     (program, codes, render(&diagnostics, &sources, Style::Plain))
 }

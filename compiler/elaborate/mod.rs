@@ -68,22 +68,19 @@ impl Default for Options<'_> {
     }
 }
 
-/// Checks a spec without anything from outside: [`elaborate_with`] default [`Options`].
-pub fn elaborate(sources: &mut SourceMap, tree: &ast::File) -> (Option<Program>, Diagnostics) {
-    elaborate_with(sources, tree, &Options::default())
-}
-
-/// Checks a spec. The program is there if no message is an error. The files of the standard library that it
-/// needs are added to `sources`.
+/// Parses and checks a spec. The program is there if no message is an error.
 ///
-/// Errors: E0201 to E0204 for names, E0301 to E0305 for types and units, E0401 to E0403 for the space, E0601 and
-/// E0602 for targets. For a tree with gaps, what is missing or unknown may be told only because of them.
-pub fn elaborate_with(
+/// Errors: those of [`syntax::parse`], of which any ends the run before meaning is looked at, then E0201 to E0204
+/// for names, E0301 to E0305 for types and units, E0401 to E0403 for the space, E0601 and E0602 for targets.
+pub fn elaborate(
     sources: &mut SourceMap,
-    tree: &ast::File,
+    file: FileId,
     options: &Options<'_>,
 ) -> (Option<Program>, Diagnostics) {
-    let (mut tree, mut out) = (tree.clone(), Diagnostics::default());
+    let (mut tree, mut out) = syntax::parse(sources, file);
+    if out.has_errors() {
+        return (None, out);
+    }
     set_params(&mut tree, sources, &options.params, &mut out);
     let stdlib = library::stdlib("targets", sources, &mut out);
     let library = Library::load(tree, sources, options.files, &mut out);
@@ -97,14 +94,13 @@ pub fn elaborate_with(
 
 /// The targets of the standard library by name.
 pub fn stdlib_targets() -> BTreeMap<String, Target> {
-    let (mut sources, mut out) = (SourceMap::new(), Diagnostics::default());
+    let mut sources = SourceMap::new();
+    let file = sources.add("<no spec>", "nas 1\n");
+    let (empty, mut out) = syntax::parse(&sources, file);
     let stdlib = library::stdlib("targets", &mut sources, &mut out);
-    let span = Span { file: FileId(0), start: 0, end: 0 };
-    let nothing = ast::File { file: FileId(0), span, items: Vec::new() };
     let scope = scope::Scope::default();
-    let (targets, _) = targets::targets(&stdlib, &nothing, &mut Context { scope: &scope, out: &mut out });
-    debug_assert!(!out.has_errors(), "the standard library is tested to be good: {out:?}");
-    targets
+    let mut context = Context { scope: &scope, out: &mut out };
+    targets::targets(&stdlib, &empty, &mut context).0
 }
 
 /// Puts values from outside in the place of those of `param`s.

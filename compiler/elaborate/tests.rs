@@ -3,10 +3,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::diagnostic::{Diagnostics, Style, render};
-use crate::elaborate::{Files, Options, Program, elaborate_with, stdlib_targets};
+use crate::elaborate::{Files, Options, Program, elaborate, stdlib_targets};
 use crate::source::SourceMap;
 use crate::space::{Domain, Value};
-use crate::syntax;
 
 const SPEC: &str = r#"nas 1
 use std/blocks { ds_conv }
@@ -38,14 +37,7 @@ target "cortex-m4" { clock: 100 MHz }
 fn run(text: &str, options: &Options<'_>) -> (SourceMap, Option<Program>, Diagnostics) {
     let mut sources = SourceMap::new();
     let file = sources.add("test.nas", text);
-    let (tree, mut diagnostics) = syntax::parse(&sources, file);
-    if diagnostics.has_errors() {
-        // A tree with gaps must not be too much either.
-        elaborate_with(&mut sources, &tree, options);
-        return (sources, None, diagnostics);
-    }
-    let (program, more) = elaborate_with(&mut sources, &tree, options);
-    diagnostics.extend(more);
+    let (program, diagnostics) = elaborate(&mut sources, file, options);
     (sources, program, diagnostics)
 }
 

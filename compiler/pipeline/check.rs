@@ -11,12 +11,11 @@ use crate::elaborate::{self, Program};
 use crate::pipeline::compile::CompileOptions;
 use crate::pipeline::files::Files;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{cost_of, metric_word, raw_table_bytes, violated};
+use crate::pipeline::study::{amount_text, cost_of, metric_word, raw_table_bytes, violated};
 use crate::pipeline::{Failure, Stage};
 use crate::plan::Effort;
 use crate::source::SourceMap;
 use crate::space;
-use crate::syntax;
 use crate::target::Target;
 
 /// A spec with the texts that messages about it point into.
@@ -43,22 +42,9 @@ impl Loaded {
         })?;
         let mut sources = SourceMap::new();
         let file = sources.add(path.display().to_string(), text);
-        let (ast, mut diagnostics) = syntax::parse(&sources, file);
-        if diagnostics.has_errors() {
-            // What parsed is understood too, so that one run shows mistakes of both kinds.
-            let (_, more) = elaborate::elaborate(&mut sources, &ast);
-            let known: Vec<Diagnostic> = more
-                .0
-                .into_iter()
-                .filter(|d| d.code != Code::MISSING && d.code != Code::UNKNOWN_NAME)
-                .collect();
-            diagnostics.extend(Diagnostics(known));
-            diagnostics.sort();
-            return Err(Failure { sources, diagnostics });
-        }
-        let (program, more) = elaborate::elaborate(&mut sources, &ast);
-        diagnostics.extend(more);
-        diagnostics.sort();
+        let beside = Beside { files, folder: path.parent().unwrap_or(Path::new("")) };
+        let options = elaborate::Options { files: &beside, ..elaborate::Options::default() };
+        let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &options);
         match program {
             Some(program) if !diagnostics.has_errors() => {
                 Ok(Loaded { sources, program, warnings: diagnostics })
@@ -102,6 +88,19 @@ impl Loaded {
                 Diagnostic::error(Code::UNKNOWN_TARGET, format!("target `{name}` is not known")).help(help),
             )
         })
+    }
+}
+
+/// The files beside a spec, which it takes blocks from.
+struct Beside<'a> {
+    files: &'a dyn Files,
+    folder: &'a Path,
+}
+
+impl elaborate::Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let content = self.files.read(&self.folder.join(path)).map_err(|error| error.to_string())?;
+        String::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())
     }
 }
 
@@ -212,10 +211,12 @@ pub(crate) fn must_fit(
         return Ok(());
     };
     let needs = cost_of(estimate, requirement.metric).unwrap_or(0.0);
-    let (name, limit) = (metric_word(requirement.metric), requirement.limit);
+    let (needs, limit) =
+        (amount_text(requirement.metric, needs), amount_text(requirement.metric, requirement.limit));
+    let name = metric_word(requirement.metric);
     let mut diagnostic = Diagnostic::error(
         Code::NO_FIT,
-        format!("the network needs {name} {needs} on `{}`, the requirement allows {limit}", target.name),
+        format!("the network needs {needs} of {name} on `{}`, the requirement allows {limit}", target.name),
     );
     if let Some(span) = requirement.span {
         diagnostic = diagnostic.at(span, "required here");
