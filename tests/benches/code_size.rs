@@ -4,7 +4,7 @@
 //! a Cortex-M4 and runs each once on the emulated board. It prints a line for each and how good the models are:
 //! the bound on code of `compiler/estimate/code.rs`, and the cost table of `stdlib/targets/cortex_m.nas`. With
 //! `-- --terms` it also prints, as columns of numbers, what the models count, to fit them anew. `-- --count N` sets
-//! the number of networks. It fails if an image is above its bound, or computes other bytes than the evaluator.
+//! the number of networks, `-- --first N` the first seed; the models were fitted to the seeds 0 to 99. It fails if an image is above its bound, or computes other bytes than the evaluator.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
@@ -293,8 +293,11 @@ fn summary(rows: &[Row]) {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let terms = arguments.iter().any(|argument| argument == "--terms");
-    let value = arguments.iter().position(|argument| argument == "--count");
-    let count = value.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(100usize);
+    let option = |name: &str| -> Option<usize> {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)?.parse().ok()
+    };
+    let (count, first) = (option("--count").unwrap_or(100), option("--first").unwrap_or(0));
     let target = nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -306,7 +309,7 @@ fn main() {
                         return;
                     }
                     let isa = [Isa::Armv7em, Isa::Portable][at % 2];
-                    let row = measure(at as u64 / 2, isa, &target);
+                    let row = measure((first + at / 2) as u64, isa, &target);
                     row.print(terms);
                     rows.lock().expect("no thread has failed").push(row);
                 }
