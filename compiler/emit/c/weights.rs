@@ -17,8 +17,8 @@ const HEAD: &str = "\
 #define $_WEIGHTS_SECTION
 #endif
 
-/* Weights are read four at a time. */
-#if defined(__GNUC__)
+/* Weights are read four at a time. Other targets keep what their ABI gives to arrays. */
+#if defined(__GNUC__) && defined(__arm__)
 #define $_TABLE_ALIGNED __attribute__((aligned(4)))
 #else
 #define $_TABLE_ALIGNED
