@@ -60,7 +60,7 @@ pub struct Network<'a> {
     pub offsets: &'a [u64],
     /// Size of the arena.
     pub arena_bytes: u64,
-    /// Alignment of the arena and of tables of narrow elements; a power of two.
+    /// Alignment of the arena; a power of two. Tables of weights are aligned to 4 on Arm.
     pub arena_align: usize,
     /// The input's type, quantized.
     pub input: &'a TensorType,

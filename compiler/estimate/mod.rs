@@ -5,6 +5,7 @@
 //! cycles are models, named as such in every report.
 
 mod code;
+mod cycles;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,12 @@ use crate::graph::Graph;
 use crate::kernel::{self, Program, Role};
 use crate::plan::{self, Effort, Plan};
 use crate::target::{Isa, Target};
-use crate::tensor::Macs;
+
+pub use code::{padding, terms};
+pub use cycles::work;
+
+#[cfg(test)]
+mod tests;
 
 /// What a network costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +37,7 @@ pub struct Estimate {
     pub flash_bytes: u64,
     /// Weights, biases and requantization tables. Exact.
     pub weights_bytes: u64,
-    /// Code. A bound.
+    /// Code, and the padding between tables. A bound.
     pub code_bytes: u64,
     /// Multiply-accumulates.
     pub macs: u64,
@@ -72,7 +78,7 @@ pub fn deploy(
     let plan = plan::plan(&problem, effort);
     plan::verify(&problem, &plan).map_err(|error| format!("the memory plan is wrong: {error}"))?;
     program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
-    let estimate = cost(&program, &plan, target, raw_table_bytes, graph.macs());
+    let estimate = cost(graph, &program, &plan, target, raw_table_bytes);
     Ok(Deployment { program, plan, problem, estimate })
 }
 
@@ -125,10 +131,10 @@ pub fn context_bytes(isa: Isa) -> u64 {
     }
 }
 
-fn cost(program: &Program, plan: &Plan, target: &Target, raw_table_bytes: u64, macs: Macs) -> Estimate {
+fn cost(graph: &Graph, program: &Program, plan: &Plan, target: &Target, raw_table_bytes: u64) -> Estimate {
     let weights_bytes = program.table_bytes() + raw_table_bytes;
-    let code_bytes = code::bound(program);
-    let cycles = cycles(program, target);
+    let code_bytes = code::bound(program, raw_table_bytes > 0);
+    let cycles = cycles::cycles(graph, program, &target.cost);
     let latency_seconds = cycles as f64 / target.clock.0.max(1) as f64;
     Estimate {
         ram_bytes: plan.arena_bytes + context_bytes(target.isa),
@@ -139,21 +145,9 @@ fn cost(program: &Program, plan: &Plan, target: &Target, raw_table_bytes: u64, m
         flash_bytes: weights_bytes + code_bytes,
         weights_bytes,
         code_bytes,
-        macs: macs.0,
+        macs: graph.macs().0,
         cycles,
         latency_seconds,
         energy_joules: target.active_milliwatts.map(|power| power * 1e-3 * latency_seconds),
     }
-}
-
-/// Cycles by the target's cost table: multiply-accumulates, elements written, calls.
-fn cycles(program: &Program, target: &Target) -> u64 {
-    let cost = &target.cost;
-    let step_cycles = |step: &kernel::Step| {
-        let elements: usize = step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum();
-        step.macs as f64 * cost.cycles_per_mac
-            + elements as f64 * cost.cycles_per_element
-            + step.calls.len() as f64 * cost.cycles_per_call
-    };
-    program.steps.iter().map(step_cycles).sum::<f64>().round() as u64
 }

@@ -16,8 +16,10 @@ use crate::emit::{read_graph, write_graph};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
+use crate::pipeline::network::interface;
 use crate::pipeline::tensors;
 use crate::report::FrontPoint;
+use crate::tensor::{DType, TensorType};
 
 /// Version of both formats.
 const VERSION: u32 = 1;
@@ -143,6 +145,13 @@ impl Lock {
         if lock.targets.values().any(|network| !lock.networks.contains_key(network)) {
             return Err(damaged(path, "a target names a network that is not there"));
         }
+        let beyond = |network: &LockedNetwork| {
+            let LockedQuality { validation, test_right, test_right_float, test_samples } = network.quality;
+            !(0.0..=1.0).contains(&validation) || test_right.max(test_right_float) > test_samples
+        };
+        if lock.networks.values().any(beyond) {
+            return Err(damaged(path, "a network has more right answers than samples"));
+        }
         Ok(Some(lock))
     }
 
@@ -186,10 +195,14 @@ pub(crate) fn read_weights(
     if tensors::sha256(&content) != lock.weights {
         return Err(damaged(path, "it is not the file that the lock was written with"));
     }
-    weights_from_bytes(&content).map(Some).map_err(|error| damaged(path, error))
+    let networks = weights_from_bytes(&content).map_err(|error| damaged(path, error))?;
+    match lock.targets.values().find(|network| !networks.contains_key(*network)) {
+        Some(_) => Err(damaged(path, "it lacks a network of the lock")),
+        None => Ok(Some(networks)),
+    }
 }
 
-fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, StoredNetwork>, String> {
+pub(crate) fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, StoredNetwork>, String> {
     let (tensors, text) = tensors::from_bytes(content)?;
     let text: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let networks = text.get("networks").and_then(|networks| networks.as_object());
@@ -202,10 +215,34 @@ fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, StoredNetwork>,
         let graph = read_graph(&graph)?;
         let raw: RawQuantizer =
             serde_json::from_value(part("raw")?.clone()).map_err(|error| error.to_string())?;
+        check_raw(&graph, &raw)?;
         let golden = GoldenSet::from_tensors(&format!("{name}/golden/"), &tensors, &raw)?;
+        let sizes = interface(&graph).map(|(input, output)| [input, output].map(|ty| ty.shape.elements()))?;
+        let wrong = |rows: &[Vec<i8>], size: usize| rows.iter().any(|row| row.len() != size);
+        if wrong(&golden.inputs, sizes[0]) || wrong(&golden.outputs, sizes[1]) {
+            return Err("golden vectors have another size than the network".into());
+        }
         found.insert(name.clone(), StoredNetwork { graph, raw, golden });
     }
     Ok(found)
+}
+
+/// What the passes after it rely on: one input and one output of 8 bit, and a quantizer of raw values for it.
+fn check_raw(graph: &Graph, raw: &RawQuantizer) -> Result<(), String> {
+    let (input, output) = interface(graph)?;
+    let is_activation =
+        |ty: &TensorType| ty.dtype == DType::I8 && ty.quant.as_ref().is_some_and(|q| q.axis.is_none());
+    if !is_activation(input) || !is_activation(output) {
+        return Err("input and output are not quantized to 8 bit".into());
+    }
+    let channels = input.shape.0.last().copied().unwrap_or(1);
+    let zero_point = input.quant.as_ref().map_or(0, |quant| quant.zero_point);
+    let is_finite = raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite());
+    let in_range = zero_point == raw.zero_point && (-128..=127).contains(&zero_point);
+    if (raw.mean.len(), raw.factor.len()) != (channels, channels) || !is_finite || !in_range {
+        return Err("the raw quantizer does not fit the input".into());
+    }
+    Ok(())
 }
 
 /// The constants of a network in the form that graph documents have them.

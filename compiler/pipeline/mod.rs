@@ -18,6 +18,9 @@ mod study;
 mod tensors;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use bundle::{Emitted, emit};
 pub use check::{Checked, Feasible, check, stage_text};
 pub use compile::{CompileOptions, Compiled, Environment, Progress, Written, compile};

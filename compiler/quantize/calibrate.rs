@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::Op;
 use crate::quantize::QuantizeError;
-use crate::tensor::{Shape, Value};
+use crate::tensor::Value;
 
 /// The least and the greatest value of each activation.
 pub type Ranges = BTreeMap<NodeId, (f32, f32)>;
@@ -45,10 +45,12 @@ fn rows(samples: &Value) -> Result<Vec<Value>, QuantizeError> {
     let shape = samples.shape();
     let floats = samples.as_f32().and_then(|array| array.as_slice());
     let floats = floats.ok_or_else(|| QuantizeError("calibration samples are floats".into()))?;
-    let mut one = shape.0.clone();
-    one[0] = 1;
-    let one = Shape(one);
-    let size = one.elements();
+    let mut one = shape;
+    let Some(batch) = one.0.first_mut() else {
+        return Err(QuantizeError("calibration samples are no batch".into()));
+    };
+    *batch = 1;
+    let size = one.elements().max(1);
     Ok(floats.chunks_exact(size).filter_map(|row| Value::from_f32(&one, row.to_vec())).collect())
 }
 

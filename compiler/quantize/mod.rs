@@ -19,7 +19,12 @@ use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
 
 pub use calibrate::{Ranges, calibrate};
-pub use parameters::{activation_quant, quantize_bias, quantize_weights, weight_scales};
+pub use parameters::{
+    activation_quant, least_output_scale, least_sum_scale, quantize_bias, quantize_weights, weight_scales,
+};
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Why a graph cannot be quantized: always a bug of the pass before, or weights that are not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +75,8 @@ struct Quantized {
     scales: Vec<f32>,
     weight: Option<Value>,
     bias: Option<Value>,
+    /// The least scale of the output with which no sum overflows.
+    least_scale: f32,
 }
 
 struct Known<'a> {
@@ -97,10 +104,21 @@ impl Source for Known<'_> {
         if weights.iter().chain(bias).any(|x| !x.is_finite()) {
             return Err(QuantizeError("a weight is not finite".into()));
         }
-        let scales = weight_scales(weights, bias, &at.weight_ty.shape, at.axis, at.input_scale);
-        let integers = quantize_weights(weights, &at.weight_ty.shape, at.axis, &scales);
+        let shape = &at.weight_ty.shape;
+        let scales = weight_scales(weights, bias, shape, at.axis, at.input_scale);
+        if scales.iter().any(|scale| !scale.is_normal() || !(scale * at.input_scale).is_normal()) {
+            return Err(QuantizeError("weights or biases are too large for any scale".into()));
+        }
+        let integers = quantize_weights(weights, shape, at.axis, &scales);
         let bias_integers = quantize_bias(bias, at.input_scale, &scales);
         Ok(Quantized {
+            least_scale: least_output_scale(
+                (&integers, &bias_integers),
+                shape,
+                at.axis,
+                at.input_scale,
+                &scales,
+            ),
             weight: Value::from_i8(&at.weight_ty.shape, integers),
             bias: Value::from_i32(&Shape(vec![bias.len()]), bias_integers),
             scales,
@@ -117,7 +135,7 @@ impl Source for Unknown {
 
     fn weights(&self, at: &Layer<'_>) -> Result<Quantized, QuantizeError> {
         let channels = at.weight_ty.shape.0[at.axis];
-        Ok(Quantized { scales: vec![1.0; channels], weight: None, bias: None })
+        Ok(Quantized { scales: vec![1.0; channels], weight: None, bias: None, least_scale: 0.0 })
     }
 }
 
@@ -134,7 +152,8 @@ fn build(graph: &Graph, source: &dyn Source) -> Result<Graph, QuantizeError> {
         builder.map.insert(node, quantized);
     }
     for output in graph.outputs() {
-        builder.out.add_output(builder.map[output]);
+        let output = builder.known(*output)?;
+        builder.out.add_output(output);
     }
     Ok(builder.out)
 }
@@ -161,33 +180,42 @@ impl Builder<'_> {
                 self.add(Input { ty }, &[])
             }
             Op::Conv2d(conv) => {
-                let inputs = self.weighted(&inputs, 0)?;
-                let requant = Some(self.requant(node, Rounding::Double)?);
+                let (inputs, least) = self.weighted(&inputs, 0)?;
+                let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(Conv2d { requant, ..conv }, &inputs)
             }
             Op::DepthwiseConv2d(conv) => {
-                let inputs = self.weighted(&inputs, 3)?;
-                let requant = Some(self.requant(node, Rounding::Double)?);
+                let (inputs, least) = self.weighted(&inputs, 3)?;
+                let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(DepthwiseConv2d { requant, ..conv }, &inputs)
             }
             Op::Dense(dense) => {
-                let inputs = self.weighted(&inputs, 0)?;
-                let requant = Some(self.requant(node, Rounding::Single)?);
+                let (inputs, least) = self.weighted(&inputs, 0)?;
+                let requant = Some(self.requant(node, least, Rounding::Single)?);
                 self.add(Dense { requant, ..dense }, &inputs)
             }
             Op::Add(add) => {
-                let inputs = [self.map[&inputs[0]], self.map[&inputs[1]]];
-                let requant = Some(self.requant(node, Rounding::Double)?);
+                let inputs = [self.known(inputs[0])?, self.known(inputs[1])?];
+                let least = least_sum_scale(inputs.map(|input| self.scale(input)));
+                let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(Add { requant, ..add }, &inputs)
             }
-            Op::Activation(Activation { clamp }) => self.add(Activation { clamp }, &[self.map[&inputs[0]]]),
+            Op::Activation(Activation { clamp }) => {
+                let x = self.known(inputs[0])?;
+                self.add(Activation { clamp }, &[x])
+            }
             Op::AvgPool2d(AvgPool2d { window, clamp }) => {
-                self.add(AvgPool2d { window, clamp }, &[self.map[&inputs[0]]])
+                let x = self.known(inputs[0])?;
+                self.add(AvgPool2d { window, clamp }, &[x])
             }
             Op::MaxPool2d(MaxPool2d { window, clamp }) => {
-                self.add(MaxPool2d { window, clamp }, &[self.map[&inputs[0]]])
+                let x = self.known(inputs[0])?;
+                self.add(MaxPool2d { window, clamp }, &[x])
             }
-            Op::Reshape(Reshape { shape }) => self.add(Reshape { shape }, &[self.map[&inputs[0]]]),
+            Op::Reshape(Reshape { shape }) => {
+                let x = self.known(inputs[0])?;
+                self.add(Reshape { shape }, &[x])
+            }
             Op::BatchNorm(_) | Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) => {
                 let name = self.graph.node(node).op.name();
                 Err(QuantizeError(format!("`{name}` at node {} has no integer form here", node.index())))
@@ -195,18 +223,31 @@ impl Builder<'_> {
         }
     }
 
-    fn requant(&self, node: NodeId, rounding: Rounding) -> Result<Requant, QuantizeError> {
-        let quant = self.source.activation(node)?;
-        Ok(Requant { dtype: DType::I8, scale: quant.scales[0], zero_point: quant.zero_point, rounding })
+    /// The integer node of an activation.
+    fn known(&self, node: NodeId) -> Result<NodeId, QuantizeError> {
+        let found = self.map.get(&node).copied();
+        found.ok_or_else(|| QuantizeError(format!("node {} is no activation", node.index())))
     }
 
-    /// The inputs of a layer with weights: data, integer weights, integer bias.
-    fn weighted(&mut self, inputs: &[NodeId], axis: usize) -> Result<[NodeId; 3], QuantizeError> {
+    /// The scale of an integer node.
+    fn scale(&self, node: NodeId) -> f32 {
+        self.out.ty(node).quant.as_ref().map_or(1.0, |quant| quant.scale(0))
+    }
+
+    /// The output's quantization: that of its range, with a scale of at least `least`.
+    fn requant(&self, node: NodeId, least: f32, rounding: Rounding) -> Result<Requant, QuantizeError> {
+        let quant = self.source.activation(node)?;
+        let scale = Scale(quant.scale(0).max(least));
+        Ok(Requant { dtype: DType::I8, scale, zero_point: quant.zero_point, rounding })
+    }
+
+    /// The inputs of a layer with weights: data, integer weights, integer bias; with the least output scale.
+    fn weighted(&mut self, inputs: &[NodeId], axis: usize) -> Result<([NodeId; 3], f32), QuantizeError> {
         let &[x, weight, bias] = inputs else {
             return Err(QuantizeError("a layer with weights has three inputs".into()));
         };
-        let x = self.map[&x];
-        let input_scale = self.out.ty(x).quant.as_ref().map_or(1.0, |quant| quant.scale(0));
+        let x = self.known(x)?;
+        let input_scale = self.scale(x);
         let weight_ty = self.graph.ty(weight);
         let bias_shape = self.graph.ty(bias).shape.clone();
         let found = self.source.weights(&Layer { weight, bias, weight_ty, axis, input_scale })?;
@@ -219,7 +260,7 @@ impl Builder<'_> {
         let bias_ty = TensorType::quantized(DType::I32, bias_shape, bias_quant);
         let weight = self.constant(format!("{layer}.weight"), weight_ty, found.weight)?;
         let bias = self.constant(format!("{layer}.bias"), bias_ty, found.bias)?;
-        Ok([x, weight, bias])
+        Ok(([x, weight, bias], found.least_scale))
     }
 
     fn constant(

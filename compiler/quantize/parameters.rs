@@ -3,19 +3,25 @@
 use crate::tensor::arith;
 use crate::tensor::{DType, Quant, Shape};
 
+/// The least scale of an activation: one that is always 0 has it.
+const LEAST_SCALE: f32 = 1e-16;
+
+/// The greatest bias, and the greatest sum of products: their sum stays well within 32 bits.
+const LIMIT: f32 = (1u32 << 30) as f32;
+
 /// The quantization of an activation that was seen in `[low, high]`: asymmetric 8 bit, 0 exactly representable.
 ///
 /// Source  TFLite 8-bit quantization specification; arXiv:1712.05877 section 3.1
 pub fn activation_quant(low: f32, high: f32) -> Quant {
     let (low, high) = (low.min(0.0), high.max(0.0));
-    let range = (high - low).max(f32::MIN_POSITIVE * 1e6);
-    let scale = range / 255.0;
+    let scale = (high / 255.0 - low / 255.0).max(LEAST_SCALE);
     let zero_point = (-128.0 - low / scale).round().clamp(-128.0, 127.0) as i32;
     Quant::per_tensor(scale, zero_point)
 }
 
-/// One symmetric scale for each output channel: the greatest weight becomes 127. A channel whose bias would not
-/// fit 30 bits at that scale, as happens where all its weights are nearly 0, gets a larger one.
+/// One symmetric scale for each output channel: the greatest weight becomes 127. A channel gets a larger one
+/// where its bias would not fit 29 bits, as happens where all its weights are nearly 0, or where the sum of its
+/// products could pass 2^30, as happens with more than 16 000 inputs.
 pub fn weight_scales(
     weights: &[f32],
     bias: &[f32],
@@ -25,16 +31,47 @@ pub fn weight_scales(
 ) -> Vec<f32> {
     let channels = shape.0[axis];
     let mut greatest = vec![0.0f32; channels];
+    let mut sums = vec![0.0f64; channels];
     for (index, weight) in weights.iter().enumerate() {
         let channel = channel_of(index, shape, axis);
         greatest[channel] = greatest[channel].max(weight.abs());
+        sums[channel] += f64::from(weight.abs());
     }
-    let limit = (1u32 << 30) as f32;
-    greatest
-        .iter()
-        .zip(bias)
-        .map(|(greatest, bias)| (greatest / 127.0).max(bias.abs() / (input_scale * limit)).max(1e-12))
-        .collect()
+    // Inputs less their zero point stay below 2^8, and an integer weight is at most twice the real quotient.
+    let products = 512.0 / LIMIT;
+    let scale = |((greatest, sum), bias): ((&f32, &f64), &f32)| {
+        let of_bias = bias.abs() / input_scale / (LIMIT / 2.0);
+        (greatest / 127.0).max(of_bias).max(*sum as f32 * products).max(1e-12)
+    };
+    greatest.iter().zip(&sums).zip(bias).map(scale).collect()
+}
+
+/// The least scale of the output of a layer with weights: with a smaller one the factor from accumulator to
+/// output is above 1, and some accumulator times it could pass 32 bits. Nothing is lost by it, as it is finer
+/// than one unit of the accumulator, or a range that needs it is as good as constant.
+pub fn least_output_scale(
+    (weights, bias): (&[i8], &[i32]),
+    shape: &Shape,
+    axis: usize,
+    input_scale: f32,
+    scales: &[f32],
+) -> f32 {
+    let mut bounds: Vec<u64> = bias.iter().map(|bias| u64::from(bias.unsigned_abs())).collect();
+    for (index, weight) in weights.iter().enumerate() {
+        bounds[channel_of(index, shape, axis)] += 256 * u64::from(weight.unsigned_abs());
+    }
+    let least = |(&bound, scale): (&u64, &f32)| {
+        let share = (bound as f32 / (LIMIT / 2.0)).min(1.001);
+        input_scale * scale * share
+    };
+    bounds.iter().zip(scales).map(least).fold(0.0, f32::max)
+}
+
+/// The least scale of a sum of inputs with these scales: they are added with 20 more bits.
+///
+/// Source  LiteRT 2.3.0, reference kernel of ADD
+pub fn least_sum_scale(inputs: [f32; 2]) -> f32 {
+    inputs[0].max(inputs[1]) / (1u32 << 19) as f32
 }
 
 /// Weights as integers in -127..=127.

@@ -17,6 +17,13 @@ const HEAD: &str = "\
 #define $_WEIGHTS_SECTION
 #endif
 
+/* Weights are read four at a time. Other targets keep what their ABI gives to arrays. */
+#if defined(__GNUC__) && defined(__arm__)
+#define $_TABLE_ALIGNED __attribute__((aligned(4)))
+#else
+#define $_TABLE_ALIGNED
+#endif
+
 #ifdef __cplusplus
 extern \"C\" {
 #endif
@@ -53,7 +60,7 @@ fn items(context: &Context<'_>) -> Vec<Item> {
                 TableRole::Bias => "bias",
                 TableRole::Requant => "requantization",
             },
-            aligned: table.elem != DType::I32,
+            aligned: table.elem != DType::I32 && table.role == TableRole::Weight,
             rows: rows(table.values.iter().map(|&value| int32(value.into()))),
         })
         .collect();
@@ -89,7 +96,7 @@ pub(super) fn weights(context: &Context<'_>) -> String {
     let mut out = context.fill(HEAD);
     let mut sizes = Vec::new();
     for Item { symbol, ty, len, remark, aligned, rows } in items(context) {
-        let align = if aligned { format!("{}_ALIGNED ", context.upper) } else { String::new() };
+        let align = if aligned { format!("{}_TABLE_ALIGNED ", context.upper) } else { String::new() };
         let section = format!("{}_WEIGHTS_SECTION", context.upper);
         write!(
             out,

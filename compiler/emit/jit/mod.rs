@@ -6,6 +6,9 @@
 
 mod translate;
 
+#[cfg(test)]
+mod tests;
+
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, UserFuncName, types};
 use cranelift_codegen::settings::{self, Configurable};

@@ -1,0 +1,95 @@
+//! Cycles by a target's cost table.
+//!
+//! In: an integer graph, its program and three figures of a target. Out: cycles. What a layer does is counted in
+//! kinds ([`work`]), and each kind in multiply-accumulates, elements or calls by a ratio that holds for all targets
+//! of a family. Ratios and figures were fitted to instruction counts by `cargo bench --bench code_size`.
+
+use crate::graph::Graph;
+use crate::kernel::Program;
+use crate::ops::{AvgPool2d, MaxPool2d, Op};
+use crate::target::CostTable;
+
+/// A kind of work with what it counts as: multiply-accumulates, elements, calls.
+type Kind = (&'static str, [f64; 3]);
+
+/// The kinds, numbered as [`Counts`] has them. A convolution's product costs 1.1 instructions on a Cortex-M4 by
+/// its assembly, a depthwise one 8 in plain loops. Clamps and copies by themselves were not among the networks of
+/// the fit: their ratio is counted in the code.
+const KINDS: [Kind; 10] = [
+    ("product in fours", [1.0, 0.0, 0.0]),
+    ("other product", [1.32, 0.0, 0.0]),
+    ("depthwise product", [7.12, 0.0, 0.0]),
+    ("tap of a pool", [5.52, 0.0, 0.0]),
+    ("run", [0.0, 0.042, 0.0]),
+    ("run of a single channel", [0.0, 0.065, 0.0]),
+    ("output of a layer with weights", [0.0, 1.0, 0.0]),
+    ("sum", [0.0, 0.24, 0.0]),
+    ("clamp or copy", [0.0, 0.2, 0.0]),
+    ("call", [0.0, 0.0, 1.0]),
+];
+
+/// Output channels that a run of activations meets at once, and elements that an instruction pair takes.
+const FOUR: usize = 4;
+
+/// How often each of [`KINDS`].
+type Counts = [f64; KINDS.len()];
+
+/// How much of each kind a program does, with the kind's name.
+pub fn work(graph: &Graph, program: &Program) -> Vec<(&'static str, f64)> {
+    KINDS.iter().map(|(name, _)| *name).zip(counts(graph, program)).collect()
+}
+
+fn counts(graph: &Graph, program: &Program) -> Counts {
+    let order = graph.order();
+    let mut counts = [0.0; KINDS.len()];
+    for step in &program.steps {
+        let outputs: usize = step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum();
+        let node = order.get(step.node).filter(|_| step.op != "copy").copied();
+        match node.map(|node| (node, &graph.node(node).op)) {
+            Some((node, Op::Conv2d(conv))) => {
+                let [rows, columns] = conv.window.kernel;
+                let [_, _, _, channels] = graph.input_types(node)[0].shape.nhwc().unwrap_or_default();
+                let run = if conv.window.dilation[1] == 1 { columns * channels } else { channels };
+                let filters = graph.ty(node).shape.0.last().copied().unwrap_or(1);
+                products(&mut counts, step.macs, outputs, (rows, run, filters));
+            }
+            Some((node, Op::Dense(_))) => {
+                let features = graph.input_types(node)[0].shape.elements();
+                products(&mut counts, step.macs, outputs, (1, features, outputs));
+            }
+            Some((_, Op::DepthwiseConv2d(_))) => {
+                counts[2] += step.macs as f64;
+                counts[6] += outputs as f64;
+            }
+            Some((_, Op::AvgPool2d(AvgPool2d { window, .. }) | Op::MaxPool2d(MaxPool2d { window, .. }))) => {
+                counts[3] += (outputs * window.kernel[0] * window.kernel[1]) as f64;
+            }
+            Some((_, Op::Add(_))) => counts[7] += outputs as f64,
+            Some(_) | None => counts[8] += outputs as f64,
+        }
+        counts[9] += step.calls.len() as f64;
+    }
+    counts
+}
+
+/// Dot products: for each output, `rows` runs of `run` elements.
+fn products(counts: &mut Counts, macs: u64, outputs: usize, (rows, run, filters): (usize, usize, usize)) {
+    let rest = (run % FOUR) as f64 / run.max(1) as f64;
+    counts[0] += macs as f64 * (1.0 - rest);
+    counts[1] += macs as f64 * rest;
+    let single = (filters % FOUR) as f64 / filters.max(1) as f64;
+    let runs = (outputs * rows) as f64;
+    counts[4] += runs * (1.0 - single);
+    counts[5] += runs * single;
+    counts[6] += outputs as f64;
+}
+
+/// Cycles of one run.
+pub(super) fn cycles(graph: &Graph, program: &Program, cost: &CostTable) -> u64 {
+    let figures = [cost.cycles_per_mac, cost.cycles_per_element, cost.cycles_per_call];
+    let unit =
+        |kind: &Kind| -> f64 { kind.1.iter().zip(figures).map(|(share, cycles)| share * cycles).sum() };
+    let work = work(graph, program);
+    let total: f64 = work.iter().zip(&KINDS).map(|((_, count), kind)| count * unit(kind)).sum();
+    total.round() as u64
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::kernel::lower;
+use crate::quantize::skeleton;
+use crate::quantize::tests::FloatNet;
+use crate::target::CostTable;
+use crate::tensor::Hertz;
+use proptest::prelude::*;
+
+fn target(isa: Isa) -> Target {
+    Target {
+        name: "test".into(),
+        isa,
+        clock: Hertz(1_000_000),
+        ram: None,
+        flash: None,
+        align: 16,
+        active_milliwatts: Some(10.0),
+        cost: CostTable { cycles_per_mac: 2.0, cycles_per_element: 10.0, cycles_per_call: 100.0 },
+        toolchain: None,
+        source: "a test".into(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever is quantized can be lowered: no accumulator may overflow.
+    #[test]
+    fn what_is_quantized_can_be_lowered(seed in any::<u64>()) {
+        let mut net = FloatNet::random(seed, 6, true);
+        let samples = net.samples(4);
+        if let Ok(integer) = net.quantized(&samples) {
+            for isa in [Isa::Portable, Isa::Armv7em] {
+                let program = lower(&integer, isa).map_err(|error| TestCaseError::fail(error.to_string()))?;
+                program.verify().expect("verifies");
+            }
+        }
+    }
+
+    /// A candidate costs before its training what it costs after it, or more.
+    #[test]
+    fn skeletons_cost_what_trained_networks_do(seed in any::<u64>()) {
+        let mut net = FloatNet::random(seed, 6, false);
+        let samples = net.samples(4);
+        let (trained, skeleton) = (net.quantized(&samples).expect("finite"), skeleton(&net.graph).expect("floats"));
+        let cost = |graph: &Graph| deploy(graph, &target(Isa::Armv7em), 0, Effort::Search).expect("deploys").estimate;
+        let (before, after) = (cost(&skeleton), cost(&trained));
+        prop_assert!(after.weights_bytes <= before.weights_bytes);
+        prop_assert_eq!(after.ram_bytes, before.ram_bytes);
+        prop_assert_eq!(after.macs, before.macs);
+        prop_assert_eq!(after.cycles, before.cycles);
+        prop_assert!(after.code_bytes <= before.code_bytes, "{} of {}", after.code_bytes, before.code_bytes);
+    }
+}
+
+#[test]
+fn figures_follow_from_one_another() {
+    let mut net = FloatNet::random(5, 4, false);
+    let samples = net.samples(3);
+    let graph = net.quantized(&samples).expect("finite");
+    let deployment = deploy(&graph, &target(Isa::Armv7em), 24, Effort::Final).expect("deploys");
+    let estimate = &deployment.estimate;
+    assert_eq!(estimate.flash_bytes, estimate.weights_bytes + estimate.code_bytes);
+    assert_eq!(estimate.weights_bytes, deployment.program.table_bytes() + 24);
+    assert_eq!(estimate.ram_bytes, estimate.arena_bytes + 4);
+    assert!((estimate.latency_seconds - estimate.cycles as f64 / 1e6).abs() < 1e-12);
+    let energy = estimate.energy_joules.expect("the power is known");
+    assert!((energy - 0.01 * estimate.latency_seconds).abs() < 1e-15);
+}
+
+#[test]
+fn raw_input_costs_code() {
+    let mut net = FloatNet::random(5, 4, false);
+    let samples = net.samples(3);
+    let graph = net.quantized(&samples).expect("finite");
+    let code = |raw| {
+        deploy(&graph, &target(Isa::Armv7em), raw, Effort::Search).expect("deploys").estimate.code_bytes
+    };
+    assert!(code(8) > code(0));
+}
+
+#[test]
+fn padding_brings_tables_to_words() {
+    let mut net = FloatNet::new(1, false);
+    let x = net.input([1, 5]);
+    let y = net.dense(x, 3, crate::ops::Clamp::None);
+    net.graph.add_output(y);
+    let samples = net.samples(3);
+    let graph = net.quantized(&samples).expect("finite");
+    let program = lower(&graph, Isa::Armv7em).expect("lowers");
+    // 15 weights and 3 shifts, each to the next word; biases and mantissas are words.
+    assert_eq!(padding(&program), 1 + 1);
+    assert_eq!(terms(&program, true).iter().find(|(name, _)| *name == "raw"), Some(&("raw", 1)));
+}

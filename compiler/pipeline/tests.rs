@@ -1,0 +1,340 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::*;
+use crate::data::{Dataset, RawQuantizer};
+use crate::graph::Graph;
+use crate::ops::{Add, Clamp, Op, Window};
+use crate::pipeline::locking::{read_weights, weights_from_bytes, weights_to_bytes};
+use crate::pipeline::tensors::sha256;
+use crate::plan::Effort;
+use crate::quantize::tests::FloatNet;
+use crate::target::{CostTable, Isa, Target};
+use crate::tensor::{Hertz, Value};
+use proptest::prelude::*;
+
+const SEARCH: Passes = Passes { effort: Effort::Search };
+const FINAL: Passes = Passes { effort: Effort::Final };
+
+fn target() -> Target {
+    Target {
+        name: "test".into(),
+        isa: Isa::Armv7em,
+        clock: Hertz(80_000_000),
+        ram: None,
+        flash: None,
+        align: 16,
+        active_milliwatts: None,
+        cost: CostTable { cycles_per_mac: 2.0, cycles_per_element: 10.0, cycles_per_call: 60.0 },
+        toolchain: None,
+        source: "a test".into(),
+    }
+}
+
+/// A training graph: convolutions with batch normalisation, a residual sum, a dense layer.
+fn training_net(seed: u64) -> FloatNet {
+    let mut net = FloatNet::new(seed, false);
+    let height = 3 + net.below(6);
+    let x = net.input([1, height, 1, 2]);
+    let mut y = net.conv2d(x, Window::same([3, 1], [1, 1], [height, 1]), 4, Clamp::None);
+    y = net.batch_norm(y);
+    y = net.add(crate::ops::Activation { clamp: Clamp::Relu }, &[y]);
+    for _ in 0..net.below(3) {
+        let z = net.conv2d(y, Window::valid([1, 1], [1, 1]), 4, Clamp::None);
+        let z = net.batch_norm(z);
+        y = net.add(Add { clamp: Clamp::Relu, requant: None }, &[y, z]);
+    }
+    let flat = net.flat(y);
+    let y = net.dense(flat, 3, Clamp::None);
+    net.graph.add_output(y);
+    net
+}
+
+fn integer_net(seed: u64) -> Graph {
+    let mut net = training_net(seed);
+    let samples = net.samples(6);
+    FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite")
+}
+
+fn raw_of(graph: &Graph) -> RawQuantizer {
+    let input = graph.ty(graph.network_inputs()[0]);
+    let channels = *input.shape.0.last().expect("a dimension");
+    let zero_point = input.quant.as_ref().expect("quantized").zero_point;
+    RawQuantizer { mean: vec![0.25; channels], factor: vec![40.0; channels], zero_point }
+}
+
+fn stored(seed: u64) -> StoredNetwork {
+    let graph = integer_net(seed);
+    let raw = raw_of(&graph);
+    let deployment = FINAL.deploy(&graph, &target(), 8).expect("deploys");
+    let network = IntegerNetwork::new(graph.clone(), raw.clone(), &deployment).expect("host code");
+    let shape = graph.ty(graph.network_inputs()[0]).shape.clone();
+    let golden = GoldenSet::new(&network, &data(&shape.0, 5)).expect("evaluates");
+    StoredNetwork { graph, raw, golden }
+}
+
+fn data(shape: &[usize], count: usize) -> Dataset {
+    let mut shape = shape.to_vec();
+    shape[0] = count;
+    let shape = crate::tensor::Shape(shape);
+    let values = (0..shape.elements()).map(|at| (at % 23) as f32 / 7.0 - 1.5).collect();
+    Dataset {
+        inputs: Value::from_f32(&shape, values).expect("as many"),
+        labels: (0..count).map(|at| at as u32 % 3).collect(),
+        classes: ["a", "b", "c"].map(String::from).to_vec(),
+    }
+}
+
+fn lock(weights: &[u8]) -> Lock {
+    let quality = LockedQuality { validation: 0.75, test_right: 7, test_right_float: 8, test_samples: 9 };
+    Lock {
+        classes: ["a", "b", "c"].map(String::from).to_vec(),
+        data: "d".into(),
+        front: Vec::new(),
+        nasc: "0.1.0".into(),
+        networks: [("n0".to_owned(), LockedNetwork { genome: serde_json::json!({"width": 8}), quality })]
+            .into(),
+        sections: BTreeMap::from([("space".to_owned(), "s".to_owned())]),
+        seed: 7,
+        strategy: "random".into(),
+        targets: BTreeMap::from([("test".to_owned(), "n0".to_owned())]),
+        trials: 3,
+        version: Lock::VERSION,
+        weights: sha256(weights),
+    }
+}
+
+/// Files in memory.
+#[derive(Default)]
+struct Memory(Mutex<BTreeMap<std::path::PathBuf, Vec<u8>>>);
+
+impl Files for Memory {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let files = self.0.lock().expect("no test failed");
+        files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.0.lock().expect("no test failed").insert(path.into(), content.to_vec());
+        Ok(())
+    }
+
+    fn make_folder(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn read_lock(content: &[u8]) -> Result<Option<Lock>, Diagnostic> {
+    let files = Memory::default();
+    files.write(Path::new("a.lock"), content).expect("memory");
+    Lock::read(&files, Path::new("a.lock"))
+}
+
+#[test]
+fn locks_survive_and_damaged_ones_are_refused() {
+    let lock = lock(b"weights");
+    let text = lock.to_text();
+    assert_eq!(read_lock(text.as_bytes()).expect("what was written"), Some(lock.clone()));
+    assert_eq!(text, read_lock(text.as_bytes()).expect("readable").expect("there").to_text());
+    assert!(Lock::read(&Memory::default(), Path::new("a.lock")).expect("no file is no error").is_none());
+    let broken: [fn(&mut Lock); 4] = [
+        |lock| lock.version = 99,
+        |lock| lock.networks.clear(),
+        |lock| lock.networks.values_mut().for_each(|network| network.quality.test_right = 10),
+        |lock| lock.networks.values_mut().for_each(|network| network.quality.validation = -0.5),
+    ];
+    for change in broken {
+        let mut lock = lock.clone();
+        change(&mut lock);
+        read_lock(lock.to_text().as_bytes()).expect_err("damaged");
+    }
+    for end in 0..text.trim_end().len() {
+        read_lock(&text.as_bytes()[..end]).expect_err("cut short");
+    }
+}
+
+#[test]
+fn weights_survive_with_equal_bytes() {
+    let networks: BTreeMap<String, StoredNetwork> =
+        (0..3).map(|seed| (format!("n{seed}"), stored(seed))).collect();
+    let bytes = weights_to_bytes(&networks);
+    let back = weights_from_bytes(&bytes).expect("what was written");
+    assert_eq!(weights_to_bytes(&back), bytes);
+    for (name, network) in &networks {
+        assert_eq!(back[name].golden, network.golden);
+        assert_eq!(back[name].raw, network.raw);
+        assert_eq!(back[name].graph.to_text(), network.graph.to_text());
+        assert_eq!(back[name].graph.constants(), network.graph.constants());
+    }
+}
+
+#[test]
+fn weights_must_be_those_of_the_lock() {
+    let networks = BTreeMap::from([("n0".to_owned(), stored(0))]);
+    let bytes = weights_to_bytes(&networks);
+    let files = Memory::default();
+    let path = Path::new("a.weights");
+    assert!(read_weights(&files, path, &lock(&bytes)).expect("no file is no error").is_none());
+    files.write(path, &bytes).expect("memory");
+    assert!(read_weights(&files, path, &lock(&bytes)).expect("readable").is_some());
+    read_weights(&files, path, &lock(b"others")).expect_err("another file");
+    let others = weights_to_bytes(&BTreeMap::from([("n1".to_owned(), stored(0))]));
+    files.write(path, &others).expect("memory");
+    let error = read_weights(&files, path, &lock(&others)).expect_err("no network of that name");
+    assert!(error.message.contains("lacks a network"), "{}", error.message);
+}
+
+#[test]
+fn networks_that_do_not_fit_together_are_refused() {
+    let good = stored(1);
+    let broken: [fn(&mut StoredNetwork); 7] = [
+        |network| network.raw.factor.clear(),
+        |network| network.raw.mean.push(0.0),
+        |network| network.raw.factor[0] = f32::INFINITY,
+        |network| network.raw.zero_point = i32::MAX,
+        |network| network.golden.outputs.iter_mut().for_each(|output| output.push(1)),
+        |network| network.golden.raw.iter_mut().for_each(|raw| raw.push(1.0)),
+        |network| {
+            let output = network.graph.outputs()[0];
+            network.graph.add_output(output);
+        },
+    ];
+    for (at, change) in broken.into_iter().enumerate() {
+        let mut network = good.clone();
+        change(&mut network);
+        let bytes = weights_to_bytes(&BTreeMap::from([("n".to_owned(), network)]));
+        assert!(weights_from_bytes(&bytes).is_err(), "change {at}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Bytes from anyone are read or refused, and what is read can be deployed or refused.
+    #[test]
+    fn damaged_weights_do_no_harm(seed in any::<u64>(), changes in 1usize..6) {
+        static BYTES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+        let bytes = BYTES.get_or_init(|| weights_to_bytes(&BTreeMap::from([("n".to_owned(), stored(2))])));
+        let mut bytes = bytes.clone();
+        let mut dice = FloatNet::new(seed, false);
+        // The header is text: most of the damage goes there.
+        let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+        for _ in 0..changes {
+            let end = if dice.below(4) > 0 { 8 + header } else { bytes.len() };
+            let at = dice.below(end);
+            let digit = b"0123456789-,"[dice.below(12)];
+            bytes[at] = if dice.below(2) == 0 { digit } else { dice.below(256) as u8 };
+        }
+        if let Ok(networks) = weights_from_bytes(&bytes) {
+            for network in networks.values() {
+                if let Ok(deployment) = SEARCH.deploy(&network.graph, &target(), 8) {
+                    let host = IntegerNetwork::new(network.graph.clone(), network.raw.clone(), &deployment);
+                    let host = host.expect("host code");
+                    let mut arena = host.arena();
+                    network.golden.raw.iter().for_each(|raw| { host.run_raw(&mut arena, raw); });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_locks_do_no_harm(seed in any::<u64>(), changes in 1usize..6) {
+        let mut bytes = lock(b"weights").to_text().into_bytes();
+        let mut dice = FloatNet::new(seed, false);
+        for _ in 0..changes {
+            let at = dice.below(bytes.len());
+            bytes[at] = if dice.below(2) == 0 { b"0123456789-,"[dice.below(12)] } else { dice.below(256) as u8 };
+        }
+        if let Ok(Some(lock)) = read_lock(&bytes) {
+            prop_assert!(lock.targets.values().all(|network| lock.networks.contains_key(network)));
+        }
+    }
+
+    #[test]
+    fn passes_verify_and_final_is_no_worse(seed in any::<u64>()) {
+        let mut net = training_net(seed);
+        let samples = net.samples(4);
+        let float = SEARCH.float(&net.graph).graph;
+        float.verify().expect("verifies");
+        prop_assert!(float.order().iter().all(|&node| !matches!(float.node(node).op, Op::BatchNorm(_))));
+        let skeleton = SEARCH.skeleton(&net.graph);
+        let trained = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
+        skeleton.verify().expect("verifies");
+        trained.verify().expect("verifies");
+        let before = SEARCH.deploy(&skeleton, &target(), 8).expect("deploys").estimate;
+        let after = FINAL.deploy(&trained, &target(), 8).expect("deploys").estimate;
+        prop_assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles);
+        prop_assert!(after.flash_bytes <= before.flash_bytes);
+    }
+}
+
+#[test]
+fn golden_sets_are_limited_and_are_what_the_network_gives() {
+    let graph = integer_net(4);
+    let raw = raw_of(&graph);
+    let deployment = FINAL.deploy(&graph, &target(), 8).expect("deploys");
+    let network = IntegerNetwork::new(graph.clone(), raw, &deployment).expect("host code");
+    let shape = graph.ty(graph.network_inputs()[0]).shape.0.clone();
+    let all = data(&shape, 1200);
+    let golden = GoldenSet::new(&network, &all).expect("evaluates");
+    assert_eq!(golden.len(), 1000, "at most a thousand samples");
+    let mut arena = network.arena();
+    let size: usize = shape[1..].iter().product();
+    for at in [0, 1, 500, 999] {
+        assert_eq!(golden.raw[at], all.values()[at * size..(at + 1) * size]);
+        assert_eq!(golden.labels[at], all.labels[at]);
+        assert_eq!(golden.outputs[at], network.run(&mut arena, &golden.inputs[at]));
+        assert_eq!(golden.outputs[at], network.run_raw(&mut arena, &golden.raw[at]));
+    }
+    let few = GoldenSet::new(&network, &data(&shape, 3)).expect("evaluates");
+    assert_eq!(few.len(), 3);
+    assert!(GoldenSet::new(&network, &data(&shape, 0)).expect("evaluates").is_empty());
+}
+
+#[test]
+fn golden_sets_of_large_samples_are_small() {
+    let mut net = FloatNet::new(6, false);
+    let x = net.input([1, 300, 300, 1]);
+    let window = Window::valid([300, 300], [1, 1]);
+    let y = net.add(crate::ops::AvgPool2d { window, clamp: Clamp::None }, &[x]);
+    let flat = net.flat(y);
+    let y = net.dense(flat, 2, Clamp::None);
+    net.graph.add_output(y);
+    let samples = net.samples(2);
+    let graph = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
+    let deployment = SEARCH.deploy(&graph, &target(), 8).expect("deploys");
+    let network = IntegerNetwork::new(graph.clone(), raw_of(&graph), &deployment).expect("host code");
+    let golden = GoldenSet::new(&network, &data(&[1, 300, 300, 1], 4)).expect("evaluates");
+    assert_eq!(golden.len(), 2, "at most 1 MiB of raw samples");
+}
+
+#[test]
+fn every_stage_has_a_text() {
+    let net = training_net(3);
+    for (name, stage) in Stage::ALL {
+        let text = SEARCH.text(&net.graph, &target(), 8, stage);
+        assert_eq!(text, SEARCH.text(&net.graph, &target(), 8, stage), "{name} is stable");
+        assert!(text.lines().count() > 3, "{name}: {text}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused() {
+    let mut net = training_net(5);
+    let samples = net.samples(3);
+    let name = net.weights.keys().next().expect("a weight").clone();
+    let shape = net.weights[&name].shape();
+    let bad = Value::from_f32(&shape, vec![f32::NAN; shape.elements()]).expect("as many");
+    net.weights.insert(name, bad);
+    FINAL.quantized(&net.graph, &net.weights, &samples).expect_err("not finite");
+}
+
+#[test]
+fn the_first_of_equal_outputs_is_the_answer() {
+    use crate::pipeline::network::argmax;
+    assert_eq!(argmax(&[1, 3, 3]), 1);
+    assert_eq!(argmax(&[-1i8]), 0);
+    assert_eq!(argmax::<i8>(&[]), 0);
+}

@@ -1,0 +1,325 @@
+//! Linked code and executed instructions against their estimates, on varied networks.
+//!
+//! `cargo bench --bench code_size` lowers networks drawn from seeds, for both instruction sets, compiles them for
+//! a Cortex-M4 and runs each once on the emulated board. It prints a line for each and how good the models are:
+//! the bound on code of `compiler/estimate/code.rs`, and the cost table of `stdlib/targets/cortex_m.nas`. With
+//! `-- --terms` it also prints, as columns of numbers, what the models count, to fit them anew. `-- --count N` sets
+//! the number of networks, `-- --first N` the first seed; the models were fitted to the seeds 0 to 99. It fails if an image is above its bound, or computes other bytes than the evaluator.
+
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nasc::device::{Samples, run_board};
+use nasc::emit::{Network, RawQuantizer, emit_c};
+use nasc::estimate::{self, Deployment};
+use nasc::graph::{Graph, NodeId, Weights};
+use nasc::ops::{
+    Add, AvgPool2d, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d, Op, Requant, Reshape,
+    Window,
+};
+use nasc::plan::Effort;
+use nasc::target::{Isa, Target};
+use nasc::tensor::arith::Rounding;
+use nasc::tensor::{DType, Quant, Shape, TensorType, Value};
+
+/// Random choices from a seed: splitmix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+
+    fn requant(&mut self, rounding: Rounding) -> Option<Requant> {
+        let quant = self.quant();
+        Some(Requant { dtype: DType::I8, scale: quant.scales[0], zero_point: quant.zero_point, rounding })
+    }
+
+    fn quant(&mut self) -> Quant {
+        Quant::per_tensor(0.02 + self.below(60) as f32 / 1000.0, self.pick(&[-128, -128, -11, 3]))
+    }
+
+    fn clamp(&mut self) -> Clamp {
+        self.pick(&[Clamp::None, Clamp::Relu, Clamp::Relu, Clamp::Relu6])
+    }
+}
+
+struct Net {
+    graph: Graph,
+    dice: Dice,
+}
+
+impl Net {
+    fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> NodeId {
+        self.graph.add(op, inputs).expect("shapes fit")
+    }
+
+    fn shape(&self, x: NodeId) -> [usize; 4] {
+        self.graph.ty(x).shape.nhwc().expect("a feature map")
+    }
+
+    fn constant(&mut self, shape: Vec<usize>, dtype: DType, quant: Quant, range: usize) -> NodeId {
+        let (name, shape) = (format!("c{}", self.graph.len()), Shape(shape));
+        let mut value = || self.dice.below(2 * range + 1) as i32 - range as i32;
+        let values: Vec<i32> = (0..shape.elements()).map(|_| value()).collect();
+        self.graph.set_constant(&name, Value::from_i32_vec(dtype, &shape, &values).expect("they fit"));
+        self.add(Constant { name, ty: TensorType::quantized(dtype, shape, quant) }, &[])
+    }
+
+    fn weights(&mut self, shape: Vec<usize>, axis: usize) -> [NodeId; 2] {
+        let channels = shape[axis];
+        let scales = (0..channels).map(|_| 0.001 + self.dice.below(60) as f32 / 20_000.0).collect();
+        let quant = Quant::per_channel(scales, axis);
+        let bias = Quant { axis: Some(0), ..quant.clone() };
+        [self.constant(shape, DType::I8, quant, 127), self.constant(vec![channels], DType::I32, bias, 3000)]
+    }
+
+    fn window(&mut self, x: NodeId, kernels: &[usize]) -> Window {
+        let [_, height, width, _] = self.shape(x);
+        let kernel = [self.dice.pick(kernels).min(height), self.dice.pick(kernels).min(width)];
+        let stride = if self.dice.below(3) == 0 { [2.min(height), 2.min(width)] } else { [1, 1] };
+        if self.dice.below(3) == 0 {
+            Window::valid(kernel, stride)
+        } else {
+            Window::same(kernel, stride, [height, width])
+        }
+    }
+
+    fn conv2d(&mut self, x: NodeId, window: Window, filters: usize) -> NodeId {
+        let [kh, kw] = window.kernel;
+        let [w, b] = self.weights(vec![filters, kh, kw, self.shape(x)[3]], 0);
+        let (clamp, requant) = (self.dice.clamp(), self.dice.requant(Rounding::Double));
+        self.add(Conv2d { window, clamp, requant }, &[x, w, b])
+    }
+
+    fn depthwise(&mut self, x: NodeId, window: Window) -> NodeId {
+        let [kh, kw] = window.kernel;
+        let [w, b] = self.weights(vec![1, kh, kw, self.shape(x)[3]], 3);
+        let (clamp, requant) = (self.dice.clamp(), self.dice.requant(Rounding::Double));
+        self.add(DepthwiseConv2d { window, clamp, requant }, &[x, w, b])
+    }
+
+    fn dense(&mut self, x: NodeId, units: usize) -> NodeId {
+        let features = self.graph.ty(x).shape.0[1];
+        let [w, b] = self.weights(vec![units, features], 0);
+        let (clamp, requant) = (self.dice.clamp(), self.dice.requant(Rounding::Single));
+        self.add(Dense { clamp, requant }, &[x, w, b])
+    }
+
+    /// One more block on a feature map.
+    fn block(&mut self, x: NodeId) -> NodeId {
+        let one = Window::valid([1, 1], [1, 1]);
+        let filters = self.dice.pick(&[3, 4, 6, 8, 8, 12, 16, 16, 24]);
+        match self.dice.below(8) {
+            0..=2 => {
+                let window = self.window(x, &[1, 3, 3, 5]);
+                self.conv2d(x, window, filters)
+            }
+            3 | 4 => {
+                let window = self.window(x, &[3, 3, 5]);
+                let y = self.depthwise(x, window);
+                self.conv2d(y, one, filters)
+            }
+            5 => {
+                let [_, height, width, channels] = self.shape(x);
+                let y = self.conv2d(x, Window::same([3, 3], [1, 1], [height, width]), channels);
+                let (clamp, requant) = (self.dice.clamp(), self.dice.requant(Rounding::Double));
+                self.add(Add { clamp, requant }, &[x, y])
+            }
+            6 => {
+                let [_, height, width, _] = self.shape(x);
+                let kernel = [2.min(height), 2.min(width)];
+                self.add(MaxPool2d { window: Window::valid(kernel, kernel), clamp: Clamp::None }, &[x])
+            }
+            _ => {
+                let [_, height, width, _] = self.shape(x);
+                let kernel = [3.min(height), 3.min(width)];
+                let window = Window::same(kernel, [1, 1], [height, width]);
+                self.add(AvgPool2d { window, clamp: Clamp::None }, &[x])
+            }
+        }
+    }
+
+    /// A network of one to six blocks and a classifier.
+    fn random(seed: u64) -> Graph {
+        let mut net = Net { graph: Graph::new(), dice: Dice(seed) };
+        let width = if net.dice.below(2) == 0 { 1 } else { 4 + net.dice.below(17) };
+        let shape = [1, 8 + net.dice.below(25), width, 1 + net.dice.below(6)];
+        let ty = TensorType::quantized(DType::I8, shape, net.dice.quant());
+        let mut x = net.add(Input { ty }, &[]);
+        for _ in 0..1 + net.dice.below(6) {
+            x = net.block(x);
+        }
+        if net.dice.below(3) > 0 {
+            let [_, height, width, _] = net.shape(x);
+            let window = Window::valid([height, width], [1, 1]);
+            x = net.add(AvgPool2d { window, clamp: Clamp::None }, &[x]);
+        }
+        let features = net.graph.ty(x).shape.elements();
+        x = net.add(Reshape { shape: [1, features].into() }, &[x]);
+        if net.dice.below(3) == 0 {
+            x = net.dense(x, 16);
+        }
+        let units = 2 + net.dice.below(11);
+        x = net.dense(x, units);
+        net.graph.add_output(x);
+        net.graph
+    }
+}
+
+/// What was measured of one network.
+struct Row {
+    seed: u64,
+    isa: Isa,
+    code_bytes: u64,
+    bound: u64,
+    instructions: u64,
+    cycles: u64,
+    terms: Vec<u64>,
+    work: Vec<(&'static str, f64)>,
+    names: Vec<&'static str>,
+}
+
+impl Row {
+    /// Whether the bound is within 10 % + 512 B.
+    fn is_close(&self) -> bool {
+        10 * self.bound <= 11 * self.code_bytes + 5120
+    }
+
+    fn print(&self, terms: bool) {
+        let Row { seed, isa, code_bytes, bound, instructions, cycles, .. } = self;
+        let mark = if bound < code_bytes {
+            "  ABOVE ITS BOUND"
+        } else if self.is_close() {
+            ""
+        } else {
+            "  loose"
+        };
+        println!(
+            "{seed:>4} {isa:<9} code {code_bytes:>6} bound {bound:>6}  instructions {instructions:>9} \
+             estimated {cycles:>9}{mark}",
+            isa = format!("{isa:?}")
+        );
+        if terms {
+            let counts: Vec<String> = self.terms.iter().map(u64::to_string).collect();
+            let work: Vec<String> = self.work.iter().map(|(_, count)| count.to_string()).collect();
+            println!("terms {} work {}", counts.join(" "), work.join(" "));
+        }
+    }
+}
+
+fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
+    let graph = Net::random(seed);
+    let target = Target { isa, ..target.clone() };
+    let (input, output) = (graph.ty(graph.network_inputs()[0]), graph.ty(graph.outputs()[0]));
+    let channels = input.shape.0[3];
+    let quantizer = RawQuantizer {
+        mean: vec![0.5; channels],
+        factor: vec![20.0; channels],
+        zero_point: input.quant.as_ref().expect("quantized").zero_point,
+    };
+    let raw = seed.is_multiple_of(2).then_some(&quantizer);
+    let raw_bytes = raw.map_or(0, |_| 8 * channels as u64);
+    let Deployment { program, plan, estimate, .. } =
+        estimate::deploy(&graph, &target, raw_bytes, Effort::Search).expect("it can be lowered");
+    let network = Network {
+        name: "net",
+        program: &program,
+        offsets: &plan.offsets,
+        arena_bytes: plan.arena_bytes,
+        arena_align: target.align,
+        input,
+        output,
+        raw,
+        macs: estimate.macs,
+        golden: &[],
+        labels: &[],
+    };
+    let floats: Vec<f32> = (0..input.shape.elements()).map(|at| (at % 37) as f32 / 9.0 - 2.0).collect();
+    let integers = quantizer.quantize_all(&floats);
+    let value = Value::from_i8(&input.shape, integers.clone()).expect("as many as the shape says");
+    let wanted = graph.evaluate(&[value], &Weights::new()).expect("an integer graph");
+    let wanted: Vec<i8> = wanted[0].as_i8().expect("8 bit").iter().copied().collect();
+    let (floats, integers) = ([floats], [integers]);
+    let samples = if raw.is_some() { Samples::Raw(&floats) } else { Samples::Int8(&integers) };
+    let toolchain = target.toolchain.as_ref().expect("a target with a toolchain");
+    let limit = Duration::from_secs(300);
+    let run = run_board(&emit_c(&network), &network.interface(), samples, &[wanted], toolchain, limit);
+    let device = run.unwrap_or_else(|error| panic!("network {seed}: {error:?}")).measured.device;
+    assert_eq!(device.mismatched_bytes, 0, "network {seed} {isa:?}");
+    let terms = estimate::terms(&program, raw.is_some());
+    Row {
+        seed,
+        isa,
+        code_bytes: device.flash_bytes() - device.weights_bytes_linked,
+        bound: estimate.code_bytes,
+        instructions: device.instructions,
+        cycles: estimate.cycles,
+        names: terms.iter().map(|(name, _)| *name).chain(["padding"]).collect(),
+        terms: terms.iter().map(|(_, count)| *count).chain([estimate::padding(&program)]).collect(),
+        work: estimate::work(&graph, &program),
+    }
+}
+
+fn summary(rows: &[Row]) {
+    let above = rows.iter().filter(|row| row.bound < row.code_bytes).count();
+    let close = rows.iter().filter(|row| row.is_close()).count();
+    let worst = rows.iter().map(|row| row.bound as f64 / row.code_bytes as f64).fold(0.0, f64::max);
+    println!(
+        "code: {above} of {} above the bound, {close} within 10 % + 512 B, greatest ratio {worst:.3}",
+        rows.len()
+    );
+    let armv7em = rows.iter().filter(|row| row.isa == Isa::Armv7em);
+    let mut errors: Vec<f64> =
+        armv7em.map(|row| (row.cycles as f64 / row.instructions as f64 - 1.0).abs()).collect();
+    errors.sort_by(f64::total_cmp);
+    if let (Some(median), Some(worst)) = (errors.get(errors.len() / 2), errors.last()) {
+        println!("cycles: median error {:.1} %, worst {:.1} %", 100.0 * median, 100.0 * worst);
+    }
+    assert_eq!(above, 0, "a bound is no bound");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let terms = arguments.iter().any(|argument| argument == "--terms");
+    let option = |name: &str| -> Option<usize> {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)?.parse().ok()
+    };
+    let (count, first) = (option("--count").unwrap_or(100), option("--first").unwrap_or(0));
+    let target = nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= 2 * count {
+                        return;
+                    }
+                    let isa = [Isa::Armv7em, Isa::Portable][at % 2];
+                    let row = measure((first + at / 2) as u64, isa, &target);
+                    row.print(terms);
+                    rows.lock().expect("no thread has failed").push(row);
+                }
+            });
+        }
+    });
+    let rows = rows.into_inner().expect("no thread has failed");
+    if let (true, Some(row)) = (terms, rows.first()) {
+        let kinds: Vec<&str> = row.work.iter().map(|(name, _)| *name).collect();
+        println!("names {} work {}", row.names.join(" "), kinds.join(", "));
+    }
+    summary(&rows);
+}
