@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use nasc::diagnostic::{Style, render};
+use nasc::elaborate::{self, Options, Program};
 use nasc::source::SourceMap;
 use nasc::syntax;
 
@@ -42,5 +43,39 @@ fn parse() {
         let file = sources.add(name, text);
         let (tree, diagnostics) = syntax::parse(&sources, file);
         format!("{}\n---\n{}", syntax::print(&tree), render(&diagnostics, &sources, Style::Plain))
+    });
+}
+
+fn elaborate(name: &str, text: &str) -> (Option<Program>, Vec<String>, String) {
+    let mut sources = SourceMap::new();
+    let file = sources.add(name, text);
+    let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &Options::default());
+    let codes = diagnostics.0.iter().map(|diagnostic| diagnostic.code.to_string()).collect();
+    (program, codes, render(&diagnostics, &sources, Style::Plain))
+}
+
+#[test]
+fn elaborate_good_specs() {
+    run("elaborate", |name, text| {
+        let (program, _, messages) = elaborate(name, text);
+        let mut out = messages;
+        for (section, text) in program.iter().flat_map(|program| &program.sections) {
+            // The targets are those of the standard library, which have a test of their own.
+            if section != "targets" {
+                out.push_str(&format!("== {section}\n{}\n", text.trim_end()));
+            }
+        }
+        out
+    });
+}
+
+#[test]
+fn elaborate_bad_specs() {
+    run("errors", |name, text| {
+        let (program, codes, messages) = elaborate(name, text);
+        assert!(program.is_none(), "{name} has no error");
+        let code = name.split('-').next().expect("split gives one part at least");
+        assert!(codes.iter().any(|found| found == code), "{name} does not show {code} but {codes:?}");
+        messages
     });
 }

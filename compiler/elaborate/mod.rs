@@ -1,48 +1,247 @@
 //! From syntax to meaning: names, types, units, blocks, sections.
 //!
-//! In: an AST and the standard library. Out: a checked [`Program`], or every user error of meaning that was found.
+//! In: a spec and the standard library. Out: a checked [`Program`], or every user error of meaning that was found.
+//! Not done here: shapes of feature maps, which depend on decisions and are the concern of `space::instantiate`.
 
+mod call;
+mod canonical;
+mod domain;
+mod fields;
+mod goals;
+mod layers;
+mod library;
+mod model;
 mod program;
+mod scope;
+mod sections;
+mod targets;
+#[cfg(test)]
+mod tests;
+mod units;
+mod value;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::elaborate::fields::Context;
+use crate::elaborate::library::Library;
+use crate::elaborate::scope::unknown;
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::{self, ast};
 
 pub use program::{
     DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
     Strategy, TrainSpec,
 };
 
-/// TEMP
-pub fn stdlib_targets() -> std::collections::BTreeMap<String, crate::target::Target> {
-    use crate::target::*;
-    let cost = CostTable { cycles_per_mac: 2.6, cycles_per_element: 12.0, cycles_per_call: 60.0 };
-    let m4 = Target { name: "cortex-m4".into(), isa: Isa::Armv7em, clock: crate::tensor::Hertz(80_000_000), ram: None, flash: None, align: 16, active_milliwatts: None, cost, toolchain: Some(Toolchain { cc: "arm-none-eabi-gcc".into(), flags: ["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"].map(String::from).to_vec(), machine: Some("mps2-an386".into()) }), source: "x".into() };
-    [("cortex-m4".to_string(), m4)].into()
+/// Reads files that a spec takes blocks from by `use "name.nas"`.
+pub trait Files {
+    /// The text of the file at `path`, which is relative to the folder of the spec and does not leave it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, in words.
+    fn read(&self, path: &str) -> Result<String, String>;
 }
-/// TEMP
-pub fn elaborate(_s: &mut crate::source::SourceMap, _a: &crate::syntax::ast::File) -> (Option<Program>, crate::diagnostic::Diagnostics) {
-    use crate::space::*;
-    let span = crate::source::Span { file: crate::source::FileId(0), start: 0, end: 1 };
-    let mut space = Space::new([25, 1, 12], 9, span);
-    let root = space.root();
-    let f = |v: Value| Argument { expr: Expr::Value(v), span };
-    let w = |t: &str| f(Value::Text(t.into()));
-    let reg = |kind, name: &str| Region { kind, decisions: vec![], name: name.into(), span };
-    let width = space.add_decision(root, Decision { name: "width".into(), domain: Domain::Range { low: 16, high: 32, step: 8 }, span });
-    let add = |space: &mut Space, parent, name: &str, kernels: &[i64], stride: &[i64]| {
-        let id = space.add_child(parent, reg(RegionKind::Sequence, name));
-        let k = space.add_decision(id, Decision { name: "kernel".into(), domain: Domain::Set(kernels.iter().map(|&k| Value::Int(k)).collect()), span });
-        let s = space.add_decision(id, Decision { name: "stride".into(), domain: Domain::Set(stride.iter().map(|&k| Value::Int(k)).collect()), span });
-        let pair = |d| Argument { expr: Expr::Tuple(vec![Expr::Decision(d), Expr::Value(Value::Int(1))]), span };
-        space.set_kind(id, RegionKind::Layer(Layer::Conv2d { filters: Argument { expr: Expr::Decision(width), span }, kernel: pair(k), stride: pair(s), padding: w("same"), norm: w("batch"), act: w("relu") }));
+
+/// No files besides the spec.
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &str) -> Result<String, String> {
+        Err("only the standard library can be used here".to_owned())
+    }
+}
+
+/// What comes from outside a spec.
+pub struct Options<'a> {
+    /// Files beside the spec.
+    pub files: &'a dyn Files,
+    /// Values of `param`s by name, as `.nas` text: `96`, `{64, 96}`.
+    pub params: BTreeMap<String, String>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { files: &NoFiles, params: BTreeMap::new() }
+    }
+}
+
+/// Parses and checks a spec. The program is there if no message is an error.
+///
+/// Errors: those of [`syntax::parse`], of which any ends the run before meaning is looked at, then E0201 to E0204
+/// for names, E0301 to E0305 for types and units, E0401 to E0403 for the space, E0601 and E0602 for targets.
+pub fn elaborate(
+    sources: &mut SourceMap,
+    file: FileId,
+    options: &Options<'_>,
+) -> (Option<Program>, Diagnostics) {
+    let (mut tree, mut out) = syntax::parse(sources, file);
+    if out.has_errors() {
+        return (None, out);
+    }
+    set_params(&mut tree, sources, &options.params, &mut out);
+    let stdlib = library::stdlib("targets", sources, &mut out);
+    let library = Library::load(tree, sources, options.files, &mut out);
+    let program = program_of(&library, &stdlib, &mut out);
+    out.sort();
+    // A mistake in a block is found again at every call of it.
+    out.0.dedup();
+    out.0.truncate(syntax::MAX_MESSAGES);
+    (program.filter(|_| !out.has_errors()), out)
+}
+
+/// Puts values from outside in the place of those of `param`s.
+fn set_params(
+    tree: &mut ast::File,
+    sources: &mut SourceMap,
+    params: &BTreeMap<String, String>,
+    out: &mut Diagnostics,
+) {
+    for (name, text) in params {
+        let file = sources.add(format!("<value of {name}>"), format!("nas 1\nlet value = {text}\n"));
+        let (value, diagnostics) = syntax::parse(sources, file);
+        if diagnostics.has_errors() {
+            out.extend(diagnostics);
+            continue;
+        }
+        let start = Span { file, start: 0, end: 0 };
+        let mut values = value.items.into_iter().map(|item| item.kind);
+        let (Some(ast::ItemKind::Let(value)), None) = (values.next(), values.next()) else {
+            let message = format!("the parameter `{name}` takes one value");
+            out.push(Diagnostic::error(Code::TYPE, message).at(start, "more than a value"));
+            continue;
+        };
+        let declared = || {
+            tree.items.iter().filter_map(|item| match &item.kind {
+                ast::ItemKind::Param(param) => Some(param.name.text.as_str()),
+                _ => None,
+            })
+        };
+        if !declared().any(|known| known == name) {
+            out.push(unknown("parameter", name, start, declared()));
+            continue;
+        }
+        for item in &mut tree.items {
+            if let ast::ItemKind::Param(param) = &mut item.kind
+                && param.name.text == *name
+            {
+                param.value = value.value.clone();
+            }
+        }
+    }
+}
+
+/// The items of a spec by kind; what stands twice is told.
+struct Items<'a> {
+    model: Option<&'a ast::Definition>,
+    sections: BTreeMap<&'a str, &'a ast::Section>,
+    require: Vec<&'a ast::Requirements>,
+    prefer: Vec<&'a ast::Requirements>,
+    objectives: Vec<(&'a ast::Objective, Span)>,
+}
+
+fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
+    let mut items = Items {
+        model: None,
+        sections: BTreeMap::new(),
+        require: Vec::new(),
+        prefer: Vec::new(),
+        objectives: Vec::new(),
     };
-    add(&mut space, root, "conv1d", &[3, 5], &[1]);
-    let rep = space.add_child(root, reg(RegionKind::Sequence, "repeat"));
-    let depth = space.add_decision(rep, Decision { name: "depth".into(), domain: Domain::Range { low: 1, high: 2, step: 1 }, span });
-    space.set_kind(rep, RegionKind::Repeat { count: Expr::Decision(depth) });
-    add(&mut space, rep, "conv1d", &[3, 5], &[1, 2]);
-    space.add_child(root, reg(RegionKind::Layer(Layer::GlobalAvgPool), "global_avg_pool"));
-    space.add_child(root, reg(RegionKind::Layer(Layer::Dense { units: f(Value::Int(9)), norm: w("none"), act: w("none") }), "dense"));
-    let p = Program { name: "vowels".into(), space, data: DataSpec { source: Source::Ts { train: "JapaneseVowels_eq_TRAIN.ts".into(), test: "JapaneseVowels_eq_TEST.ts".into() }, validation_share: 0.2, standardize: true },
-        train: TrainSpec { learning_rate: 5e-3, weight_decay: 0.02, epochs: 60, batch: 30, warmup: 0.05, label_smoothing: 0.05 },
-        quantize: QuantizeSpec { calibration_samples: 200 }, search: SearchSpec { strategy: Strategy::Random, trials: 8, finalists: 2, replicates: 2, window: 4, seed: 7 },
-        requirements: vec![Requirement { metric: Metric::Ram, limit: 4096.0, target: None, span: None }], preferences: vec![], objectives: vec![Objective { metric: Metric::Accuracy, target: None }, Objective { metric: Metric::Ram, target: None }], targets: stdlib_targets(), named_targets: vec![], sections: ["space", "data", "train", "quantize", "objectives", "search", "requirements", "targets"].iter().map(|s| (s.to_string(), "x".to_string())).collect() };
-    (Some(p), Default::default())
+    for item in &tree.items {
+        match &item.kind {
+            ast::ItemKind::Model(model) => match items.model {
+                Some(first) => out.push(
+                    Diagnostic::error(Code::DUPLICATE_NAME, "a spec has one model")
+                        .at(model.name.span, "a second model")
+                        .at(first.name.span, "the first model"),
+                ),
+                None => items.model = Some(model),
+            },
+            ast::ItemKind::Section(section) => match items.sections.get(section.name.text.as_str()) {
+                Some(first) => {
+                    let message = format!("a spec has one section `{}`", section.name.text);
+                    out.push(
+                        Diagnostic::error(Code::DUPLICATE_NAME, message)
+                            .at(section.name.span, "given again here")
+                            .at(first.name.span, "first given here"),
+                    );
+                }
+                None => {
+                    items.sections.insert(&section.name.text, section);
+                }
+            },
+            ast::ItemKind::Require(requirements) => items.require.push(requirements),
+            ast::ItemKind::Prefer(requirements) => items.prefer.push(requirements),
+            ast::ItemKind::Objective(objective) => items.objectives.push((objective, item.span)),
+            ast::ItemKind::Use(_)
+            | ast::ItemKind::Let(_)
+            | ast::ItemKind::Param(_)
+            | ast::ItemKind::Block(_)
+            | ast::ItemKind::Target(_) => {}
+        }
+    }
+    items
+}
+
+fn missing(out: &mut Diagnostics, what: &str, example: &str, near: Span) {
+    let error = Diagnostic::error(Code::MISSING, format!("the spec has no {what}"));
+    out.push(error.at(near, format!("{what} is missing")).help(format!("write `{example}`")));
+}
+
+fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) -> Option<Program> {
+    let items = items(library.spec(), out);
+    let start = Span { file: library.spec_file(), start: 0, end: 0 };
+    let near = items.model.map_or(start, |model| model.name.span);
+    let Some(model) = items.model else {
+        missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
+        return None;
+    };
+    let (space, scope) = model::build(library, model, out);
+    for (name, example) in [
+        ("data", "data { source: ts(train: \"train.ts\", test: \"test.ts\"), split: holdout(val: 20 %) }"),
+        ("train", "train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }"),
+        ("search", "search { strategy: random, trials: 100 }"),
+    ] {
+        if !items.sections.contains_key(name) {
+            missing(out, &format!("section `{name}`"), example, near);
+        }
+    }
+    if items.objectives.is_empty() {
+        missing(out, "objective", "maximize accuracy", near);
+    }
+    let mut context = Context { scope: &scope, out };
+    let section = |name| items.sections.get(name).copied();
+    let data = section("data").and_then(|section| sections::data(section, &mut context));
+    let train = section("train").and_then(|section| sections::train(section, &mut context));
+    let quantize = sections::quantize(section("quantize"), &mut context);
+    let search = section("search").and_then(|section| sections::search(section, &mut context));
+    let (targets, mut named_targets) = targets::targets(stdlib, library.spec(), &mut context);
+    let known: Vec<String> = targets.keys().cloned().chain(named_targets.iter().cloned()).collect();
+    let requirements = goals::requirements(&items.require, &known, &mut context);
+    let preferences = goals::preferences(&items.prefer, &known, &mut context);
+    let objectives = goals::objectives(&items.objectives, &mut context);
+    let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
+    for target in limits.filter_map(|limit| limit.target.as_ref()) {
+        if !named_targets.contains(target) {
+            named_targets.push(target.clone());
+        }
+    }
+    let mut program = Program {
+        name: model.name.text.clone(),
+        space,
+        data: data?,
+        train: train?,
+        quantize: quantize?,
+        search: search?,
+        requirements,
+        preferences,
+        objectives,
+        targets,
+        named_targets,
+        sections: BTreeMap::new(),
+    };
+    program.sections = canonical::sections(&program);
+    Some(program)
 }

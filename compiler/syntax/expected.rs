@@ -40,7 +40,7 @@ fn with_help(diagnostic: Diagnostic, found: &str, positives: &[Rule]) -> Diagnos
         ":" if positives.contains(&Rule::equals) => diagnostic.help("a name gets its value by `=`"),
         ";" => diagnostic.help("items end at the end of the line, without a sign"),
         "'" => diagnostic.help("text stands in double quotes: `\"text\"`"),
-        _ if found.chars().any(|c| !c.is_ascii()) => diagnostic
+        _ if !found.is_ascii() => diagnostic
             .help("names have ASCII letters, digits and `_`; other signs stand in texts and comments"),
         _ => diagnostic,
     }

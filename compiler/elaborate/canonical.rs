@@ -1,0 +1,116 @@
+//! The canonical text of each section: equal texts mean the same, so a hash of them says whether a lock is stale.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::elaborate::Program;
+use crate::space::{BinaryOp, Domain, Expr, Layer, Merge, RegionId, RegionKind, Space};
+
+/// The text of every section. Spans, comments, the order of sections and of keys do not show.
+pub(super) fn sections(program: &Program) -> BTreeMap<String, String> {
+    let mut requirements: Vec<String> = program.requirements.iter().map(json).collect();
+    requirements.sort();
+    let mut preferences: Vec<String> = program.preferences.iter().map(json).collect();
+    preferences.sort();
+    let objectives: Vec<String> = program.objectives.iter().map(json).collect();
+    let targets: Vec<String> = program.targets.values().map(json).collect();
+    [
+        ("space", space(&program.space)),
+        ("data", json(&program.data)),
+        ("train", json(&program.train)),
+        ("quantize", json(&program.quantize)),
+        ("search", json(&program.search)),
+        ("objectives", [objectives.join("\n"), preferences.join("\n")].join("\nprefer\n")),
+        ("requirements", requirements.join("\n")),
+        ("targets", [targets.join("\n"), program.named_targets.join("\n")].join("\nnamed\n")),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_owned(), text))
+    .collect()
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("these types have texts for keys and finite numbers")
+}
+
+/// The region tree, one region or decision in a line.
+fn space(space: &Space) -> String {
+    let mut out = format!("input {:?}\nclasses {}\n", space.input, space.classes);
+    region(space, space.root(), 0, &mut out);
+    out
+}
+
+fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
+    let region_ = space.region(id);
+    let kind = match &region_.kind {
+        RegionKind::Sequence => "sequence".to_owned(),
+        RegionKind::Parallel { merge: Merge::Add } => "parallel add".to_owned(),
+        RegionKind::Repeat { count } => format!("repeat {}", expr(count)),
+        RegionKind::Choose { decision, .. } => format!("choose d{}", decision.0),
+        RegionKind::Optional { decision } => format!("optional d{}", decision.0),
+        RegionKind::Layer(kind) => layer(kind),
+    };
+    let indent = "  ".repeat(depth);
+    writeln!(out, "{indent}{} = {kind}", region_.name).expect("a String takes all");
+    for &decision in &region_.decisions {
+        let (number, decision) = (decision.0, space.decision(decision));
+        let domain = domain(&decision.domain);
+        writeln!(out, "{indent}  d{number} {} in {domain}", decision.name).expect("a String takes all");
+    }
+    for child in space.children(id) {
+        region(space, child, depth + 1, out);
+    }
+}
+
+fn domain(domain: &Domain) -> String {
+    match domain {
+        Domain::Range { low, high, step } => format!("{low}..{high} step {step}"),
+        Domain::Set(values) => {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            format!("{{{}}}", values.join(", "))
+        }
+    }
+}
+
+fn expr(value: &Expr) -> String {
+    match value {
+        Expr::Value(value) => value.to_string(),
+        Expr::Decision(decision) => format!("d{}", decision.0),
+        Expr::Binary(operator, left, right) => {
+            let sign = match operator {
+                BinaryOp::Add => "+",
+                BinaryOp::Sub => "-",
+                BinaryOp::Mul => "*",
+                BinaryOp::Div => "/",
+            };
+            format!("({} {sign} {})", expr(left), expr(right))
+        }
+        Expr::Tuple(values) => {
+            let values: Vec<String> = values.iter().map(expr).collect();
+            format!("({})", values.join(", "))
+        }
+    }
+}
+
+fn layer(layer: &Layer) -> String {
+    let (name, arguments) = match layer {
+        Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
+            ("conv2d", vec![filters, kernel, stride, padding, norm, act])
+        }
+        Layer::DepthwiseConv2d { kernel, stride, padding, norm, act } => {
+            ("depthwise_conv2d", vec![kernel, stride, padding, norm, act])
+        }
+        Layer::Dense { units, norm, act } => ("dense", vec![units, norm, act]),
+        Layer::BatchNorm => ("batch_norm", Vec::new()),
+        Layer::Activation { act } => ("activation", vec![act]),
+        Layer::MaxPool { size, stride, padding } => ("max_pool", vec![size, stride, padding]),
+        Layer::AvgPool { size, stride, padding } => ("avg_pool", vec![size, stride, padding]),
+        Layer::GlobalAvgPool => ("global_avg_pool", Vec::new()),
+        Layer::Flatten => ("flatten", Vec::new()),
+        Layer::Identity => ("identity", Vec::new()),
+    };
+    let arguments: Vec<String> = arguments.into_iter().map(|argument| expr(&argument.expr)).collect();
+    format!("{name}({})", arguments.join(", "))
+}

@@ -1,0 +1,190 @@
+//! What a decision may be: ranges and sets as domains.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::value::{MAX_COUNT, Place, as_decimal, constant};
+use crate::source::Span;
+use crate::space::{Decision, DecisionId, Domain, RegionId, Space, Value};
+use crate::syntax::ast::{self, Step};
+use crate::syntax::print_expr;
+
+/// Options of one decision; more is refused.
+const MAX_OPTIONS: usize = 4096;
+
+/// Adds a decision under `name`, or under `name.2` and so on where the region has that name already.
+pub(super) fn add_decision(
+    space: &mut Space,
+    region: RegionId,
+    name: &str,
+    domain: Domain,
+    span: Span,
+) -> DecisionId {
+    let taken = |name: &str| {
+        let decisions = &space.region(region).decisions;
+        decisions.iter().any(|&decision| space.decision(decision).name == name)
+    };
+    let mut distinct = name.to_owned();
+    let mut count = 1;
+    while taken(&distinct) {
+        count += 1;
+        distinct = format!("{name}.{count}");
+    }
+    space.add_decision(region, Decision { name: distinct, domain, span })
+}
+
+pub(super) fn set(span: Span, options: &[ast::Expr], place: &mut Place<'_>) -> Result<Domain, Diagnostic> {
+    let mut values: Vec<Value> = Vec::new();
+    for option in options {
+        let value = constant(option, place)?;
+        if let Some(first) = values.iter().position(|known| *known == value) {
+            let message = format!("`{value}` stands twice in a set");
+            return Err(Diagnostic::error(Code::DUPLICATE_CHOICE, message)
+                .at(option.span, "given again here")
+                .at(options[first].span, "first given here"));
+        }
+        values.push(value);
+    }
+    match values.len() {
+        0 => {
+            Err(Diagnostic::error(Code::EMPTY_RANGE, "a set needs a value")
+                .at(span, "nothing to choose from"))
+        }
+        1..=MAX_OPTIONS => Ok(Domain::Set(values)),
+        _ => Err(too_many(span)),
+    }
+}
+
+fn too_many(span: Span) -> Diagnostic {
+    let message = format!("a decision has more than {MAX_OPTIONS} options");
+    Diagnostic::error(Code::TOO_LARGE, message).at(span, "")
+}
+
+pub(super) fn range(span: Span, range: &ast::Range, place: &mut Place<'_>) -> Result<Domain, Diagnostic> {
+    let low = constant(&range.low, place)?;
+    let high = constant(&range.high, place)?;
+    let (step, is_factor, step_span) = match &range.step {
+        None => (Value::Int(1), false, span),
+        Some(Step::Add(step)) => (constant(step, place)?, false, step.span),
+        Some(Step::Multiply(factor)) => (constant(factor, place)?, true, factor.span),
+    };
+    if range.log && !is_factor {
+        return Err(Diagnostic::error(Code::TYPE, "a range over the logarithm needs a factor")
+            .at(span, "not countable without")
+            .help(format!("write `log {}..{} by *2`", print_expr(&range.low), print_expr(&range.high))));
+    }
+    match (low, high, step) {
+        (Value::Int(low), Value::Int(high), Value::Int(step)) => {
+            integers(span, step_span, (low, high, step), is_factor)
+        }
+        (low, high, step) => {
+            let numbers = [&low, &high, &step].map(as_decimal);
+            let [Some(low), Some(high), Some(step)] = numbers else {
+                let error = Diagnostic::error(Code::TYPE, "a range goes from a number to a number");
+                return Err(error.at(span, "expected numbers"));
+            };
+            if range.step.is_none() {
+                return Err(Diagnostic::error(Code::TYPE, "a range of decimal numbers needs a step")
+                    .at(span, "not countable without")
+                    .help("add `step 0.1` or `by *2`"));
+            }
+            decimals(span, step_span, (low, high, step), is_factor)
+        }
+    }
+}
+
+fn empty(span: Span, low: impl std::fmt::Display, high: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(Code::EMPTY_RANGE, format!("the range from {low} to {high} holds no value"))
+        .at(span, "its first value is above its last")
+}
+
+fn integers(span: Span, step_span: Span, ends: (i64, i64, i64), factor: bool) -> Result<Domain, Diagnostic> {
+    let (low, high, step) = ends;
+    if low > high {
+        return Err(empty(span, low, high));
+    }
+    let least = if factor { 2 } else { 1 };
+    if step < least || (factor && low < 1) {
+        let what = if factor {
+            "a range by a factor starts at 1 or above, and its factor is 2 or above"
+        } else {
+            "a step is 1 or above"
+        };
+        return Err(
+            Diagnostic::error(Code::RANGE, what).at(step_span, format!("found {low}..{high} and {step}"))
+        );
+    }
+    let misses = |last: i64, next: Option<i64>| {
+        let error =
+            Diagnostic::error(Code::EMPTY_RANGE, format!("the steps of this range miss its end, {high}"));
+        let error = error.at(span, format!("ends at {last}"));
+        let next = next.filter(|next| *next <= MAX_COUNT).map_or(String::new(), |next| format!(" or {next}"));
+        error.help(format!("let it end at {last}{next}"))
+    };
+    if !factor {
+        let rest = high.checked_sub(low).ok_or_else(|| too_many(span))? % step;
+        if rest != 0 {
+            return Err(misses(high - rest, (high - rest).checked_add(step)));
+        }
+        if (high - low) / step >= MAX_OPTIONS as i64 {
+            return Err(too_many(span));
+        }
+        return Ok(Domain::Range { low, high, step });
+    }
+    let mut values = vec![low];
+    let mut last = low;
+    while let Some(next) = last.checked_mul(step).filter(|&next| next <= high) {
+        values.push(next);
+        last = next;
+    }
+    if last != high {
+        return Err(misses(last, last.checked_mul(step)));
+    }
+    Ok(Domain::Set(values.into_iter().map(Value::Int).collect()))
+}
+
+fn decimals(span: Span, step_span: Span, ends: (f64, f64, f64), factor: bool) -> Result<Domain, Diagnostic> {
+    let (low, high, step) = ends;
+    if low > high {
+        return Err(empty(span, low, high));
+    }
+    let grows = if factor { step > 1.0 && low > 0.0 } else { step > 0.0 };
+    if !grows {
+        let message = "a step is above 0, and a factor above 1 and from above 0 on";
+        return Err(Diagnostic::error(Code::RANGE, message).at(step_span, format!("found {step}")));
+    }
+    // Decimal fractions are not exact: the end is met within a millionth of a step.
+    let mut values = vec![low];
+    let mut last = low;
+    for index in 1.. {
+        let next = if factor { last * step } else { low + step * f64::from(index) };
+        let slack = 1e-6 * (next - last);
+        if next > high + slack {
+            break;
+        }
+        last = if (next - high).abs() <= slack { high } else { next };
+        values.push(last);
+        if values.len() > MAX_OPTIONS {
+            return Err(too_many(span));
+        }
+    }
+    if last.to_bits() != high.to_bits() {
+        let message = format!("the steps of this range miss its end, {high}");
+        return Err(Diagnostic::error(Code::EMPTY_RANGE, message).at(span, format!("ends at {last}")));
+    }
+    Ok(Domain::Set(values.into_iter().map(Value::Float).collect()))
+}
+
+/// All values of a domain, in order.
+pub(super) fn options(domain: &Domain) -> Vec<Value> {
+    match domain {
+        Domain::Range { low, high, step } => {
+            let mut values = Vec::new();
+            let mut value = Some(*low);
+            while let Some(at) = value.filter(|at| at <= high) {
+                values.push(Value::Int(at));
+                value = at.checked_add(*step);
+            }
+            values
+        }
+        Domain::Set(values) => values.clone(),
+    }
+}

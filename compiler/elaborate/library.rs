@@ -1,0 +1,222 @@
+//! The standard library and what `use` takes from it.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::elaborate::scope::{twice, unknown};
+use crate::elaborate::{Files, layers};
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::{self, ast};
+
+include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
+
+/// Files of one compilation; more is refused.
+const MAX_FILES: usize = 256;
+
+/// A block with the module that it is declared in.
+pub(super) struct Block {
+    /// As written.
+    pub definition: ast::Definition,
+    /// Whose names its body sees.
+    pub module: usize,
+}
+
+/// A file: its tree and the blocks that its names stand for.
+pub(super) struct Module {
+    /// The tree.
+    pub tree: ast::File,
+    /// Names of blocks, own and used: index into [`Library::blocks`] and where the name is declared.
+    pub names: IndexMap<String, (usize, Span)>,
+    /// Names of a `use` that gave nothing, which has been told.
+    pub missing: BTreeSet<String>,
+}
+
+/// Every file that a spec needs, the spec first.
+#[derive(Default)]
+pub(super) struct Library {
+    /// The files.
+    pub modules: Vec<Module>,
+    /// The blocks of all of them.
+    pub blocks: Vec<Block>,
+    by_path: IndexMap<String, usize>,
+}
+
+/// The files of the standard library below a folder, with their trees: `targets` gives every target.
+pub(super) fn stdlib(folder: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> Vec<ast::File> {
+    let prefix = format!("{folder}/");
+    let files = STDLIB_FILES.iter().filter(|(path, _)| path.starts_with(&prefix));
+    files.map(|(path, text)| parse(&format!("std/{path}"), text, sources, out)).collect()
+}
+
+fn parse(name: &str, text: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> ast::File {
+    let file = sources.add(name, text);
+    let (tree, diagnostics) = syntax::parse(sources, file);
+    out.extend(diagnostics);
+    tree
+}
+
+/// The name that a used block has here.
+fn local(name: &ast::UseName) -> &ast::Name {
+    name.alias.as_ref().unwrap_or(&name.name)
+}
+
+impl Library {
+    /// Takes a spec and, one after the other, the files that it uses.
+    pub(super) fn load(
+        tree: ast::File,
+        sources: &mut SourceMap,
+        files: &dyn Files,
+        out: &mut Diagnostics,
+    ) -> Library {
+        let mut library = Library::default();
+        library.add_module(tree, out);
+        let mut next = 0;
+        while next < library.modules.len() {
+            let uses: Vec<ast::Use> = library.modules[next]
+                .tree
+                .items
+                .iter()
+                .filter_map(|item| match &item.kind {
+                    ast::ItemKind::Use(item) => Some(item.clone()),
+                    _ => None,
+                })
+                .collect();
+            for item in uses {
+                library.take(next, &item, sources, files, out);
+            }
+            next += 1;
+        }
+        library
+    }
+
+    fn add_module(&mut self, tree: ast::File, out: &mut Diagnostics) -> usize {
+        let module = self.modules.len();
+        let mut names: IndexMap<String, (usize, Span)> = IndexMap::new();
+        for item in &tree.items {
+            let ast::ItemKind::Block(definition) = &item.kind else { continue };
+            let name = &definition.name;
+            if layers::find(&name.text).is_some() {
+                let message = format!("`{}` is a built-in layer", name.text);
+                out.push(
+                    Diagnostic::error(Code::DUPLICATE_NAME, message).at(name.span, "give it another name"),
+                );
+            }
+            if let Some((_, first)) = names.get(&name.text) {
+                out.push(twice(&name.text, name.span, *first));
+                continue;
+            }
+            names.insert(name.text.clone(), (self.blocks.len(), name.span));
+            self.blocks.push(Block { definition: definition.clone(), module });
+        }
+        self.modules.push(Module { tree, names, missing: BTreeSet::new() });
+        module
+    }
+
+    /// The modules that a path stands for: a file, or all files of a folder of the standard library.
+    fn resolve(
+        &mut self,
+        path: &ast::UsePath,
+        sources: &mut SourceMap,
+        files: &dyn Files,
+        out: &mut Diagnostics,
+    ) -> Result<Vec<usize>, Diagnostic> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        let name = match path {
+            ast::UsePath::Library(name) => {
+                let folder = name.text.strip_prefix("std/").unwrap_or("");
+                let below =
+                    |path: &str| path == format!("{folder}.nas") || path.starts_with(&format!("{folder}/"));
+                let inside = STDLIB_FILES.iter().filter(|(path, _)| below(path));
+                found.extend(inside.map(|(path, text)| (format!("std/{path}"), (*text).to_owned())));
+                name
+            }
+            ast::UsePath::File(name) => {
+                let parts: Vec<&str> = name.text.split(['/', '\\']).collect();
+                if name.text.contains(':') || parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
+                    let message = format!("`{}` is not a path below the folder of the spec", name.text);
+                    let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(name.span, "not allowed");
+                    return Err(
+                        error.help("write the path from the spec's folder down: `\"blocks/mine.nas\"`")
+                    );
+                }
+                let text = files.read(&name.text).map_err(|problem| {
+                    let message = format!("`{}` cannot be read: {problem}", name.text);
+                    Diagnostic::error(Code::UNKNOWN_NAME, message).at(name.span, "used here")
+                })?;
+                found.push((name.text.clone(), text));
+                name
+            }
+        };
+        if found.is_empty() {
+            let folders = STDLIB_FILES.iter().filter_map(|(path, _)| path.rsplit_once('/'));
+            let mut known: Vec<String> = folders.map(|(folder, _)| format!("std/{folder}")).collect();
+            known.dedup();
+            return Err(unknown("library", &name.text, name.span, known.iter().map(String::as_str)));
+        }
+        if self.modules.len() + found.len() > MAX_FILES {
+            let message = format!("a spec uses more than {MAX_FILES} files");
+            return Err(Diagnostic::error(Code::TOO_LARGE, message).at(name.span, ""));
+        }
+        Ok(found.into_iter().map(|(path, text)| self.module(&path, &text, sources, out)).collect())
+    }
+
+    fn module(&mut self, path: &str, text: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> usize {
+        if let Some(&module) = self.by_path.get(path) {
+            return module;
+        }
+        let tree = parse(path, text, sources, out);
+        let module = self.add_module(tree, out);
+        self.by_path.insert(path.to_owned(), module);
+        module
+    }
+
+    fn take(
+        &mut self,
+        into: usize,
+        item: &ast::Use,
+        sources: &mut SourceMap,
+        files: &dyn Files,
+        out: &mut Diagnostics,
+    ) {
+        let modules = match self.resolve(&item.path, sources, files, out) {
+            Ok(modules) => modules,
+            Err(error) => {
+                out.push(error);
+                return self.modules[into]
+                    .missing
+                    .extend(item.names.iter().map(|name| local(name).text.clone()));
+            }
+        };
+        for wanted in &item.names {
+            let block = modules.iter().find_map(|&module| {
+                let &(block, _) = self.modules[module].names.get(&wanted.name.text)?;
+                Some(block)
+            });
+            let Some(block) = block else {
+                let known = modules.iter().flat_map(|&module| self.modules[module].names.keys());
+                out.push(unknown("block", &wanted.name.text, wanted.name.span, known.map(String::as_str)));
+                self.modules[into].missing.insert(local(wanted).text.clone());
+                continue;
+            };
+            let name = local(wanted);
+            match self.modules[into].names.get(&name.text) {
+                Some(&(_, first)) => out.push(twice(&name.text, name.span, first)),
+                None => {
+                    self.modules[into].names.insert(name.text.clone(), (block, name.span));
+                }
+            }
+        }
+    }
+
+    /// The file of the spec itself.
+    pub(super) fn spec(&self) -> &ast::File {
+        &self.modules[0].tree
+    }
+
+    /// Which file that is.
+    pub(super) fn spec_file(&self) -> FileId {
+        self.modules[0].tree.file
+    }
+}

@@ -1,0 +1,104 @@
+//! Names in scope.
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::elaborate::units::Quantity;
+use crate::source::Span;
+use crate::space::Expr;
+use crate::syntax::ast;
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    /// Its value in the space; `None` for values that only sections take, such as `24 KiB`.
+    pub expr: Option<Expr>,
+    /// Its number, where it is fixed.
+    pub quantity: Option<Quantity>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// The names of one place. A name is declared once in a body; a body further in may declare it anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope {
+    // Shared, since every call of a block starts from the names of its file.
+    frames: Vec<Rc<IndexMap<String, Binding>>>,
+}
+
+impl Scope {
+    /// Opens a body.
+    pub(super) fn enter(&mut self) {
+        self.frames.push(Rc::default());
+    }
+
+    /// Closes the innermost body.
+    pub(super) fn leave(&mut self) {
+        self.frames.pop();
+    }
+
+    /// What `name` stands for here.
+    pub(super) fn find(&self, name: &str) -> Option<&Binding> {
+        self.frames.iter().rev().find_map(|frame| frame.get(name))
+    }
+
+    /// What the innermost body itself declares as `name`.
+    pub(super) fn find_innermost(&self, name: &str) -> Option<&Binding> {
+        self.frames.last().and_then(|frame| frame.get(name))
+    }
+
+    /// Declares a name in the innermost body.
+    ///
+    /// # Errors
+    ///
+    /// E0202 with both places if the body has it already.
+    pub(super) fn declare(&mut self, name: &ast::Name, binding: Binding) -> Result<(), Diagnostic> {
+        if self.frames.is_empty() {
+            self.enter();
+        }
+        let frame = Rc::make_mut(self.frames.last_mut().expect("there is one"));
+        if let Some(earlier) = frame.get(&name.text) {
+            return Err(twice(&name.text, name.span, earlier.span));
+        }
+        frame.insert(name.text.clone(), binding);
+        Ok(())
+    }
+
+    /// E0201 for a name that nothing declares and that is none of `words`.
+    pub(super) fn unknown(&self, name: &str, span: Span, words: &[&str]) -> Diagnostic {
+        let declared = self.frames.iter().flat_map(|frame| frame.keys()).map(String::as_str);
+        unknown("value", name, span, declared.chain(words.iter().copied()))
+    }
+}
+
+/// E0202: `name` stands in two places of one scope.
+pub(super) fn twice(name: &str, again: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(Code::DUPLICATE_NAME, format!("`{name}` is given twice"))
+        .at(again, "given again here")
+        .at(first, "first given here")
+}
+
+/// E0201: `name` is no known `what`.
+pub(super) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    span: Span,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    let known: Vec<&str> = known.into_iter().collect();
+    let error =
+        Diagnostic::error(Code::UNKNOWN_NAME, format!("unknown {what} `{name}`")).at(span, "not known here");
+    match nearest(name, known.iter().copied()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None if !known.is_empty() && known.len() <= 16 => error.help(format!("known: {}", known.join(", "))),
+        None => error,
+    }
+}
+
+/// Whether `key` is missing only because it was misspelt or stands without its name: one of `strays`, the names
+/// that were not known (empty for none), is near it.
+pub(super) fn is_meant(strays: &[String], key: &str) -> bool {
+    strays.iter().any(|stray| stray.is_empty() || nearest(stray, [key]).is_some())
+}

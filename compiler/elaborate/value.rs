@@ -1,0 +1,366 @@
+//! Values of the model: from syntax to expressions over decisions, and the check that every value they can have
+//! is allowed.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::domain;
+use crate::elaborate::layers::{Kind, WORDS};
+use crate::elaborate::scope::{Scope, twice};
+use crate::elaborate::units;
+use crate::source::Span;
+use crate::space::{BinaryOp, DecisionId, Domain, Expr, RegionId, Space, Value};
+use crate::syntax::ast::{self, ExprKind, Number, Operator};
+use crate::syntax::print_expr;
+
+/// Combinations of decisions that a value is checked for; beyond, only the ends of their domains are.
+const MAX_COMBINATIONS: usize = 1024;
+
+/// Nodes of one expression after names are replaced; more is refused, since `let`s can double it line by line.
+const MAX_NODES: usize = 64;
+
+/// Largest extent, count or number of channels.
+pub(super) const MAX_COUNT: i64 = 1 << 20;
+
+/// Where decisions of a value go.
+pub(super) struct Place<'a> {
+    /// Names in scope.
+    pub scope: &'a Scope,
+    /// Takes the decisions.
+    pub space: &'a mut Space,
+    /// Where they live.
+    pub region: RegionId,
+    /// What they are called.
+    pub name: &'a str,
+}
+
+/// The expression that a value of the model says; its ranges and sets become decisions.
+///
+/// # Errors
+///
+/// E0201 for unknown names, E0301 and E0302 for values of a wrong kind, E0401 and E0402 for ranges and sets.
+pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+    match &expr.kind {
+        ExprKind::Number(Number::Integer(value), None) => Ok(Expr::Value(Value::Int(*value as i64))),
+        ExprKind::Number(Number::Decimal(value), None) => Ok(Expr::Value(Value::Float(*value))),
+        ExprKind::Number(number, unit) => {
+            units::literal(*number, unit.as_ref())?;
+            Err(unit_found(expr))
+        }
+        ExprKind::Bool(value) => Ok(Expr::Value(Value::Bool(*value))),
+        ExprKind::Name(name) => match place.scope.find(name) {
+            Some(binding) => {
+                binding.expr.clone().ok_or_else(|| unit_found(expr).at(binding.span, "declared here"))
+            }
+            None if WORDS.contains(&name.as_str()) => Ok(Expr::Value(Value::Text(name.clone()))),
+            None => Err(place.scope.unknown(name, expr.span, &WORDS)),
+        },
+        ExprKind::Text(text) => Err(Diagnostic::error(Code::TYPE, "a model takes no quoted text")
+            .at(expr.span, "expected a number or a word")
+            .help(format!("words stand without quotes: `{text}`"))),
+        ExprKind::Tuple(values) => {
+            let values = values.iter().map(|value| lower(value, place)).collect::<Result<Vec<_>, _>>()?;
+            small(tuple(values), expr.span)
+        }
+        ExprKind::Negate(operand) => {
+            let operand = number(operand, place)?;
+            binary(BinaryOp::Sub, Expr::Value(Value::Int(0)), operand, expr.span)
+        }
+        ExprKind::Binary(operator, left, right) => {
+            let (left, right) = (number(left, place)?, number(right, place)?);
+            let operator = match operator {
+                Operator::Add => BinaryOp::Add,
+                Operator::Subtract => BinaryOp::Sub,
+                Operator::Multiply => BinaryOp::Mul,
+                Operator::Divide => BinaryOp::Div,
+            };
+            binary(operator, left, right, expr.span)
+        }
+        ExprKind::Set(options) => {
+            let domain = domain::set(expr.span, options, place)?;
+            Ok(decide(domain, expr.span, place))
+        }
+        ExprKind::Range(range) => {
+            let domain = domain::range(expr.span, range, place)?;
+            Ok(decide(domain, expr.span, place))
+        }
+        ExprKind::Call(_) | ExprKind::List(_) => {
+            let message = format!("`{}` is no value of a model", print_expr(expr));
+            Err(Diagnostic::error(Code::TYPE, message).at(expr.span, "expected a number, a pair or a word"))
+        }
+    }
+}
+
+fn unit_found(expr: &ast::Expr) -> Diagnostic {
+    let message = format!("`{}` has a unit where none belongs", print_expr(expr));
+    Diagnostic::error(Code::UNIT, message).at(expr.span, "expected a number without a unit")
+}
+
+fn tuple(values: Vec<Expr>) -> Expr {
+    let fixed: Option<Vec<Value>> = values.iter().map(|value| fixed(value).cloned()).collect();
+    match fixed {
+        Some(values) => Expr::Value(Value::Tuple(values)),
+        None => Expr::Tuple(values),
+    }
+}
+
+/// Refuses an expression of more than [`MAX_NODES`] nodes.
+fn small(expr: Expr, span: Span) -> Result<Expr, Diagnostic> {
+    if nodes(&expr) <= MAX_NODES {
+        return Ok(expr);
+    }
+    let message = format!("this value has more than {MAX_NODES} parts once its names are replaced");
+    Err(Diagnostic::error(Code::TOO_LARGE, message).at(span, ""))
+}
+
+fn nodes(expr: &Expr) -> usize {
+    fn of_value(value: &Value) -> usize {
+        match value {
+            Value::Tuple(parts) => 1 + parts.iter().map(of_value).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    match expr {
+        Expr::Value(value) => of_value(value),
+        Expr::Decision(_) => 1,
+        Expr::Binary(_, left, right) => 1 + nodes(left) + nodes(right),
+        Expr::Tuple(parts) => 1 + parts.iter().map(nodes).sum::<usize>(),
+    }
+}
+
+fn fixed(expr: &Expr) -> Option<&Value> {
+    match expr {
+        Expr::Value(value) => Some(value),
+        _ => None,
+    }
+}
+
+fn binary(operator: BinaryOp, left: Expr, right: Expr, span: Span) -> Result<Expr, Diagnostic> {
+    let expr = Expr::Binary(operator, Box::new(left), Box::new(right));
+    let mut decisions = Vec::new();
+    decisions_of(&expr, &mut decisions);
+    if !decisions.is_empty() {
+        return small(expr, span);
+    }
+    evaluate(&expr, &BTreeMap::new())
+        .map(Expr::Value)
+        .map_err(|problem| Diagnostic::error(Code::RANGE, problem).at(span, "no value"))
+}
+
+/// An operand of arithmetic.
+fn number(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+    let lowered = lower(expr, place)?;
+    let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
+    let good = match &lowered {
+        Expr::Value(value) => is_number(value),
+        Expr::Decision(id) => domain::options(&place.space.decision(*id).domain).iter().all(is_number),
+        Expr::Binary(..) => true,
+        Expr::Tuple(_) => false,
+    };
+    if good {
+        return Ok(lowered);
+    }
+    let message = format!("`{}` is no number", print_expr(expr));
+    Err(Diagnostic::error(Code::TYPE, message).at(expr.span, "expected a number"))
+}
+
+/// A fixed value inside a set or a range.
+pub(super) fn constant(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Value, Diagnostic> {
+    let before = place.space.decisions.len();
+    let value = lower(expr, place)?;
+    match value {
+        Expr::Value(value) if place.space.decisions.len() == before => Ok(value),
+        _ => Err(Diagnostic::error(Code::TYPE, "the values of a decision are fixed")
+            .at(expr.span, "this is a decision itself")
+            .help("give the inner decision a name by `let`, and choose between layers by `choose`")),
+    }
+}
+
+/// A decision, or the value itself where there is only one.
+fn decide(domain: Domain, span: Span, place: &mut Place<'_>) -> Expr {
+    let mut options = domain::options(&domain);
+    if options.len() == 1 {
+        return Expr::Value(options.pop().expect("there is one"));
+    }
+    Expr::Decision(domain::add_decision(place.space, place.region, place.name, domain, span))
+}
+
+pub(super) fn as_decimal(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(value) => Some(*value as f64),
+        Value::Float(value) => Some(*value),
+        _ => None,
+    }
+}
+
+pub(super) fn decisions_of(expr: &Expr, found: &mut Vec<DecisionId>) {
+    match expr {
+        Expr::Value(_) => {}
+        Expr::Decision(id) => {
+            if !found.contains(id) {
+                found.push(*id);
+            }
+        }
+        Expr::Binary(_, left, right) => {
+            decisions_of(left, found);
+            decisions_of(right, found);
+        }
+        Expr::Tuple(values) => values.iter().for_each(|value| decisions_of(value, found)),
+    }
+}
+
+/// The value of an expression under an assignment of its decisions; the error says what is wrong with it.
+fn evaluate(expr: &Expr, values: &BTreeMap<DecisionId, Value>) -> Result<Value, String> {
+    match expr {
+        Expr::Value(value) => Ok(value.clone()),
+        Expr::Decision(id) => Ok(values[id].clone()),
+        Expr::Tuple(parts) => {
+            let parts = parts.iter().map(|part| evaluate(part, values)).collect::<Result<_, _>>()?;
+            Ok(Value::Tuple(parts))
+        }
+        Expr::Binary(operator, left, right) => {
+            arithmetic(*operator, evaluate(left, values)?, evaluate(right, values)?)
+        }
+    }
+}
+
+fn arithmetic(operator: BinaryOp, left: Value, right: Value) -> Result<Value, String> {
+    if let (Value::Int(a), Value::Int(b)) = (&left, &right) {
+        let (a, b) = (*a, *b);
+        return match operator {
+            BinaryOp::Add => a.checked_add(b),
+            BinaryOp::Sub => a.checked_sub(b),
+            BinaryOp::Mul => a.checked_mul(b),
+            BinaryOp::Div if b == 0 => return Err(format!("{a} / 0 divides by zero")),
+            BinaryOp::Div if a % b != 0 => return Err(format!("{a} / {b} is no integer")),
+            BinaryOp::Div => a.checked_div(b),
+        }
+        .map(Value::Int)
+        .ok_or_else(|| "the result is too large".to_owned());
+    }
+    let (Some(a), Some(b)) = (as_decimal(&left), as_decimal(&right)) else {
+        return Err(format!("{left} and {right} are not both numbers"));
+    };
+    let value = match operator {
+        BinaryOp::Add => a + b,
+        BinaryOp::Sub => a - b,
+        BinaryOp::Mul => a * b,
+        BinaryOp::Div => a / b,
+    };
+    if value.is_finite() {
+        Ok(Value::Float(value))
+    } else {
+        Err(format!("{a} and {b} give no finite number"))
+    }
+}
+
+/// What is wrong with one of the values that an expression can have.
+pub(super) struct Violation {
+    /// E0301 or E0305.
+    pub code: Code,
+    /// What was found.
+    pub found: String,
+    /// The decisions under which it was found: "with `width` = 25"; empty for fixed values.
+    pub under: String,
+}
+
+/// Checks every value that `expr` can have.
+pub(super) fn check(
+    expr: &Expr,
+    space: &Space,
+    allowed: impl Fn(&Value) -> Result<(), Code>,
+) -> Result<(), Violation> {
+    let mut decisions = Vec::new();
+    decisions_of(expr, &mut decisions);
+    let mut domains: Vec<Vec<Value>> =
+        decisions.iter().map(|&decision| domain::options(&space.decision(decision).domain)).collect();
+    let count = |domains: &[Vec<Value>]| domains.iter().try_fold(1usize, |n, d| n.checked_mul(d.len()));
+    if count(&domains).is_none_or(|count| count > MAX_COMBINATIONS) {
+        for domain in &mut domains {
+            let last = domain.len() - 1;
+            domain.swap(1.min(last), last);
+            domain.truncate(2);
+        }
+    }
+    let combinations = count(&domains).unwrap_or(MAX_COMBINATIONS).min(MAX_COMBINATIONS);
+    for index in 0..combinations {
+        let mut rest = index;
+        let mut values = BTreeMap::new();
+        for (decision, domain) in decisions.iter().zip(&domains) {
+            values.insert(*decision, domain[rest % domain.len()].clone());
+            rest /= domain.len();
+        }
+        let verdict = match evaluate(expr, &values) {
+            Ok(value) => allowed(&value).map_err(|code| (code, value.to_string())),
+            Err(problem) => Err((Code::RANGE, problem)),
+        };
+        if let Err((code, found)) = verdict {
+            let named = values.iter().map(|(id, value)| format!("`{}` = {value}", space.decision(*id).name));
+            let under = named.collect::<Vec<_>>().join(", ");
+            return Err(Violation { code, found, under });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an argument of this kind may have this value.
+pub(super) fn allowed(kind: Kind, value: &Value) -> Result<(), Code> {
+    match (kind, value) {
+        (Kind::Count | Kind::Pair, Value::Int(value)) => {
+            if (1..=MAX_COUNT).contains(value) {
+                Ok(())
+            } else {
+                Err(Code::RANGE)
+            }
+        }
+        (Kind::Pair, Value::Tuple(parts)) if parts.len() == 2 => {
+            parts.iter().try_for_each(|part| allowed(Kind::Count, part))
+        }
+        (Kind::Word(words), Value::Text(word)) if words.contains(&word.as_str()) => Ok(()),
+        _ => Err(Code::TYPE),
+    }
+}
+
+/// What an argument of this kind takes, in words.
+pub(super) fn describe(kind: Kind) -> String {
+    match kind {
+        Kind::Count => "an integer of at least 1".to_owned(),
+        Kind::Pair => "an integer of at least 1 or a pair of them".to_owned(),
+        Kind::Word([first @ .., last]) => {
+            let first: Vec<String> = first.iter().map(|word| format!("`{word}`")).collect();
+            format!("{} or `{last}`", first.join(", "))
+        }
+        Kind::Word([]) => "no word".to_owned(),
+    }
+}
+
+/// Declares a `let`: its value for the model, its number for sections.
+pub(super) fn bind(
+    item: &ast::Let,
+    scope: &mut Scope,
+    place: (&mut Space, RegionId),
+) -> Result<(), Diagnostic> {
+    if let Some(earlier) = scope.find_innermost(&item.name.text) {
+        return Err(twice(&item.name.text, item.name.span, earlier.span));
+    }
+    let (space, region) = place;
+    let quantity = if decides(&item.value) { None } else { units::evaluate(&item.value, scope).ok() };
+    let has_unit = quantity.is_some_and(|quantity| quantity.dimension != units::Dimension::Plain);
+    let expr = if has_unit {
+        None
+    } else {
+        Some(lower(&item.value, &mut Place { scope, space, region, name: &item.name.text })?)
+    };
+    scope.declare(&item.name, crate::elaborate::scope::Binding { expr, quantity, span: item.name.span })
+}
+
+/// Whether a value holds a decision of its own.
+fn decides(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Set(_) | ExprKind::Range(_) => true,
+        ExprKind::Tuple(values) | ExprKind::List(values) => values.iter().any(decides),
+        ExprKind::Negate(value) => decides(value),
+        ExprKind::Binary(_, left, right) => decides(left) || decides(right),
+        _ => false,
+    }
+}

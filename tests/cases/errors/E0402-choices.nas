@@ -1,0 +1,11 @@
+nas 1
+let a = {3, 5, 3}
+model m(input: 8, classes: 2) {
+  choose { x: relu, y: relu6, x: flatten }
+  dense(units: classes)
+}
+
+data { source: ts(train: "a.ts", test: "b.ts"), split: holdout(val: 20 %) }
+train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }
+search { strategy: random, trials: 12, finalists: 3, seed: 7 }
+maximize accuracy

@@ -1,0 +1,8 @@
+nas 1
+model m(input: 8, classes: 2) { dense(units: classes) }
+require { latency <= 3 ms on "cortex-m44" }
+
+data { source: ts(train: "a.ts", test: "b.ts"), split: holdout(val: 20 %) }
+train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }
+search { strategy: random, trials: 12, finalists: 3, seed: 7 }
+maximize accuracy
