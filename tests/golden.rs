@@ -91,7 +91,7 @@ fn other_rounding_fails(stem: &str, op: impl Fn(&Case) -> Op) {
         let found = case.evaluate(&op(&case));
         wrong += found.iter().zip(&case.output.data).filter(|(a, b)| a != b).count();
     }
-    assert!(wrong > 20, "{stem}: the other rounding is wrong in {wrong} elements only");
+    assert!(wrong >= 5, "{stem}: the other rounding is wrong in {wrong} elements only");
 }
 
 fn conv2d(case: &Case, rounding: Rounding) -> Op {
@@ -148,7 +148,7 @@ fn max_pool2d_takes_the_greatest() {
 /// a product with 31 bits differs from that by one, and only where the product lies within its own precision of
 /// a tie.
 #[test]
-fn dense_differs_from_litert_on_ties_only() {
+fn dense_differs_from_litert_next_to_ties_only() {
     for case in cases("dense_limits") {
         let found = case.evaluate(&dense(&case, Rounding::Single));
         let [x, w, b] = case.inputs.as_slice() else { panic!("three inputs") };
@@ -165,6 +165,6 @@ fn dense_differs_from_litert_on_ties_only() {
             assert!((found - wanted).abs() == 1, "`{}` {i}: {found}, LiteRT {wanted}", case.name);
             assert!(from_tie <= real.abs() / f64::from(1u32 << 31), "`{}` {i}: {real} is no tie", case.name);
         }
-        assert!(differs > 0, "`{}` shows no difference", case.name);
+        assert_eq!(differs > 0, case.name != "exact ties", "`{}` has {differs} differences", case.name);
     }
 }

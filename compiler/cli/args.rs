@@ -155,7 +155,8 @@ fn parse_trials(text: &str) -> Result<usize, String> {
 fn parse_time(text: &str) -> Result<Seconds, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().map_err(|_| "must be a number with a unit: 90s, 15min, 2h".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "must be a number with a unit: 90s, 15min, 2h".to_owned())?;
     let seconds = match unit.trim() {
         "s" => 1,
         "min" => 60,

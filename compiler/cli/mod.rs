@@ -115,7 +115,8 @@ fn compile(args: &CompileArgs, format: Format) -> Outcome {
     let compiled = pipeline::compile(&args.spec, &options, &env)?;
     show_warnings(&compiled.warnings, &compiled.sources, format);
     if let (Some(path), Some(archive)) = (&args.archive, &compiled.archive) {
-        pipeline::Files::write(&Disk, path, archive.as_bytes()).map_err(|error| cannot_write(path, &error))?;
+        pipeline::Files::write(&Disk, path, archive.as_bytes())
+            .map_err(|error| cannot_write(path, &error))?;
     }
     finish_compile(&compiled, args, &bars, format)
 }

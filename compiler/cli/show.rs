@@ -15,7 +15,8 @@ pub(crate) fn bug(info: &std::panic::PanicHookInfo<'_>) {
         .map(String::as_str)
         .or_else(|| payload.downcast_ref::<&str>().copied())
         .unwrap_or("unknown");
-    let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+    let place =
+        info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
     let message = format!(
         "internal error: {text}{place}\nthis is a bug of nasc {}: please report it with the spec\n",
         env!("CARGO_PKG_VERSION")

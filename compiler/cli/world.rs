@@ -131,7 +131,9 @@ impl Progress for Bars {
             return;
         }
         state.bar = ProgressBar::with_draw_target(Some(parts as u64), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("  [{bar:30}] {pos}/{len} {elapsed}, about {eta} left {msg}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("  [{bar:30}] {pos}/{len} {elapsed}, about {eta} left {msg}")
+        {
             state.bar.set_style(style.progress_chars("=> "));
         }
         state.bar.enable_steady_tick(Duration::from_millis(500));

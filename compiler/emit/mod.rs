@@ -1,6 +1,6 @@
 //! What a compiled network becomes.
 //!
-//! In: a lowered [`Program`](crate::kernel::Program), the plan's offsets and what a user's program must know.
+//! In: a lowered [`Program`], the plan's offsets and what a user's program must know.
 //! Out: a [`Bundle`] of files, made in memory. Not done here: writing files, running compilers (`device`).
 
 mod c;

@@ -177,7 +177,10 @@ impl Graph {
 
     /// Multiply-accumulates of one evaluation.
     pub fn macs(&self) -> Macs {
-        self.order().into_iter().map(|node| self.nodes[node].op.macs(&self.input_types(node), self.ty(node))).sum()
+        self.order()
+            .into_iter()
+            .map(|node| self.nodes[node].op.macs(&self.input_types(node), self.ty(node)))
+            .sum()
     }
 }
 

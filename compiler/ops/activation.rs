@@ -9,7 +9,7 @@ use crate::tensor::{DType, TensorType, Value};
 /// An activation by itself, as the training graph has it; rewriting makes it the clamp of what it follows.
 /// On quantized tensors input and output have the same quantization.
 ///
-/// Shapes  x [...] -> [...]
+/// Shapes  `x [...] -> [...]`
 /// Types   f32 -> f32; i8 -> i8
 /// Cost    MACs = 0
 /// Errors  E0301 integers without quantization

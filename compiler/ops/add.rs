@@ -9,7 +9,7 @@ use crate::tensor::{DType, TensorType, Value};
 
 /// Element-wise sum with clamp; no broadcasting.
 ///
-/// Shapes  a [...], b [...] -> [...], all equal
+/// Shapes  `a [...], b [...] -> [...]`, all equal
 /// Types   f32,f32 -> f32; i8,i8 -> i8
 /// Cost    MACs = 0
 /// Errors  E0303 shapes differ, E0301 element types differ

@@ -9,7 +9,7 @@ use crate::tensor::{DType, Scale, TensorType, Value};
 /// Batch normalisation over all but the last dimension: by the batch's statistics in training, by the running
 /// ones in evaluation: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 ///
-/// Shapes  x [...,C], gamma [C], beta [C], mean [C], variance [C] -> [...,C]
+/// Shapes  `x [...,C], gamma [C], beta [C], mean [C], variance [C] -> [...,C]`
 /// Types   f32 only; it is folded before quantization
 /// Cost    MACs = 0 (folded)
 /// Errors  E0303 channels differ

@@ -12,7 +12,7 @@ use crate::tensor::{Macs, TensorType, Value};
 
 /// Fully connected layer with bias and clamp.
 ///
-/// Shapes  x [N,I], w [O,I], b [O] -> [N,O]
+/// Shapes  `x [N,I], w [O,I], b [O] -> [N,O]`
 /// Types   f32,f32,f32 -> f32; i8,i8 (per channel O or per tensor, zero point 0),i32 -> i8
 /// Cost    MACs = N*O*I
 /// Errors  E0303 extents differ, E0301 parameters of other types

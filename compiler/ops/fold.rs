@@ -9,7 +9,7 @@ use crate::tensor::{DType, Scale, TensorType, Value};
 
 /// Weights times `gamma / sqrt(variance + epsilon)` along `axis`.
 ///
-/// Shapes  w [...], gamma [C], variance [C] -> [...]; C is the extent of `axis`
+/// Shapes  `w [...], gamma [C], variance [C] -> [...]`; C is the extent of `axis`
 /// Types   f32 only
 /// Cost    none at run time: inputs are parameters
 /// Errors  E0303 extents differ, E0301 not f32
@@ -24,7 +24,7 @@ pub struct FoldWeight {
 
 /// `(bias - mean) * gamma / sqrt(variance + epsilon) + beta`.
 ///
-/// Shapes  b [C], gamma [C], beta [C], mean [C], variance [C] -> [C]
+/// Shapes  `b [C], gamma [C], beta [C], mean [C], variance [C] -> [C]`
 /// Types   f32 only
 /// Cost    none at run time: inputs are parameters
 /// Errors  E0303 extents differ, E0301 not f32

@@ -9,7 +9,7 @@ use crate::tensor::{DType, Shape, TensorType, Value};
 /// Mean of a window, padding not counted. A window of the whole map is a global average pool.
 /// Quantized: input and output have the same quantization; the mean of the integers, ties away from zero.
 ///
-/// Shapes  x [N,H,W,C] -> [N,Ho,Wo,C]; Ho as in `conv2d`
+/// Shapes  `x [N,H,W,C] -> [N,Ho,Wo,C]`; Ho as in `conv2d`
 /// Types   f32 -> f32; i8 -> i8
 /// Cost    MACs = 0
 /// Errors  E0304 window larger than padded input, or a window of padding alone; E0301 as `activation`
@@ -24,7 +24,7 @@ pub struct AvgPool2d {
 
 /// Greatest of a window, padding not counted. Quantized: input and output have the same quantization.
 ///
-/// Shapes  x [N,H,W,C] -> [N,Ho,Wo,C]; Ho as in `conv2d`
+/// Shapes  `x [N,H,W,C] -> [N,Ho,Wo,C]`; Ho as in `conv2d`
 /// Types   f32 -> f32; i8 -> i8
 /// Cost    MACs = 0
 /// Errors  E0304 window larger than padded input, or a window of padding alone; E0301 as `activation`

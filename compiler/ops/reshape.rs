@@ -8,7 +8,7 @@ use crate::tensor::{Shape, TensorType, Value};
 
 /// The same elements in the same order under another shape. It moves nothing.
 ///
-/// Shapes  x [N,...] -> [N,...] with equal numbers of elements
+/// Shapes  `x [N,...] -> [N,...]` with equal numbers of elements
 /// Types   f32 -> f32; i8 -> i8
 /// Cost    MACs = 0
 /// Errors  E0303 numbers of elements differ

@@ -16,7 +16,6 @@ use crate::pipeline::{Failure, Stage};
 use crate::plan::Effort;
 use crate::source::SourceMap;
 use crate::space;
-use crate::syntax;
 use crate::target::Target;
 
 /// A spec with the texts that messages about it point into.
@@ -24,6 +23,19 @@ pub(crate) struct Loaded {
     pub(crate) sources: SourceMap,
     pub(crate) program: Program,
     pub(crate) warnings: Diagnostics,
+}
+
+/// Files that a spec takes blocks from: those below its folder.
+struct Beside<'a> {
+    files: &'a dyn Files,
+    folder: &'a Path,
+}
+
+impl elaborate::Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let content = self.files.read(&self.folder.join(path)).map_err(|error| error.to_string())?;
+        String::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())
+    }
 }
 
 impl Loaded {
@@ -38,26 +50,24 @@ impl Loaded {
                     .help("give the path of a `.nas` file"),
             )
         })?;
-        let text = String::from_utf8(content).map_err(|_| {
-            Failure::from(Diagnostic::error(Code::SYNTAX, format!("`{}` is not UTF-8 text", path.display())))
+        let text = String::from_utf8(content).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+            let message = format!("`{}` is not UTF-8 text: line {line} has bytes of none", path.display());
+            Failure::from(
+                Diagnostic::error(Code::SYNTAX, message)
+                    .help("save the file as UTF-8; a spec is a text that starts with `nas 1`"),
+            )
         })?;
         let mut sources = SourceMap::new();
         let file = sources.add(path.display().to_string(), text);
-        let (ast, mut diagnostics) = syntax::parse(&sources, file);
-        if diagnostics.has_errors() {
-            // What parsed is understood too, so that one run shows mistakes of both kinds.
-            let (_, more) = elaborate::elaborate(&mut sources, &ast);
-            let known: Vec<Diagnostic> =
-                more.0.into_iter().filter(|d| d.code != Code::MISSING && d.code != Code::UNKNOWN_NAME).collect();
-            diagnostics.extend(Diagnostics(known));
-            diagnostics.sort();
-            return Err(Failure { sources, diagnostics });
-        }
-        let (program, more) = elaborate::elaborate(&mut sources, &ast);
-        diagnostics.extend(more);
-        diagnostics.sort();
+        let beside = Beside { files, folder: path.parent().unwrap_or(Path::new("")) };
+        let options = elaborate::Options { files: &beside, ..elaborate::Options::default() };
+        let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &options);
         match program {
-            Some(program) if !diagnostics.has_errors() => Ok(Loaded { sources, program, warnings: diagnostics }),
+            Some(program) if !diagnostics.has_errors() => {
+                Ok(Loaded { sources, program, warnings: diagnostics })
+            }
             _ => Err(Failure { sources, diagnostics }),
         }
     }
@@ -215,7 +225,8 @@ pub(crate) fn must_fit(
     if let Some(span) = requirement.span {
         diagnostic = diagnostic.at(span, "required here");
     }
-    Err(diagnostic.help("run without `--locked`, so that a smaller network can be searched, or raise the limit"))
+    Err(diagnostic
+        .help("run without `--locked`, so that a smaller network can be searched, or raise the limit"))
 }
 
 /// The text of a stage of a random point of a spec's space: what `--emit ir:after=STAGE` shows before anything
@@ -236,5 +247,10 @@ pub fn stage_text(
     let graph = (0..DRAWN)
         .find_map(|_| space::instantiate(&program.space, &space::sample(&program.space, &mut rng)).ok())
         .ok_or_else(|| loaded.failure(Diagnostic::error(Code::NO_VALID_NETWORK, "no point is a network")))?;
-    Ok(Passes { effort: Effort::Final }.text(&graph, targets[0], raw_table_bytes(program.space.input[2]), stage))
+    Ok(Passes { effort: Effort::Final }.text(
+        &graph,
+        targets[0],
+        raw_table_bytes(program.space.input[2]),
+        stage,
+    ))
 }

@@ -159,7 +159,8 @@ fn network(
 ) -> Result<Networks, Diagnostic> {
     let (lock_path, weights_path) = locking::paths(spec);
     let lock = if options.research { None } else { Lock::read(env.files, &lock_path)? };
-    let root = options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
+    let root =
+        options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
     let mut data = None;
     if !options.locked {
         data = Some(Prepared::load(program, &root));
@@ -175,7 +176,9 @@ fn network(
                 // A run that was killed between the two files leaves them apart.
                 Err(damaged) => env.progress.note(&format!("{}: searching again", damaged.message)),
             },
-            Err(why) => env.progress.note(&format!("the lock is stale ({}): searching again", why.join(", "))),
+            Err(why) => {
+                env.progress.note(&format!("the lock is stale ({}): searching again", why.join(", ")))
+            }
         }
     } else if options.locked {
         return Err(missing(&lock_path));
@@ -227,6 +230,9 @@ fn current(
 }
 
 fn missing(path: &Path) -> Diagnostic {
-    Diagnostic::error(Code::LOCK_MISSING, format!("`--locked` needs `{}`, which is not there", path.display()))
-        .help("run `nasc compile` without `--locked` once and commit the lock and the weights")
+    Diagnostic::error(
+        Code::LOCK_MISSING,
+        format!("`--locked` needs `{}`, which is not there", path.display()),
+    )
+    .help("run `nasc compile` without `--locked` once and commit the lock and the weights")
 }

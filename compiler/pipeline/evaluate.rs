@@ -125,7 +125,11 @@ pub fn evaluate_bundle(files: &dyn Files, folder: &Path, data: &Path) -> Result<
     if samples.classes.len() != output.shape.elements() {
         return Err(Diagnostic::error(
             Code::DATA_LABEL,
-            format!("the data has {} classes, the network {}", samples.classes.len(), output.shape.elements()),
+            format!(
+                "the data has {} classes, the network {}",
+                samples.classes.len(),
+                output.shape.elements()
+            ),
         )
         .help("declare the network's classes in the data, in their order")
         .into());

@@ -35,13 +35,15 @@ pub(crate) fn write(files: &dyn Files, path: &Path, content: &[u8]) -> Result<()
 }
 
 /// The content of a file; `None` if there is none.
-pub(crate) fn read_if_there(files: &dyn Files, path: &Path, code: Code) -> Result<Option<Vec<u8>>, Diagnostic> {
+pub(crate) fn read_if_there(
+    files: &dyn Files,
+    path: &Path,
+    code: Code,
+) -> Result<Option<Vec<u8>>, Diagnostic> {
     match files.read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            Err(Diagnostic::error(code, format!("cannot read `{}`: {error}", path.display()))
-                .help("check the file's permissions"))
-        }
+        Err(error) => Err(Diagnostic::error(code, format!("cannot read `{}`: {error}", path.display()))
+            .help("check the file's permissions")),
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn paths(spec: &Path) -> (PathBuf, PathBuf) {
         name.push(extension);
         spec.with_file_name(name)
     };
-    (with(".lock"), spec.with_extension("nas.weights"))
+    (with(".lock"), with(".weights"))
 }
 
 /// Hashes of a program's sections.
@@ -215,8 +215,7 @@ fn constants_of(name: &str, tensors: &Weights) -> serde_json::Value {
     for (tensor, value) in tensors {
         if let Some(constant) = tensor.strip_prefix(&prefix) {
             let data: String = value.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            let text =
-                serde_json::json!({ "dtype": value.dtype(), "shape": value.shape(), "data": data });
+            let text = serde_json::json!({ "dtype": value.dtype(), "shape": value.shape(), "data": data });
             constants.insert(constant.to_owned(), text);
         }
     }

@@ -74,10 +74,8 @@ impl Passes {
     /// When weights or activations are not finite.
     pub fn quantized(self, graph: &Graph, weights: &Weights, samples: &Value) -> Result<Graph, String> {
         let deployment = self.float(graph).graph;
-        let ranges =
-            quantize::calibrate(&deployment, weights, samples).map_err(|error| error.to_string())?;
-        let integer =
-            quantize::quantize(&deployment, weights, &ranges).map_err(|error| error.to_string())?;
+        let ranges = quantize::calibrate(&deployment, weights, samples).map_err(|error| error.to_string())?;
+        let integer = quantize::quantize(&deployment, weights, &ranges).map_err(|error| error.to_string())?;
         checked("quantize", integer.verify());
         Ok(self.integer(&integer))
     }
@@ -117,7 +115,9 @@ impl DeploymentCost for LayerCost {
             Op::BatchNorm(_) => u64::MAX / 4,
             Op::Reshape(_) => 1,
             Op::AvgPool2d(_) | Op::MaxPool2d(_) => {
-                LAYER + ELEMENT * elements + MAC * inputs.iter().map(|x| x.shape.elements() as u64).sum::<u64>()
+                LAYER
+                    + ELEMENT * elements
+                    + MAC * inputs.iter().map(|x| x.shape.elements() as u64).sum::<u64>()
             }
             Op::Conv2d(_)
             | Op::DepthwiseConv2d(_)

@@ -17,8 +17,8 @@ use crate::pipeline::study::{self, Point, Prepared, Study};
 use crate::pipeline::tensors;
 use crate::report::FrontPoint;
 use crate::search::{
-    self, Archive, End, Entry, Metrics, Observer, Proposal, Random, Report, Run, Settings, SqliteStore, Store,
-    Strategy,
+    self, Archive, End, Entry, Metrics, Observer, Proposal, Random, Report, Run, Settings, SqliteStore,
+    Store, Strategy,
 };
 use crate::space;
 use crate::target::Target;
@@ -75,8 +75,7 @@ fn first_stage(
     let program = study.program;
     let trials = program.search.trials;
     env.progress.stage(&format!("searching: {trials} trials"), trials);
-    let sampler =
-        |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng), 0);
+    let sampler = |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng), 0);
     let settings = settings(program, trials, options, env);
     let report = run(&mut Random(sampler), study, store, &settings, env)?;
     match report.nothing_trained() {
@@ -115,7 +114,8 @@ fn run(
     env: &Environment<'_>,
 ) -> Result<Report<Point>, Diagnostic> {
     let observer = Listener { env, last: Mutex::new(()) };
-    let run = Run { settings, problem: study, store, clock: env.clock, cancel: env.cancel, observer: &observer };
+    let run =
+        Run { settings, problem: study, store, clock: env.clock, cancel: env.cancel, observer: &observer };
     let report = search::run(strategy, &run)?;
     if report.end == End::Cancelled {
         return Err(Diagnostic::error(Code::CANCELLED, "stopped before the search was done")
@@ -149,11 +149,7 @@ impl Observer<Point> for Listener<'_> {
 }
 
 /// The best entries by the objectives.
-fn finalists(
-    archive: &Archive<Point>,
-    objectives: &[search::Objective],
-    count: usize,
-) -> Vec<Entry<Point>> {
+fn finalists(archive: &Archive<Point>, objectives: &[search::Objective], count: usize) -> Vec<Entry<Point>> {
     let mut chosen: Vec<Entry<Point>> = Vec::new();
     while chosen.len() < count {
         let left = |entry: &Entry<Point>| chosen.iter().all(|other| other.trial != entry.trial);
@@ -206,7 +202,11 @@ fn pick(
             let reached = archive.entries().iter().map(&accuracy).fold(0.0, f64::max);
             Err(Diagnostic::error(
                 Code::INFEASIBLE,
-                format!("no finalist reaches `accuracy >= {} %`; the best has {:.2} %", least * 100.0, reached * 100.0),
+                format!(
+                    "no finalist reaches `accuracy >= {} %`; the best has {:.2} %",
+                    least * 100.0,
+                    reached * 100.0
+                ),
             )
             .help("lower the requirement, raise `trials` or `epochs`, or let the space hold larger networks"))
         }
@@ -250,17 +250,18 @@ fn finish(
     let lost = |what: String| Diagnostic::error(Code::STORE, what).help("run the command again");
     let bytes = store.weights(&pick.training.key)?;
     let bytes = bytes.ok_or_else(|| lost("the weights of the pick are not in the store".into()))?;
-    let (weights, _) =
-        tensors::from_bytes(&bytes).map_err(|error| lost(format!("the weights of the pick are damaged: {error}")))?;
+    let (weights, _) = tensors::from_bytes(&bytes)
+        .map_err(|error| lost(format!("the weights of the pick are damaged: {error}")))?;
     let point = &pick.finalist.genome;
     let graph = space::instantiate(&program.space, &point.genome).map_err(|diagnostic| *diagnostic)?;
-    let network = study
-        .network(&graph, &weights)
-        .map_err(|error| Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}")))?;
+    let network = study.network(&graph, &weights).map_err(|error| {
+        Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}"))
+    })?;
     let test = &study.data.splits.test;
     let floats = train::predict(&graph, &weights, &study.data.standardization.applied_to(test).inputs)?;
-    let golden = GoldenSet::new(&network, test)
-        .map_err(|error| Diagnostic::error(Code::DIVERGED, format!("the pick cannot be evaluated: {error}")))?;
+    let golden = GoldenSet::new(&network, test).map_err(|error| {
+        Diagnostic::error(Code::DIVERGED, format!("the pick cannot be evaluated: {error}"))
+    })?;
     let quality = LockedQuality {
         validation: pick.validation,
         test_right: network.n_right(test),

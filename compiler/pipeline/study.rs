@@ -244,7 +244,10 @@ pub(crate) fn raw_table_bytes(channels: usize) -> u64 {
 }
 
 /// What turns raw values into the input of an integer graph.
-pub(crate) fn raw_quantizer(graph: &Graph, standardization: &Standardization) -> Result<RawQuantizer, String> {
+pub(crate) fn raw_quantizer(
+    graph: &Graph,
+    standardization: &Standardization,
+) -> Result<RawQuantizer, String> {
     let (input, _) = interface(graph)?;
     let quant = input.quant.as_ref().ok_or("the input is not quantized")?;
     Ok(RawQuantizer::new(standardization, quant.scale(0), quant.zero_point))
@@ -325,11 +328,14 @@ pub(crate) fn violated<'a>(
     requirements
         .iter()
         .filter(|requirement| requirement.target.as_ref().is_none_or(|name| *name == target.name))
-        .find(|requirement| cost_of(estimate, requirement.metric).is_some_and(|cost| cost > requirement.limit))
+        .find(|requirement| {
+            cost_of(estimate, requirement.metric).is_some_and(|cost| cost > requirement.limit)
+        })
 }
 
 fn insert_costs(metrics: &mut Metrics, target: &Target, estimate: &Estimate) {
-    for metric in [Metric::Ram, Metric::Flash, Metric::Weights, Metric::Latency, Metric::Macs, Metric::Energy] {
+    for metric in [Metric::Ram, Metric::Flash, Metric::Weights, Metric::Latency, Metric::Macs, Metric::Energy]
+    {
         if let Some(cost) = cost_of(estimate, metric) {
             metrics.insert(metric_name(metric, &target.name), cost);
         }
@@ -344,7 +350,11 @@ pub(crate) fn objectives(program: &Program, targets: &[&Target]) -> Vec<Objectiv
         .iter()
         .map(|objective| {
             let name = metric_name(objective.metric, objective.target.as_deref().unwrap_or(first));
-            if objective.metric == Metric::Accuracy { Objective::maximize(name) } else { Objective::minimize(name) }
+            if objective.metric == Metric::Accuracy {
+                Objective::maximize(name)
+            } else {
+                Objective::minimize(name)
+            }
         })
         .collect()
 }

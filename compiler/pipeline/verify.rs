@@ -139,7 +139,9 @@ fn mismatch(way: &str, sample: usize, byte: usize, found: Option<i8>, wanted: i8
     let found = found.map_or("nothing".to_owned(), |found| found.to_string());
     Diagnostic::error(
         Code::MISMATCH,
-        format!("{way}: byte {byte} of the output for sample {sample} is {found}, the golden one is {wanted}"),
+        format!(
+            "{way}: byte {byte} of the output for sample {sample} is {found}, the golden one is {wanted}"
+        ),
     )
     .help("please report this with the bundle")
 }
@@ -148,7 +150,8 @@ fn mismatch(way: &str, sample: usize, byte: usize, found: Option<i8>, wanted: i8
 fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -> Result<(), Failure> {
     let golden = check.golden;
     let bug = |error: String| Failure::from(Diagnostic::error(Code::MISMATCH, error));
-    let evaluated: Result<Vec<_>, _> = golden.inputs.iter().map(|input| reference(&file.graph, input)).collect();
+    let evaluated: Result<Vec<_>, _> =
+        golden.inputs.iter().map(|input| reference(&file.graph, input)).collect();
     check.outputs("evaluator", &evaluated.map_err(bug)?)?;
     check.outputs("interpreter", &interpreted(file, deployment, golden).map_err(bug)?)?;
     let raw = file.raw.clone().unwrap_or_else(|| unreachable!("`golden` asked for it"));
@@ -181,12 +184,7 @@ fn interpreted(
 }
 
 /// The bundle's C on this machine, by each compiler there is; one at least for a target without an emulator.
-fn native(
-    check: &mut Check<'_>,
-    bundle: &Bundle,
-    file: &GraphFile,
-    target: &Target,
-) -> Result<(), Failure> {
+fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Target) -> Result<(), Failure> {
     let compilers: Vec<&str> =
         ["gcc", "clang"].into_iter().filter(|compiler| device::find(compiler).is_some()).collect();
     let compilers = if compilers.is_empty() && target.toolchain.is_none() { vec!["cc"] } else { compilers };
@@ -201,12 +199,7 @@ fn native(
 }
 
 /// Predicted against linked bytes: RAM and tables must be equal.
-fn sizes(
-    bundle: &Bundle,
-    folder: &Path,
-    file: &GraphFile,
-    measured: &Measured,
-) -> Result<Sizes, Failure> {
+fn sizes(bundle: &Bundle, folder: &Path, file: &GraphFile, measured: &Measured) -> Result<Sizes, Failure> {
     let report = bundle.text("report.json").ok_or_else(|| damaged(folder, "`report.json` is missing"))?;
     let report: Report = serde_json::from_str(report).map_err(|error| damaged(folder, &error.to_string()))?;
     let memory = report.targets.first().map(|target| &target.memory);

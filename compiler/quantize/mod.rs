@@ -222,7 +222,12 @@ impl Builder<'_> {
         Ok([x, weight, bias])
     }
 
-    fn constant(&mut self, name: String, ty: TensorType, value: Option<Value>) -> Result<NodeId, QuantizeError> {
+    fn constant(
+        &mut self,
+        name: String,
+        ty: TensorType,
+        value: Option<Value>,
+    ) -> Result<NodeId, QuantizeError> {
         if let Some(value) = value {
             self.out.set_constant(name.clone(), value);
         }

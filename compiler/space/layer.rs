@@ -3,8 +3,8 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::NodeId;
 use crate::ops::{
-    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param,
-    ParamRole, Reshape, Window,
+    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param, ParamRole,
+    Reshape, Window,
 };
 use crate::source::Span;
 use crate::space::instantiate::Builder;

@@ -110,6 +110,7 @@ pub enum Layer {
 }
 
 /// What a region is. Its children are in its [`Space`], in order.
+#[allow(clippy::large_enum_variant, reason = "nearly all regions are layers")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegionKind {
     /// Children one after the other.

@@ -8,9 +8,8 @@
 //! reference kernels, frozen in `tests/golden/` and demanded by `tests/golden.rs`:
 //!
 //! - CONV_2D, DEPTHWISE_CONV_2D and ADD round twice.
-//! - FULLY_CONNECTED rounds once. LiteRT multiplies by the factor in double and rounds ties away from zero;
-//!   [`Rounding::Single`] has a factor of 31 bits and rounds ties up. So they differ, by one, only for a negative
-//!   product on a tie, which takes a factor that is short in binary, and for a product within `2^-31` of its own
+//! - FULLY_CONNECTED rounds once, ties away from zero. LiteRT multiplies by the factor in double,
+//!   [`Rounding::Single`] by one of 31 bits, so they differ, by one, only for a product within `2^-31` of its own
 //!   size of a tie.
 //! - AVERAGE_POOL_2D divides the sum of the integers as they are, zero point and all, ties away from zero.
 //! - Factors are products and quotients of the float32 scales in double, also where weights have one scale.
@@ -23,7 +22,8 @@ use serde::{Deserialize, Serialize};
 pub enum Rounding {
     /// [`rounding_doubling_high_mul`], then [`rounding_divide_by_power_of_two`].
     Double,
-    /// One addition of half and one arithmetic shift of the 64-bit product.
+    /// The 64-bit product to the nearest multiple, ties away from zero: half is added, one less for a negative
+    /// product, and one arithmetic shift follows.
     Single,
 }
 
@@ -70,8 +70,8 @@ impl Multiplier {
             }
             Rounding::Single => {
                 let total = 31 - self.shift;
-                let product = i64::from(x) * i64::from(self.value) + (1i64 << (total - 1));
-                (product >> total) as i32
+                let product = i64::from(x) * i64::from(self.value);
+                ((product + (1i64 << (total - 1)) - i64::from(product < 0)) >> total) as i32
             }
         }
     }
@@ -88,8 +88,7 @@ fn frexp(x: f64) -> (f64, i32) {
     (f64::from_bits((bits & !(0x7ff << 52)) | (1022 << 52)), raw - 1022)
 }
 
-/// The high half of twice the product, rounded to nearest, ties away from zero towards plus for positive
-/// products; saturates for `i32::MIN * i32::MIN`.
+/// The high half of twice the product, rounded to nearest, ties up; saturates for `i32::MIN * i32::MIN`.
 pub fn rounding_doubling_high_mul(a: i32, b: i32) -> i32 {
     if a == i32::MIN && b == i32::MIN {
         return i32::MAX;

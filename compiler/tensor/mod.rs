@@ -185,7 +185,9 @@ impl std::fmt::Display for TensorType {
         write!(f, "{}{}", self.dtype, self.shape)?;
         match &self.quant {
             None => Ok(()),
-            Some(Quant { scales, axis: Some(axis), .. }) => write!(f, " q(axis {axis}, {} scales)", scales.len()),
+            Some(Quant { scales, axis: Some(axis), .. }) => {
+                write!(f, " q(axis {axis}, {} scales)", scales.len())
+            }
             Some(Quant { scales, zero_point, axis: None }) => write!(f, " q({}, {zero_point})", scales[0].0),
         }
     }

@@ -202,34 +202,34 @@ pub trait Engine: Send + Sync {
 
     /// A function of each element.
     ///
-    /// Shapes  x [...] -> [...]
+    /// Shapes  `x [...] -> [...]`
     fn map(&self, function: Unary, x: &Self::Tensor) -> Self::Tensor;
 
     /// A function of each pair of elements.
     ///
-    /// Shapes  a [...], b [...] -> [...], all equal
+    /// Shapes  `a [...], b [...] -> [...]`, all equal
     fn zip(&self, function: Binary, a: &Self::Tensor, b: &Self::Tensor) -> Self::Tensor;
 
     /// Repeats a tensor along dimensions of extent 1. Missing dimensions in front count as 1.
     ///
-    /// Shapes  x [1 or d0, 1 or d1, ...] -> [d0, d1, ...]
+    /// Shapes  `x [1 or d0, 1 or d1, ...] -> [d0, d1, ...]`
     fn broadcast(&self, x: &Self::Tensor, shape: &[usize]) -> Self::Tensor;
 
     /// Combines all elements along some dimensions, whose extents become 1.
     ///
-    /// Shapes  x [d0, d1, ...] -> [1 or d0, 1 or d1, ...]
+    /// Shapes  `x [d0, d1, ...] -> [1 or d0, 1 or d1, ...]`
     /// Order   `Sum`: tree with chunks of [`REDUCE_CHUNK`] terms, in row-major order of the combined
     ///         dimensions; terms are added. `Max`: from the first, `next` where `next > so far`.
     fn reduce(&self, reduction: Reduction, x: &Self::Tensor, axes: &[usize]) -> Self::Tensor;
 
     /// The block that starts at `start`.
     ///
-    /// Shapes  x [...] -> extent
+    /// Shapes  `x [...]` -> extent
     fn slice(&self, x: &Self::Tensor, start: &[usize], extent: &[usize]) -> Self::Tensor;
 
     /// The tensor with `value` around it: `before` and `after` elements along each dimension.
     ///
-    /// Shapes  x [d0, ...] -> [before0 + d0 + after0, ...]
+    /// Shapes  `x [d0, ...] -> [before0 + d0 + after0, ...]`
     fn pad(&self, x: &Self::Tensor, before: &[usize], after: &[usize], value: f32) -> Self::Tensor;
 
     /// Tensors behind each other along one dimension; the other extents are equal.
@@ -249,7 +249,7 @@ pub trait Engine: Send + Sync {
 
     /// Matrix product, with the bias of a dense layer.
     ///
-    /// Shapes  a [M,K], b [K,N] (before transposition), bias [N] -> [M,N]
+    /// Shapes  `a [M,K], b [K,N] (before transposition), bias [N] -> [M,N]`
     /// Order   chain from the bias or 0 over ascending K of `fma(a, b, sum)`
     fn gemm(
         &self,
@@ -261,7 +261,7 @@ pub trait Engine: Send + Sync {
 
     /// Two-dimensional convolution.
     ///
-    /// Shapes  x [N,H,W,C], w [O,Kh,Kw,C], bias [O] -> [N,Ho,Wo,O]
+    /// Shapes  `x [N,H,W,C], w [O,Kh,Kw,C], bias [O] -> [N,Ho,Wo,O]`
     /// Order   chain from the bias or 0 over ascending (Kh, Kw, C) of `fma(x, w, sum)`; padding is zeros
     fn conv2d(
         &self,
@@ -273,7 +273,7 @@ pub trait Engine: Send + Sync {
 
     /// The gradient of [`conv2d`](Engine::conv2d) with respect to its input, of extents `[H, W]`.
     ///
-    /// Shapes  dy [N,Ho,Wo,O], w [O,Kh,Kw,C] -> [N,H,W,C]
+    /// Shapes  `dy [N,Ho,Wo,O], w [O,Kh,Kw,C] -> [N,H,W,C]`
     /// Order   chain from 0 over ascending (Kh, Kw, O) of `fma(dy, w, sum)`, of those taps for which the
     ///         distance to the window's origin is a multiple of the stride; outside of the output `dy` is zeros
     fn conv2d_input_gradient(
@@ -286,14 +286,14 @@ pub trait Engine: Send + Sync {
 
     /// The gradient of [`conv2d`](Engine::conv2d) with respect to its weights.
     ///
-    /// Shapes  dy [N,Ho,Wo,O], x [N,H,W,C] -> [O,Kh,Kw,C]
+    /// Shapes  `dy [N,Ho,Wo,O], x [N,H,W,C] -> [O,Kh,Kw,C]`
     /// Order   tree with chunks of [`SAMPLES_CHUNK`] samples; in a chunk a chain from 0 over ascending
     ///         (N, Ho, Wo) of `fma(dy, x, sum)`; padding is zeros
     fn conv2d_weight_gradient(&self, dy: &Self::Tensor, x: &Self::Tensor, window: &Window) -> Self::Tensor;
 
     /// Depthwise convolution.
     ///
-    /// Shapes  x [N,H,W,C], w [1,Kh,Kw,C], bias [C] -> [N,Ho,Wo,C]
+    /// Shapes  `x [N,H,W,C], w [1,Kh,Kw,C], bias [C] -> [N,Ho,Wo,C]`
     /// Order   chain from the bias or 0 over ascending (Kh, Kw) of `fma(x, w, sum)`; padding is left out
     fn depthwise_conv2d(
         &self,
@@ -305,7 +305,7 @@ pub trait Engine: Send + Sync {
 
     /// The gradient of [`depthwise_conv2d`](Engine::depthwise_conv2d) with respect to its input.
     ///
-    /// Shapes  dy [N,Ho,Wo,C], w [1,Kh,Kw,C] -> [N,H,W,C]
+    /// Shapes  `dy [N,Ho,Wo,C], w [1,Kh,Kw,C] -> [N,H,W,C]`
     /// Order   chain from 0 over ascending (Kh, Kw) of `fma(dy, w, sum)`, of those taps that belong to an
     ///         output element
     fn depthwise_conv2d_input_gradient(
@@ -318,7 +318,7 @@ pub trait Engine: Send + Sync {
 
     /// The gradient of [`depthwise_conv2d`](Engine::depthwise_conv2d) with respect to its weights.
     ///
-    /// Shapes  dy [N,Ho,Wo,C], x [N,H,W,C] -> [1,Kh,Kw,C]
+    /// Shapes  `dy [N,Ho,Wo,C], x [N,H,W,C] -> [1,Kh,Kw,C]`
     /// Order   tree with chunks of [`SAMPLES_CHUNK`] samples; in a chunk a chain from 0 over ascending
     ///         (N, Ho, Wo) of `fma(dy, x, sum)`; padding is left out
     fn depthwise_conv2d_weight_gradient(
@@ -330,39 +330,39 @@ pub trait Engine: Send + Sync {
 
     /// Mean of a window, padding not counted; 0 for a window with nothing in it.
     ///
-    /// Shapes  x [N,H,W,C] -> [N,Ho,Wo,C]
+    /// Shapes  `x [N,H,W,C] -> [N,Ho,Wo,C]`
     /// Order   from 0 over ascending (Kh, Kw), terms are added; then divided by their number
     fn avg_pool2d(&self, x: &Self::Tensor, window: &Window) -> Self::Tensor;
 
     /// The gradient of [`avg_pool2d`](Engine::avg_pool2d).
     ///
-    /// Shapes  dy [N,Ho,Wo,C] -> [N,H,W,C]
+    /// Shapes  `dy [N,Ho,Wo,C] -> [N,H,W,C]`
     /// Order   from 0 over ascending (Ho, Wo) of the windows that hold the element; the terms, `dy` divided by
     ///         the window's number of elements, are added
     fn avg_pool2d_gradient(&self, dy: &Self::Tensor, window: &Window, input: [usize; 2]) -> Self::Tensor;
 
     /// Greatest of a window, padding not counted; 0 for a window with nothing in it.
     ///
-    /// Shapes  x [N,H,W,C] -> [N,Ho,Wo,C]
+    /// Shapes  `x [N,H,W,C] -> [N,Ho,Wo,C]`
     /// Order   the first in (Kh, Kw), then `next` where `next > so far`
     fn max_pool2d(&self, x: &Self::Tensor, window: &Window) -> Self::Tensor;
 
     /// The gradient of [`max_pool2d`](Engine::max_pool2d): the first greatest element of a window takes all.
     ///
-    /// Shapes  dy [N,Ho,Wo,C], x [N,H,W,C] -> [N,H,W,C]
+    /// Shapes  `dy [N,Ho,Wo,C], x [N,H,W,C] -> [N,H,W,C]`
     /// Order   from 0 over ascending (Ho, Wo), terms are added
     fn max_pool2d_gradient(&self, dy: &Self::Tensor, x: &Self::Tensor, window: &Window) -> Self::Tensor;
 
     /// Mean and biased variance of each channel over all other dimensions.
     ///
-    /// Shapes  x [...,C] -> [C], [C]
+    /// Shapes  `x [...,C] -> [C], [C]`
     /// Order   tree with chunks of [`ROWS_CHUNK`] rows of C elements. Mean: terms are added, the sum divided by
     ///         their number. Variance: the terms are `d = x - mean`, chained as `fma(d, d, sum)`, then divided
     fn batch_statistics(&self, x: &Self::Tensor) -> (Self::Tensor, Self::Tensor);
 
     /// Batch normalisation by given statistics: those of the batch, the running or recalibrated ones.
     ///
-    /// Shapes  x [...,C], beta [C] -> [...,C]
+    /// Shapes  `x [...,C], beta [C] -> [...,C]`
     /// Order   `fma((x - mean) * r, gamma, beta)` with `r = 1 / sqrt(variance + epsilon)`
     fn batch_norm(
         &self,
@@ -374,7 +374,7 @@ pub trait Engine: Send + Sync {
     /// The gradients of [`batch_norm`](Engine::batch_norm) by the statistics of the batch itself, through
     /// which the input takes effect too.
     ///
-    /// Shapes  dy [...,C], x [...,C] -> x [...,C], gamma [C], beta [C]
+    /// Shapes  `dy [...,C], x [...,C] -> x [...,C], gamma [C], beta [C]`
     /// Order   `beta`: sum of `dy`; `gamma`: of `fma(dy, (x - mean) * r, sum)`; both trees with chunks of
     ///         [`ROWS_CHUNK`] rows. `x`: `(gamma * r) * fma(xn, -dgamma / M, dy - dbeta / M)` with
     ///         `xn = (x - mean) * r` and M rows

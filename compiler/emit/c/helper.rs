@@ -108,11 +108,12 @@ static inline int32_t @_requant_double(int32_t x, int32_t value, int32_t shift)
 ";
 
 const REQUANT_SINGLE: &str = "\
-/* x * value * 2^(shift - 31), rounded once. */
+/* x * value * 2^(shift - 31), rounded once, ties away from zero. */
 static inline int32_t @_requant_single(int32_t x, int32_t value, int32_t shift)
 {
     const int32_t total = 31 - shift;
-    const int64_t product = (int64_t)x * value + (INT64_C(1) << (total - 1));
-    return (int32_t)(product >> total);
+    const int64_t product = (int64_t)x * value;
+    const int64_t half = (INT64_C(1) << (total - 1)) - (product < 0 ? 1 : 0);
+    return (int32_t)((product + half) >> total);
 }
 ";

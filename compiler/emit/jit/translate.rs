@@ -272,7 +272,7 @@ impl Frame<'_, '_> {
         ins.ins().iadd(floor, up)
     }
 
-    /// As `tensor::arith`: half added, then one shift of the 64-bit product.
+    /// As `tensor::arith`: half added, one less for a negative product, then one shift of the 64-bit product.
     fn requant_single(&mut self, x: Value, value: Value, shift: Value) -> Value {
         let ins = &mut *self.builder;
         let (a, b) = (ins.ins().sextend(types::I64, x), ins.ins().sextend(types::I64, value));
@@ -283,6 +283,8 @@ impl Frame<'_, '_> {
         let before = ins.ins().iadd_imm_s(total, -1);
         let one = ins.ins().iconst(types::I64, 1);
         let half = ins.ins().ishl(one, before);
+        let minus = ins.ins().ushr_imm_u(product, 63);
+        let half = ins.ins().isub(half, minus);
         let sum = ins.ins().iadd(product, half);
         let result = ins.ins().sshr(sum, total);
         ins.ins().ireduce(types::I32, result)

@@ -1,0 +1,69 @@
+# Commands around cargo; `make` or `make help` lists them.
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+NASC := $(TARGET_DIR)/release/nasc
+DEMO := build/vowels/cortex-m4
+
+.DEFAULT_GOAL := help
+.PHONY: help build test demo tools clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: ## Build the compiler, target/release/nasc
+	@$(CARGO) build --release --locked
+
+test: tools ## Install missing tools, then check format and lints, run all tests, build the documentation
+	@echo '== format'
+	@$(CARGO) fmt --check
+	@echo '== lints'
+	@$(CARGO) clippy --locked --all-targets -- -D warnings
+	@echo '== tests'
+	@INSTA_UPDATE=no $(CARGO) test --locked --no-fail-fast
+	@echo '== documentation'
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
+	@echo '== all good'
+
+demo: build ## Search, train and compile the vowels example for a Cortex-M4
+	@examples/vowels/fetch.sh
+	$(NASC) compile examples/vowels/vowels.nas --target cortex-m4
+	@echo
+	@echo 'The C library is in $(DEMO), start with its README.md; the figures are in $(DEMO)/report.json.'
+
+# Every tool has a package; a library is missing if its compiler does not find it.
+tools: ## Install compilers and the emulator that tests use, where apt-get and root allow it
+	@$(CARGO) --version >/dev/null 2>&1 || { \
+	  echo 'error: cargo is not installed: get Rust 1.95 or newer by rustup' >&2; exit 1; }
+	@components=; \
+	$(CARGO) clippy --version >/dev/null 2>&1 || components="$$components clippy"; \
+	$(CARGO) fmt --version >/dev/null 2>&1 || components="$$components rustfmt"; \
+	if [ -n "$$components" ]; then \
+	  echo "installing$$components"; \
+	  rustup component add $$components || { \
+	    echo "error: rustup cannot add$$components, which make test needs" >&2; exit 1; }; \
+	fi
+	@missing() { \
+	  command -v arm-none-eabi-gcc >/dev/null 2>&1 || printf ' gcc-arm-none-eabi'; \
+	  case "$$(arm-none-eabi-gcc -print-file-name=libc.a 2>/dev/null)" in \
+	    */*) ;; *) printf ' libnewlib-arm-none-eabi' ;; esac; \
+	  command -v qemu-system-arm >/dev/null 2>&1 || printf ' qemu-system-arm'; \
+	  for tool in clang gcc g++ make; do \
+	    command -v "$$tool" >/dev/null 2>&1 || printf ' %s' "$$tool"; done; \
+	}; \
+	packages="$$(missing)"; \
+	[ -n "$$packages" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then root=; else root='sudo -n'; fi; \
+	if command -v apt-get >/dev/null 2>&1 && $$root true 2>/dev/null; then \
+	  echo "installing$$packages"; \
+	  { $$root apt-get update && \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$packages; \
+	  } </dev/null >/dev/null || echo 'apt-get failed' >&2; \
+	  packages="$$(missing)"; \
+	fi; \
+	[ -z "$$packages" ] || \
+	  echo "note: not installed:$$packages; tests that need them are skipped" >&2
+
+clean: ## Remove what was built; stores and locks beside specs stay
+	@$(CARGO) clean
+	@rm -rf build
