@@ -11,7 +11,7 @@ use crate::elaborate::{self, Program};
 use crate::pipeline::compile::CompileOptions;
 use crate::pipeline::files::Files;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{cost_of, metric_word, raw_table_bytes, violated};
+use crate::pipeline::study::{amount_text, cost_of, metric_word, raw_table_bytes, violated};
 use crate::pipeline::{Failure, Stage};
 use crate::plan::Effort;
 use crate::source::SourceMap;
@@ -217,10 +217,12 @@ pub(crate) fn must_fit(
         return Ok(());
     };
     let needs = cost_of(estimate, requirement.metric).unwrap_or(0.0);
-    let (name, limit) = (metric_word(requirement.metric), requirement.limit);
+    let (needs, limit) =
+        (amount_text(requirement.metric, needs), amount_text(requirement.metric, requirement.limit));
+    let name = metric_word(requirement.metric);
     let mut diagnostic = Diagnostic::error(
         Code::NO_FIT,
-        format!("the network needs {name} {needs} on `{}`, the requirement allows {limit}", target.name),
+        format!("the network needs {needs} of {name} on `{}`, the requirement allows {limit}", target.name),
     );
     if let Some(span) = requirement.span {
         diagnostic = diagnostic.at(span, "required here");

@@ -45,7 +45,9 @@ pub(crate) fn search(
     let started = env.clock.now();
     let out_of_time =
         move || options.budget.is_some_and(|budget| env.clock.now().saturating_sub(started) >= budget);
-    let study = Study { program, targets, data, out_of_time: &out_of_time, cancel: env.cancel };
+    let nearest = Mutex::new(BTreeMap::new());
+    let study =
+        Study { program, targets, data, out_of_time: &out_of_time, cancel: env.cancel, nearest: &nearest };
     let report = first_stage(&study, &store, options, env)?;
     let objectives = study::objectives(program, targets);
     let finalists = finalists(&report.archive, &objectives, program.search.finalists);
@@ -232,7 +234,13 @@ fn with_requirements(diagnostic: Diagnostic, study: &Study<'_>, report: &Report<
         Some(span) => {
             let mut infeasible = Diagnostic { code: Code::INFEASIBLE, ..diagnostic };
             infeasible.message = "no network of the space that was drawn meets the requirements".to_owned();
-            infeasible.at(span, "this one stood in the way most often")
+            infeasible = infeasible.at(span, "this one stood in the way most often");
+            let nearest = study.nearest.lock().ok().and_then(|nearest| nearest.get(reason).copied());
+            match (nearest, blocking) {
+                (Some(cost), Some(requirement)) => infeasible
+                    .note(format!("the nearest one needs {}", study::amount_text(requirement.metric, cost))),
+                _ => infeasible,
+            }
         }
         None => diagnostic,
     }

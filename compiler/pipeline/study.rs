@@ -1,6 +1,8 @@
 //! One search: data in the form that training takes, and how a point of the space becomes a result.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
@@ -114,6 +116,8 @@ pub(crate) struct Study<'a> {
     pub(crate) out_of_time: &'a (dyn Fn() -> bool + Sync),
     /// Set while the user wants an end.
     pub(crate) cancel: &'a AtomicBool,
+    /// For each reason of a rejection, the least cost of a candidate that was rejected for it.
+    pub(crate) nearest: &'a Mutex<BTreeMap<String, f64>>,
 }
 
 impl Study<'_> {
@@ -136,11 +140,21 @@ impl Study<'_> {
                 deployment = last.deploy(&last.skeleton(graph), target, self.raw_table_bytes())?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
-                return Err(format!("{} on {}", requirement_text(requirement), target.name));
+                let reason = format!("{} on {}", requirement_text(requirement), target.name);
+                self.remember(&reason, cost_of(&deployment.estimate, requirement.metric));
+                return Err(reason);
             }
             insert_costs(&mut metrics, target, &deployment.estimate);
         }
         Ok(metrics)
+    }
+
+    /// Keeps the least cost of those rejected for a reason, to say how near the nearest came.
+    fn remember(&self, reason: &str, cost: Option<f64>) {
+        if let (Ok(mut nearest), Some(cost)) = (self.nearest.lock(), cost) {
+            let least = nearest.entry(reason.to_owned()).or_insert(cost);
+            *least = least.min(cost);
+        }
     }
 
     /// Trains a graph; `step` is asked between epochs.
@@ -294,15 +308,21 @@ pub(crate) fn metric_word(metric: Metric) -> &'static str {
     }
 }
 
-/// A requirement as it is written.
+/// A requirement in base units.
 pub(crate) fn requirement_text(requirement: &Requirement) -> String {
-    let name = metric_word(requirement.metric);
-    match requirement.metric {
-        Metric::Accuracy => format!("{name} >= {} %", requirement.limit * 100.0),
-        Metric::Ram | Metric::Flash | Metric::Weights => format!("{name} <= {} B", requirement.limit),
-        Metric::Latency => format!("{name} <= {} ms", requirement.limit * 1e3),
-        Metric::Macs => format!("{name} <= {}", requirement.limit),
-        Metric::Energy => format!("{name} <= {} mJ", requirement.limit * 1e3),
+    let sign = if requirement.metric == Metric::Accuracy { ">=" } else { "<=" };
+    let limit = amount_text(requirement.metric, requirement.limit);
+    format!("{} {sign} {limit}", metric_word(requirement.metric))
+}
+
+/// An amount with its unit.
+pub(crate) fn amount_text(metric: Metric, amount: f64) -> String {
+    match metric {
+        Metric::Accuracy => format!("{} %", amount * 100.0),
+        Metric::Ram | Metric::Flash | Metric::Weights => format!("{amount} B"),
+        Metric::Latency => format!("{} ms", amount * 1e3),
+        Metric::Macs => format!("{amount}"),
+        Metric::Energy => format!("{} mJ", amount * 1e3),
     }
 }
 
