@@ -28,6 +28,7 @@ use crate::elaborate::library::Library;
 use crate::elaborate::scope::unknown;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
+use crate::target::Target;
 
 pub use program::{
     DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
@@ -89,6 +90,17 @@ pub fn elaborate(
     out.0.dedup();
     out.0.truncate(syntax::MAX_MESSAGES);
     (program.filter(|_| !out.has_errors()), out)
+}
+
+/// The targets of the standard library by name.
+pub fn stdlib_targets() -> BTreeMap<String, Target> {
+    let mut sources = SourceMap::new();
+    let file = sources.add("<no spec>", "nas 1\n");
+    let (empty, mut out) = syntax::parse(&sources, file);
+    let stdlib = library::stdlib("targets", &mut sources, &mut out);
+    let scope = scope::Scope::default();
+    let mut context = Context { scope: &scope, out: &mut out };
+    targets::targets(&stdlib, &empty, &mut context).0
 }
 
 /// Puts values from outside in the place of those of `param`s.

@@ -25,19 +25,6 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Diagnostics,
 }
 
-/// Files that a spec takes blocks from: those below its folder.
-struct Beside<'a> {
-    files: &'a dyn Files,
-    folder: &'a Path,
-}
-
-impl elaborate::Files for Beside<'_> {
-    fn read(&self, path: &str) -> Result<String, String> {
-        let content = self.files.read(&self.folder.join(path)).map_err(|error| error.to_string())?;
-        String::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())
-    }
-}
-
 impl Loaded {
     /// Reads and checks a spec.
     ///
@@ -107,6 +94,19 @@ impl Loaded {
                 Diagnostic::error(Code::UNKNOWN_TARGET, format!("target `{name}` is not known")).help(help),
             )
         })
+    }
+}
+
+/// The files beside a spec, which it takes blocks from.
+struct Beside<'a> {
+    files: &'a dyn Files,
+    folder: &'a Path,
+}
+
+impl elaborate::Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let content = self.files.read(&self.folder.join(path)).map_err(|error| error.to_string())?;
+        String::from_utf8(content).map_err(|_| "it is not UTF-8 text".to_owned())
     }
 }
 
