@@ -16,8 +16,10 @@ use crate::emit::{read_graph, write_graph};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
+use crate::pipeline::network::interface;
 use crate::pipeline::tensors;
 use crate::report::FrontPoint;
+use crate::tensor::DType;
 
 /// Version of both formats.
 const VERSION: u32 = 1;
@@ -136,10 +138,19 @@ impl Lock {
         let Some(content) = files::read_if_there(files, path, Code::LOCK_FORMAT)? else {
             return Ok(None);
         };
-        let lock: Lock = serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
-        if lock.version != VERSION {
-            return Err(damaged(path, format!("it has version {}, this nasc reads {VERSION}", lock.version)));
+        let json: serde_json::Value =
+            serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
+        match json.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) if version > u64::from(VERSION) => {
+                let message =
+                    format!("`{}` has version {version} of the format, this nasc reads {VERSION}", path.display());
+                return Err(Diagnostic::error(Code::LOCK_FORMAT, message)
+                    .help("use the nasc that wrote it, or `nasc compile --research` to make it anew"));
+            }
+            _ => return Err(damaged(path, "it is not a lock of nasc")),
         }
+        let lock: Lock = serde_json::from_value(json).map_err(|error| damaged(path, error))?;
         if lock.targets.values().any(|network| !lock.networks.contains_key(network)) {
             return Err(damaged(path, "a target names a network that is not there"));
         }
@@ -186,7 +197,40 @@ pub(crate) fn read_weights(
     if tensors::sha256(&content) != lock.weights {
         return Err(damaged(path, "it is not the file that the lock was written with"));
     }
-    weights_from_bytes(&content).map(Some).map_err(|error| damaged(path, error))
+    let networks = weights_from_bytes(&content).map_err(|error| damaged(path, error))?;
+    for name in lock.networks.keys() {
+        let network = networks.get(name).ok_or_else(|| damaged(path, format!("it has no network `{name}`")))?;
+        network.check(lock.classes.len()).map_err(|error| damaged(path, format!("network `{name}`: {error}")))?;
+    }
+    Ok(Some(networks))
+}
+
+impl StoredNetwork {
+    /// Whether the parts fit each other: files may come from anyone.
+    fn check(&self, classes: usize) -> Result<(), String> {
+        let (input, output) = interface(&self.graph)?;
+        if [input, output].iter().any(|ty| ty.dtype != DType::I8 || ty.quant.is_none()) {
+            return Err("input and output are not quantized to 8 bit".into());
+        }
+        let (n_in, n_out) = (input.shape.elements(), output.shape.elements());
+        if n_out != classes {
+            return Err(format!("it has {n_out} outputs for {classes} classes"));
+        }
+        let channels = input.shape.0.last().copied().unwrap_or(1);
+        let RawQuantizer { mean, factor, zero_point } = &self.raw;
+        let finite = mean.iter().chain(factor).all(|x| x.is_finite());
+        let in_range = (i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(zero_point);
+        if (mean.len(), factor.len()) != (channels, channels) || !finite || !in_range {
+            return Err("the raw quantizer does not fit the input".into());
+        }
+        let golden = &self.golden;
+        let fits = golden.inputs.iter().all(|row| row.len() == n_in)
+            && golden.outputs.iter().all(|row| row.len() == n_out);
+        if golden.is_empty() || !fits {
+            return Err("the golden vectors do not fit the network".into());
+        }
+        Ok(())
+    }
 }
 
 fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, StoredNetwork>, String> {
