@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::diagnostic::{Diagnostics, Style, render};
-use crate::elaborate::{Files, Options, Program, elaborate};
+use crate::elaborate::{Files, Options, Program, elaborate, stdlib_targets};
 use crate::source::SourceMap;
 use crate::space::{Domain, Value};
 
@@ -50,6 +50,8 @@ fn good(text: &str) -> Program {
 fn the_standard_library_and_the_spec_are_good() {
     let program = good(SPEC);
     assert_eq!(program.name, "m");
+    assert_eq!(stdlib_targets()["host"], program.targets["host"]);
+    assert_ne!(stdlib_targets()["cortex-m4"], program.targets["cortex-m4"]);
     assert_eq!(program.space.input, [25, 1, 12]);
     assert_eq!(program.named_targets, ["cortex-m4"]);
     assert_eq!(program.targets["cortex-m4"].clock, 100_000_000);

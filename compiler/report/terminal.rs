@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::Report;
+use crate::report::{Layer, Report};
 
 /// Bytes as people read them, with the exact number.
 pub fn bytes_text(bytes: u64) -> String {
@@ -51,16 +51,24 @@ pub fn table(report: &Report) -> String {
         );
         line("work", format!("{} MAC, about {} cycles", compute.macs, compute.cycles_estimated));
         writeln!(out).expect("a String takes all");
-        writeln!(out, "  {:<28}{:<18}{:>10}{:>9}{:>9}", "layer", "operator", "MAC", "outputs", "tables")
-            .expect("a String takes all");
-        for layer in &target.layers {
-            writeln!(
-                out,
-                "  {:<28}{:<18}{:>10}{:>9}{:>9}",
-                layer.name, layer.op, layer.macs, layer.outputs, layer.weights_bytes
-            )
-            .expect("a String takes all");
-        }
+        layers(&mut out, &target.layers);
     }
     out
+}
+
+/// A line for each layer, columns as wide as their entries.
+fn layers(out: &mut String, layers: &[Layer]) {
+    let width = |entry: fn(&Layer) -> &str, title: &str| {
+        layers.iter().map(|layer| entry(layer).chars().count()).max().unwrap_or(0).max(title.len())
+    };
+    let (names, ops) = (width(|layer| &layer.name, "layer"), width(|layer| &layer.op, "operator"));
+    let mut line = |name: &str, op: &str, [macs, outputs, tables]: [&str; 3]| {
+        writeln!(out, "  {name:<names$}  {op:<ops$}  {macs:>10}  {outputs:>7}  {tables:>8}")
+            .expect("a String takes all");
+    };
+    line("layer", "operator", ["MAC", "outputs", "tables B"]);
+    for layer in layers {
+        let numbers = [layer.macs.to_string(), layer.outputs.to_string(), layer.weights_bytes.to_string()];
+        line(&layer.name, &layer.op, numbers.each_ref().map(String::as_str));
+    }
 }
