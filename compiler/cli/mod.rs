@@ -114,9 +114,16 @@ fn compile(args: &CompileArgs, format: Format) -> Outcome {
     let env = Environment { files: &Disk, clock: &WallClock, cancel, progress: &bars };
     let compiled = pipeline::compile(&args.spec, &options, &env)?;
     show_warnings(&compiled.warnings, &compiled.sources, format);
-    if let (Some(path), Some(archive)) = (&args.archive, &compiled.archive) {
-        pipeline::Files::write(&Disk, path, archive.as_bytes())
-            .map_err(|error| cannot_write(path, &error))?;
+    match (&args.archive, &compiled.archive) {
+        (Some(path), Some(archive)) => pipeline::Files::write(&Disk, path, archive.as_bytes())
+            .map_err(|error| pipeline::cannot_write(path, &error))?,
+        (Some(path), None) => {
+            let message = format!("`{}` is not written: the network came from the lock", path.display());
+            let warning = Diagnostic::warning(Code::OUTPUT, message)
+                .help("add `--research`; trials that are in the store are not trained again");
+            show_diagnostics(&Failure::from(warning), format);
+        }
+        (None, _) => {}
     }
     finish_compile(&compiled, args, &bars, format)
 }
@@ -180,10 +187,6 @@ fn unverified(folder: &Path, missing: Diagnostics) -> Diagnostic {
         let diagnostic = diagnostic.note(cause.message.clone());
         cause.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help.clone()))
     })
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Diagnostic::error(Code::OUTPUT, format!("cannot write `{}`: {error}", path.display())).into()
 }
 
 fn eval(input: &Path, data: Option<&Path>, target: Option<String>, format: Format) -> Outcome {

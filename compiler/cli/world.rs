@@ -22,16 +22,18 @@ impl Files for Disk {
 
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".{}-{number}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let written = write_through(&temporary, content).and_then(|()| std::fs::rename(&temporary, path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&temporary);
+        let folder = folder.unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        remove_leftovers(folder, path);
+        let mut written = replace(path, content);
+        for _ in 0..10 {
+            match &written {
+                // Another process took the new file for a leftover before it was locked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && folder.exists() => {
+                    written = replace(path, content);
+                }
+                _ => break,
+            }
         }
         written
     }
@@ -39,14 +41,45 @@ impl Files for Disk {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
     }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
 }
 
-/// Writes a file and waits until it is on the disk, so that a rename never reveals half of it.
-fn write_through(path: &Path, content: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let mut file = std::fs::File::create(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+/// Writes a temporary file, waits until it is on the disk, and renames it, so that nobody ever sees half of it.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{number}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let mut file = std::fs::File::create(&temporary)?;
+    // Where there are no locks, leftovers stay.
+    let _ = file.try_lock();
+    let written = io::Write::write_all(&mut file, content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Removes the temporary files for `path` that killed processes left in its folder: those that nobody has locked.
+fn remove_leftovers(folder: &Path, path: &Path) {
+    let (Some(stem), Ok(entries)) = (path.file_name(), std::fs::read_dir(folder)) else { return };
+    let stem = format!("{}.", stem.to_string_lossy());
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let middle = name.to_str().and_then(|name| name.strip_prefix(&stem)?.strip_suffix(".tmp"));
+        let ours = middle.and_then(|middle| middle.split_once('-')).is_some_and(|(process, number)| {
+            [process, number].iter().all(|part| part.parse::<u32>().is_ok())
+        });
+        let left = ours && std::fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if left {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Time of day, for leases and budgets.

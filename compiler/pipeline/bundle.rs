@@ -18,6 +18,9 @@ use crate::target::Target;
 /// Vectors of the self-test that is compiled into a firmware; all of them are in the golden file.
 const SELF_TEST: usize = 8;
 
+/// Files of a bundle that its user may change.
+const EDITABLE: [&str; 2] = ["CMakeLists.txt", "README.md"];
+
 /// A bundle with what it was made from.
 #[derive(Clone, Debug)]
 pub struct Emitted {
@@ -55,6 +58,9 @@ pub fn emit(
         samples,
         ci95: report::wilson(quality.test_right, samples),
     };
+    let mut bundle = files(lock, network, target, name, &deployment);
+    let result = bundle.files.iter().filter(|(file, _)| !EDITABLE.contains(&file.as_str()));
+    let hashes = result.map(|(file, content)| (file.clone(), tensors::sha256(content))).collect();
     let report = Report {
         schema_version: report::SCHEMA_VERSION,
         name: name.to_owned(),
@@ -70,9 +76,10 @@ pub fn emit(
             seed: lock.seed,
             sections: lock.sections.clone(),
             weights: lock.weights.clone(),
+            files: hashes,
         },
     };
-    let bundle = files(lock, network, target, name, &deployment, &report);
+    bundle.add("report.json", serde_json::to_string_pretty(&report).expect("plain data serializes") + "\n");
     Ok(Emitted { bundle, report, deployment })
 }
 
@@ -82,7 +89,6 @@ fn files(
     target: &Target,
     name: &str,
     deployment: &Deployment,
-    report: &Report,
 ) -> Bundle {
     let (input, output) = interface(&network.graph).expect("a stored network was checked when it was read");
     let golden: Vec<emit::Golden> = network
@@ -110,8 +116,6 @@ fn files(
     let file = GraphFile::new(&emitted, &network.graph, Some(target));
     bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
     bundle.files.insert(golden_name(name), golden_bytes(&network.golden));
-    let text = serde_json::to_string_pretty(report).expect("plain data serializes") + "\n";
-    bundle.add("report.json", text);
     bundle
 }
 

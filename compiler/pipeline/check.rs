@@ -37,8 +37,14 @@ impl Loaded {
                     .help("give the path of a `.nas` file"),
             )
         })?;
-        let text = String::from_utf8(content).map_err(|_| {
-            Failure::from(Diagnostic::error(Code::SYNTAX, format!("`{}` is not UTF-8 text", path.display())))
+        let text = String::from_utf8(content).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+            let message = format!("`{}` is not UTF-8 text: line {line} has bytes of none", path.display());
+            Failure::from(
+                Diagnostic::error(Code::SYNTAX, message)
+                    .help("save the file as UTF-8; a spec is a text that starts with `nas 1`"),
+            )
         })?;
         let mut sources = SourceMap::new();
         let file = sources.add(path.display().to_string(), text);

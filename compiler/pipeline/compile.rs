@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::Program;
-use crate::emit;
+use crate::emit::{self, Bundle};
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::{self, Emitted};
 use crate::pipeline::check::{Loaded, must_fit};
@@ -108,13 +108,27 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
         let emitted = bundle::emit(&loaded.program, &result.lock, stored, target, name).map_err(fail)?;
         must_fit(&loaded.program, target, &emitted.deployment.estimate).map_err(fail)?;
         let folder = folder(options, name, target, targets.len());
-        for (file, content) in &emitted.bundle.files {
-            files::write(env.files, &folder.join(file), content).map_err(fail)?;
-        }
+        write_bundle(env.files, &folder, &emitted.bundle).map_err(fail)?;
         bundles.push(Written { folder, emitted });
     }
     let Loaded { sources, warnings, .. } = loaded;
     Ok(Compiled { bundles, searched: result.searched, archive: result.archive, warnings, sources })
+}
+
+/// Writes the files of a bundle. What was measured of another network goes.
+fn write_bundle(files: &dyn Files, folder: &Path, bundle: &Bundle) -> Result<(), Diagnostic> {
+    let report = bundle.text("report.json").unwrap_or_default();
+    let measured = folder.join("measured.json");
+    let same = files.read(&folder.join("report.json")).is_ok_and(|old| old == report.as_bytes());
+    if !same && files.read(&measured).is_ok() {
+        files.remove(&measured).map_err(|error| files::cannot_write(&measured, &error))?;
+    }
+    // The report has the hashes of the other files, so it comes last: a bundle that is cut short is seen to be.
+    let (last, first): (Vec<_>, Vec<_>) = bundle.files.iter().partition(|(name, _)| *name == "report.json");
+    for (name, content) in first.into_iter().chain(last) {
+        files::write(files, &folder.join(name), content)?;
+    }
+    Ok(())
 }
 
 /// `build/<name>/<target>`, or what `-o` says; with several targets a folder for each in it.
@@ -163,7 +177,16 @@ fn network(
         options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
     let mut data = None;
     if !options.locked {
-        data = Some(Prepared::load(program, &root));
+        let loaded = Prepared::load(program, &root);
+        match &loaded {
+            // A lock does without the data; data that is there and bad is never passed over.
+            Err(error) if lock.is_none() || error.code != Code::DATA_MISSING => return Err(error.clone()),
+            Err(error) => {
+                env.progress.note(&format!("{}: the lock cannot be compared with it", error.message))
+            }
+            Ok(_) => {}
+        }
+        data = Some(loaded);
     }
     if let Some(lock) = lock {
         let hash = data.as_ref().and_then(|data| data.as_ref().ok()).map(|data| data.hash.as_str());
@@ -191,6 +214,11 @@ fn network(
                 .help("the trials are kept beside the spec: copy it to a folder that can be written")
         })?;
     }
+    for target in targets {
+        // What cannot be written at the end is better known before the search.
+        let name = options.name.as_deref().unwrap_or(&program.name);
+        files::make_folder(env.files, &folder(options, name, target, targets.len()))?;
+    }
     let found = select::search(program, targets, &data, &store, options, env)?;
     files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
     files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
@@ -210,23 +238,27 @@ fn current(
         Staleness::Current => Vec::new(),
         Staleness::Stale(changed) => changed,
     };
-    let new = targets.iter().filter(|target| !lock.targets.contains_key(&target.name));
-    changed.extend(new.map(|target| format!("target `{}` is new", target.name)));
     let hashes = locking::section_hashes(program);
     for section in ["requirements", "targets"] {
         if lock.sections.get(section) != hashes.get(section) && !options.locked {
             changed.push(format!("section `{section}`"));
         }
     }
-    if changed.is_empty() {
+    let mut why: Vec<String> = Vec::new();
+    if !changed.is_empty() {
+        why.push(format!("{} changed", changed.join(", ")));
+    }
+    let new = targets.iter().filter(|target| !lock.targets.contains_key(&target.name));
+    why.extend(new.map(|target| format!("it has no network for target `{}`", target.name)));
+    if why.is_empty() {
         return Ok(Ok(lock));
     }
     if options.locked {
-        let message = format!("`{}` is stale: {} changed", path.display(), changed.join(", "));
+        let message = format!("`{}` is stale: {}", path.display(), why.join(", "));
         return Err(Diagnostic::error(Code::LOCK_STALE, message)
             .help("run `nasc compile` without `--locked` and commit the new lock and weights"));
     }
-    Ok(Err(changed))
+    Ok(Err(why))
 }
 
 fn missing(path: &Path) -> Diagnostic {

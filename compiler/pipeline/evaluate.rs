@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::data::{self, Dataset};
 use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::emit::{self, GraphFile};
+use crate::emit::{self, Bundle, GraphFile};
+use crate::graph::Graph;
 use crate::pipeline::Failure;
 use crate::pipeline::check::Loaded;
 use crate::pipeline::files::{self, Files};
@@ -15,8 +16,9 @@ use crate::pipeline::locking::{self, Lock};
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
 use crate::pipeline::study::{Prepared, host_view};
+use crate::pipeline::tensors;
 use crate::plan::Effort;
-use crate::report;
+use crate::report::{self, Report};
 
 /// What `nasc eval` found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,7 +51,7 @@ impl Evaluated {
     }
 }
 
-fn network(graph: &crate::graph::Graph, raw: &data::RawQuantizer) -> Result<IntegerNetwork, Diagnostic> {
+fn network(graph: &Graph, raw: &data::RawQuantizer) -> Result<IntegerNetwork, Diagnostic> {
     let passes = Passes { effort: Effort::Search };
     passes
         .deploy(graph, &host_view(), 0)
@@ -86,16 +88,17 @@ pub fn evaluate_spec(
     };
     let name = name.ok_or_else(|| {
         let known: Vec<&str> = lock.targets.keys().map(String::as_str).collect();
-        fail(
-            Diagnostic::error(Code::UNKNOWN_TARGET, "the lock has no network for this target")
-                .help(format!("it has {}", known.join(", "))),
-        )
+        let message = format!("the lock has no network for target `{}`", target.unwrap_or_default());
+        fail(Diagnostic::error(Code::UNKNOWN_TARGET, message).help(format!("it has {}", known.join(", "))))
     })?;
     let root = root.or(spec.parent()).unwrap_or(Path::new(""));
     let data = Prepared::load(&loaded.program, root).map_err(fail)?;
     let stored = stored.get(name).ok_or_else(|| missing(&weights_path))?;
+    let test = fitting(&stored.graph, &lock.classes, data.splits.test).map_err(|diagnostic| {
+        fail(diagnostic.note("the lock was made from another spec: `nasc compile` makes it anew"))
+    })?;
     let network = network(&stored.graph, &stored.raw).map_err(fail)?;
-    Ok(Evaluated::new(name, "test", &network, &data.splits.test))
+    Ok(Evaluated::new(name, "test", &network, &test))
 }
 
 /// Evaluates a bundle's network on a data file of the format that its extension says.
@@ -103,51 +106,91 @@ pub fn evaluate_spec(
 /// # Errors
 /// A bundle that is damaged; data that is missing or does not fit.
 pub fn evaluate_bundle(files: &dyn Files, folder: &Path, data: &Path) -> Result<Evaluated, Failure> {
-    let file = read_bundle_graph(folder)?;
+    let Checked { file, .. } = read_bundle(folder)?;
     let content = files::read_if_there(files, data, Code::DATA_MISSING)?.ok_or_else(|| {
         Failure::from(
-            Diagnostic::error(Code::DATA_MISSING, format!("`{}` is not there", data.display()))
+            Diagnostic::error(Code::DATA_MISSING, format!("there is no data file `{}`", data.display()))
                 .help("give a data file, such as one in the `.ts` format"),
         )
     })?;
     let samples = data::read_ts(content.as_slice(), &data.display().to_string())?;
-    let (input, output) = interface(&file.graph).map_err(|error| damaged(folder, &error))?;
-    let shape = input.shape.nhwc().map(|[_, h, w, c]| [h, w, c]);
-    if shape != Some(samples.sample_shape()) {
-        let [h, w, c] = samples.sample_shape();
-        return Err(Diagnostic::error(
-            Code::DATA_SHAPE,
-            format!("the samples are {h} x {w} x {c}, the network takes {}", input.shape),
-        )
-        .help("give data in the form that the network was trained on")
-        .into());
+    if samples.is_empty() {
+        let message = format!("`{}` has no samples", data.display());
+        return Err(Diagnostic::error(Code::DATA_FORMAT, message).help("samples come after `@data`").into());
     }
-    if samples.classes.len() != output.shape.elements() {
-        return Err(Diagnostic::error(
-            Code::DATA_LABEL,
-            format!(
-                "the data has {} classes, the network {}",
-                samples.classes.len(),
-                output.shape.elements()
-            ),
-        )
-        .help("declare the network's classes in the data, in their order")
-        .into());
-    }
+    let samples = fitting(&file.graph, &file.labels, samples)?;
     let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
     let network = network(&file.graph, raw)?;
     let split = data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Evaluated::new(&file.interface.name, &split, &network, &samples))
 }
 
-/// The graph file of a bundle: the one file with that extension.
-pub(crate) fn read_bundle_graph(folder: &Path) -> Result<GraphFile, Failure> {
-    let bundle = device::read_bundle(folder)?;
-    let mut found = bundle.files.iter().filter(|(name, _)| name.ends_with(".graph"));
-    let (Some((name, content)), None) = (found.next(), found.next()) else {
-        return Err(damaged(folder, "it has not one `.graph` file"));
+/// Data with its labels in the order of the network's outputs, if it is of the network's shape and classes.
+fn fitting(graph: &Graph, classes: &[String], mut data: Dataset) -> Result<Dataset, Diagnostic> {
+    let wrong = |message: String| Diagnostic::error(Code::DATA_SHAPE, message);
+    let (input, output) = interface(graph).map_err(wrong)?;
+    let [h, w, c] = data.sample_shape();
+    if input.shape.nhwc().map(|[_, h, w, c]| [h, w, c]) != Some([h, w, c]) {
+        return Err(wrong(format!("the samples are {h} x {w} x {c}, the network takes {}", input.shape))
+            .help("give data in the form that the network was trained on"));
+    }
+    // Networks from elsewhere may have no names for their outputs: then the order counts.
+    let order: Option<Vec<u32>> = if classes.is_empty() && data.classes.len() == output.shape.elements() {
+        Some((0..).take(data.classes.len()).collect())
+    } else {
+        let position = |class: &String| classes.iter().position(|known| known == class);
+        data.classes.iter().map(|class| position(class).and_then(|at| u32::try_from(at).ok())).collect()
     };
-    Ok(emit::read_graph_file(&folder.join(name).display().to_string(), content)?)
+    let Some(order) = order else {
+        let message = format!(
+            "the data has the classes {}, the network {}",
+            data.classes.join(", "),
+            if classes.is_empty() { output.shape.elements().to_string() } else { classes.join(", ") }
+        );
+        return Err(Diagnostic::error(Code::DATA_LABEL, message)
+            .help("the labels must be among those that the network was trained on"));
+    };
+    data.labels = data.labels.iter().map(|&label| order[label as usize]).collect();
+    Ok(data)
+}
+
+/// A bundle whose files are those that were written.
+pub(crate) struct Checked {
+    pub(crate) bundle: Bundle,
+    pub(crate) file: GraphFile,
+    pub(crate) report: Report,
+}
+
+/// Reads a bundle, and compares its files with the hashes in its report.
+pub(crate) fn read_bundle(folder: &Path) -> Result<Checked, Failure> {
+    let bundle = device::read_bundle(folder)?;
+    let graphs: Vec<_> = bundle.files.iter().filter(|(name, _)| name.ends_with(".graph")).collect();
+    let (name, content) = match graphs.as_slice() {
+        &[graph] => graph,
+        [] => return Err(damaged(folder, "it has no `.graph` file")),
+        [_, (name, _), ..] => {
+            return Err(Diagnostic::error(
+                Code::BUNDLE,
+                format!("`{}` holds more than one bundle: there is also `{name}`", folder.display()),
+            )
+            .help("give each bundle a folder of its own")
+            .into());
+        }
+    };
+    let text = bundle.text("report.json").ok_or_else(|| damaged(folder, "`report.json` is missing"))?;
+    let report: Report = serde_json::from_str(text)
+        .map_err(|error| damaged(folder, &format!("`report.json` cannot be read: {error}")))?;
+    for (name, hash) in &report.provenance.files {
+        match bundle.files.get(name) {
+            None => return Err(damaged(folder, &format!("`{name}` is missing"))),
+            Some(content) if tensors::sha256(content) != *hash => {
+                return Err(damaged(folder, &format!("`{name}` is not as it was written")));
+            }
+            Some(_) => {}
+        }
+    }
+    let file = emit::read_graph_file(&folder.join(name).display().to_string(), content)?;
+    Ok(Checked { file, report, bundle })
 }
 
 pub(crate) fn damaged(folder: &Path, why: &str) -> Failure {

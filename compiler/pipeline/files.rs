@@ -24,14 +24,35 @@ pub trait Files: Sync {
     /// # Errors
     /// That of the system.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// That of the system.
+    fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
 /// Writes a file, or says what stood in the way.
 pub(crate) fn write(files: &dyn Files, path: &Path, content: &[u8]) -> Result<(), Diagnostic> {
-    files.write(path, content).map_err(|error| {
-        Diagnostic::error(Code::OUTPUT, format!("cannot write `{}`: {error}", path.display()))
-            .help("check the folder's permissions and the free space; what was there before is intact")
-    })
+    files.write(path, content).map_err(|error| cannot_write(path, &error))
+}
+
+/// Makes an output folder, or says what stood in the way.
+pub(crate) fn make_folder(files: &dyn Files, path: &Path) -> Result<(), Diagnostic> {
+    files.make_folder(path).map_err(|error| cannot_write(path, &error))
+}
+
+/// E0904 for a file or folder.
+pub fn cannot_write(path: &Path, error: &io::Error) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code::OUTPUT, format!("cannot write `{}`: {error}", path.display()));
+    match error.kind() {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
+            diagnostic
+                .help("a file stands where a folder is needed, or the other way round: give another path")
+        }
+        _ => diagnostic
+            .help("check the folder's permissions and the free space; what was there before is intact"),
+    }
 }
 
 /// The content of a file; `None` if there is none.

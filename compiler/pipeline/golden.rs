@@ -90,6 +90,9 @@ impl GoldenSet {
         if rows(outputs.shape()) != Some(count) || labels.len() != count {
             return Err("samples, outputs and labels differ in number".into());
         }
+        if raw.mean.len() != raw.factor.len() || raw.mean.is_empty() {
+            return Err("the raw quantizer has not one mean and one factor for each channel".into());
+        }
         let mut set = GoldenSet::default();
         for ((raws, outputs), label) in raws.outer_iter().zip(outputs.outer_iter()).zip(labels) {
             let values: Vec<f32> = raws.iter().copied().collect();

@@ -105,7 +105,7 @@ pub(crate) fn paths(spec: &Path) -> (PathBuf, PathBuf) {
         name.push(extension);
         spec.with_file_name(name)
     };
-    (with(".lock"), spec.with_extension("nas.weights"))
+    (with(".lock"), with(".weights"))
 }
 
 /// Hashes of a program's sections.
@@ -138,10 +138,21 @@ impl Lock {
         let Some(content) = files::read_if_there(files, path, Code::LOCK_FORMAT)? else {
             return Ok(None);
         };
-        let lock: Lock = serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
-        if lock.version != VERSION {
-            return Err(damaged(path, format!("it has version {}, this nasc reads {VERSION}", lock.version)));
+        let json: serde_json::Value =
+            serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
+        match json.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) if version > u64::from(VERSION) => {
+                let message = format!(
+                    "`{}` has version {version} of the format, this nasc reads {VERSION}",
+                    path.display()
+                );
+                return Err(Diagnostic::error(Code::LOCK_FORMAT, message)
+                    .help("use the nasc that wrote it, or `nasc compile --research` to make it anew"));
+            }
+            _ => return Err(damaged(path, "it is not a lock of nasc")),
         }
+        let lock: Lock = serde_json::from_value(json).map_err(|error| damaged(path, error))?;
         if lock.targets.values().any(|network| !lock.networks.contains_key(network)) {
             return Err(damaged(path, "a target names a network that is not there"));
         }
@@ -196,9 +207,25 @@ pub(crate) fn read_weights(
         return Err(damaged(path, "it is not the file that the lock was written with"));
     }
     let networks = weights_from_bytes(&content).map_err(|error| damaged(path, error))?;
-    match lock.targets.values().find(|network| !networks.contains_key(*network)) {
-        Some(_) => Err(damaged(path, "it lacks a network of the lock")),
-        None => Ok(Some(networks)),
+    for name in lock.networks.keys() {
+        let network =
+            networks.get(name).ok_or_else(|| damaged(path, format!("it has no network `{name}`")))?;
+        network
+            .check(lock.classes.len())
+            .map_err(|error| damaged(path, format!("network `{name}`: {error}")))?;
+    }
+    Ok(Some(networks))
+}
+
+impl StoredNetwork {
+    /// Whether the network is one for the classes of its lock; its parts fit each other already.
+    fn check(&self, classes: usize) -> Result<(), String> {
+        let (_, output) = interface(&self.graph)?;
+        let outputs = output.shape.elements();
+        if outputs != classes {
+            return Err(format!("it has {outputs} outputs for {classes} classes"));
+        }
+        if self.golden.is_empty() { Err("it has no golden vectors".into()) } else { Ok(()) }
     }
 }
 

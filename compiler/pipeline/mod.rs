@@ -25,7 +25,7 @@ pub use bundle::{Emitted, emit};
 pub use check::{Checked, Feasible, check, stage_text};
 pub use compile::{CompileOptions, Compiled, Environment, Progress, Written, compile};
 pub use evaluate::{Evaluated, evaluate_bundle, evaluate_spec};
-pub use files::Files;
+pub use files::{Files, cannot_write};
 pub use golden::GoldenSet;
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
 pub use network::IntegerNetwork;

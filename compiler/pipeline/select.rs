@@ -148,6 +148,11 @@ impl Observer<Point> for Listener<'_> {
         let accuracy = entry.metrics.get("accuracy").copied();
         self.env.progress.trial(entry.trial, accuracy, from_store);
     }
+
+    fn waiting(&self, trial: usize) {
+        let _one_at_a_time = self.last.lock();
+        self.env.progress.note(&format!("trial {trial} is being trained by another process: waiting for it"));
+    }
 }
 
 /// The best entries by the objectives.

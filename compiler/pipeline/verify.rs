@@ -12,7 +12,7 @@ use crate::estimate::Deployment;
 use crate::kernel;
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::golden_name;
-use crate::pipeline::evaluate::{damaged, read_bundle_graph};
+use crate::pipeline::evaluate::{Checked, damaged, read_bundle};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::network::{IntegerNetwork, reference};
@@ -65,8 +65,7 @@ pub struct Sizes {
 /// E0905 if a tool is missing, E0907 for a damaged bundle, E0908 for the first byte that differs or a size that is
 /// not the predicted one.
 pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<Verified, Failure> {
-    let file = read_bundle_graph(folder)?;
-    let bundle = device::read_bundle(folder)?;
+    let Checked { bundle, file, report } = read_bundle(folder)?;
     let golden = golden(&bundle, &file, folder)?;
     let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
     let deployment = Passes { effort: Effort::Final }
@@ -88,7 +87,7 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
         let samples = Samples::Raw(&golden.raw);
         let run = device::run_board(&bundle, &file.interface, samples, &golden.outputs, toolchain, LIMIT)?;
         check.outputs(&format!("C on {}", run.measured.device.core), &run.outputs)?;
-        let sizes = sizes(&bundle, folder, &file, &run.measured)?;
+        let sizes = sizes(&report, folder, &file, &run.measured)?;
         let text = serde_json::to_string_pretty(&run.measured).expect("plain data serializes") + "\n";
         files::write(files, &folder.join("measured.json"), text.as_bytes())?;
         (verified.measured, verified.sizes) = (Some(run.measured), Some(sizes));
@@ -101,8 +100,9 @@ fn golden(bundle: &Bundle, file: &GraphFile, folder: &Path) -> Result<GoldenSet,
     let name = golden_name(&file.interface.name);
     let content = bundle.files.get(&name).ok_or_else(|| damaged(folder, &format!("`{name}` is missing")))?;
     let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
-    let (tensors, _) = tensors::from_bytes(content).map_err(|error| damaged(folder, &error))?;
-    let golden = GoldenSet::from_tensors("", &tensors, raw).map_err(|error| damaged(folder, &error))?;
+    let bad = |error: String| damaged(folder, &format!("`{name}`: {error}"));
+    let (tensors, _) = tensors::from_bytes(content).map_err(bad)?;
+    let golden = GoldenSet::from_tensors("", &tensors, raw).map_err(bad)?;
     let fits = |rows: &[Vec<i8>], size: usize| rows.iter().all(|row| row.len() == size);
     if golden.is_empty()
         || !fits(&golden.inputs, file.interface.input_elements)
@@ -199,9 +199,7 @@ fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Tar
 }
 
 /// Predicted against linked bytes: RAM and tables must be equal.
-fn sizes(bundle: &Bundle, folder: &Path, file: &GraphFile, measured: &Measured) -> Result<Sizes, Failure> {
-    let report = bundle.text("report.json").ok_or_else(|| damaged(folder, "`report.json` is missing"))?;
-    let report: Report = serde_json::from_str(report).map_err(|error| damaged(folder, &error.to_string()))?;
+fn sizes(report: &Report, folder: &Path, file: &GraphFile, measured: &Measured) -> Result<Sizes, Failure> {
     let memory = report.targets.first().map(|target| &target.memory);
     let memory = memory.ok_or_else(|| damaged(folder, "`report.json` has no target"))?;
     let device = &measured.device;

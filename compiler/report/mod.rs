@@ -147,6 +147,8 @@ pub struct Provenance {
     pub sections: std::collections::BTreeMap<String, String>,
     /// Hash of the integer network.
     pub weights: String,
+    /// Hashes of the bundle's files that a result depends on.
+    pub files: std::collections::BTreeMap<String, String>,
 }
 
 impl Memory {

@@ -1,10 +1,12 @@
 //! Where trials are kept, so that nothing is trained twice and nothing is lost.
 //!
 //! A trial is *claimed* before it is trained and *finished* after. A claim is a lease: it ends unless its
-//! holder extends it, so the trial of a process that was killed becomes free. A finished trial never changes.
+//! holder extends it, so the trial of a process that was killed becomes free; on one machine it does so at
+//! once, because the system tells who still lives. A finished trial never changes.
 //! Time comes in as an argument; only [`SqliteStore`] does I/O.
 
 mod memory;
+mod presence;
 mod sqlite;
 #[cfg(test)]
 mod tests;

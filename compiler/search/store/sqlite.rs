@@ -1,7 +1,8 @@
 //! The store on disk: one SQLite file that any number of processes on one machine may use at once.
 //!
 //! Write-ahead log with full synchronisation: each claim and each result is one transaction, so a process
-//! killed at any instant leaves the file as it was after its last one. The file may come from anyone: its
+//! killed at any instant leaves the file as it was after its last one. A claim ends with its lease, or at once
+//! when its process is seen to be dead ([`presence`](crate::search::store)). The file may come from anyone: its
 //! schema must be ours to the letter (no triggers, no views), every record carries a digest and the weights a
 //! hash, and both are checked when read.
 
@@ -16,6 +17,7 @@ use rusqlite::{
 use crate::diagnostic::{Code, Diagnostic};
 use crate::search::key::{TrialKey, sha256_hex};
 use crate::search::outcome::Record;
+use crate::search::store::presence::{Presence, take_dead};
 use crate::search::store::{Claim, Lease, Store};
 
 /// Version of the schema; grows with every change to [`SCHEMA`].
@@ -44,6 +46,8 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Random, so that no two holders are ever taken for one.
     holder: String,
+    /// Shows other processes that this holder lives; `None` where the file system has no locks.
+    _presence: Option<Presence>,
 }
 
 impl SqliteStore {
@@ -59,9 +63,16 @@ impl SqliteStore {
         let mut connection = connect(path).map_err(fail)?;
         prepare(&mut connection, path)?;
         write_ahead(&connection).map_err(fail)?;
-        let holder =
+        let holder: String =
             connection.query_row("SELECT lower(hex(randomblob(16)))", [], |row| row.get(0)).map_err(fail)?;
-        Ok(SqliteStore { connection: Mutex::new(connection), path: path.to_owned(), holder })
+        // One transaction, so that no other process takes the new lock file for one that a dead process left.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        free_claims_of_dead(&transaction, path).map_err(fail)?;
+        let presence = Presence::show(path, &holder);
+        transaction.commit().map_err(fail)?;
+        let connection = Mutex::new(connection);
+        Ok(SqliteStore { connection, path: path.to_owned(), holder, _presence: presence })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -110,6 +121,14 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// Nobody trains for a store that is gone, so what it had claimed is free.
+    fn drop(&mut self) {
+        // A claim that stays ends with its lease.
+        let _ = self.execute("DELETE FROM trials WHERE holder = ?1 AND record IS NULL", &[&self.holder]);
+    }
+}
+
 type RawRecord = (String, String, String);
 
 fn raw_record(row: &Row<'_>) -> rusqlite::Result<RawRecord> {
@@ -136,7 +155,11 @@ impl Store for SqliteStore {
             let horizon = seconds(lease.now.saturating_add(LEASE_SECONDS));
             let values =
                 params![key.to_string(), self.holder, seconds(lease.expires()), seconds(lease.now), horizon];
-            let n_changed = transaction.execute(sql, values).map_err(|error| failure(&self.path, &error))?;
+            let fail = |error| failure(&self.path, &error);
+            let mut n_changed = transaction.execute(sql, values).map_err(fail)?;
+            if n_changed == 0 && free_claims_of_dead(transaction, &self.path).map_err(fail)? {
+                n_changed = transaction.execute(sql, values).map_err(fail)?;
+            }
             Ok(if n_changed == 0 { Claim::Busy } else { Claim::Mine })
         })
     }
@@ -198,6 +221,15 @@ impl Store for SqliteStore {
         let rows = statement.query_map([RECORD_BYTES], raw_record).map_err(fail)?;
         rows.map(|row| self.checked(&row.map_err(fail)?)).collect()
     }
+}
+
+/// Frees the trials of processes that died; true if there was one.
+fn free_claims_of_dead(transaction: &Transaction<'_>, path: &Path) -> rusqlite::Result<bool> {
+    let dead = take_dead(path);
+    for holder in &dead {
+        transaction.execute("DELETE FROM trials WHERE holder = ?1 AND record IS NULL", [holder])?;
+    }
+    Ok(!dead.is_empty())
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

@@ -73,6 +73,70 @@ fn a_lease_from_a_clock_set_back_is_void() {
     assert!(matches!(two.claim(&key(1), lease(1000)).unwrap(), Claim::Mine));
 }
 
+/// Set in the copy of this test that claims a trial in another process and waits to be killed.
+const HOLDER: &str = "NASC_TEST_HOLDER";
+
+#[test]
+fn the_claim_of_a_killed_process_is_free_at_once() {
+    if let Some(path) = std::env::var_os(HOLDER) {
+        let store = SqliteStore::open(Path::new(&path)).unwrap();
+        store.claim(&key(1), lease(100)).unwrap();
+        std::fs::write(Path::new(&path).with_extension("ready"), "").unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(60));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.sqlite");
+    let before = SqliteStore::open(&path).unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["the_claim_of_a_killed_process_is_free_at_once", "--test-threads", "1"])
+        .env(HOLDER, &path)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !path.with_extension("ready").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the holder ended early");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let other = SqliteStore::open(&path).unwrap();
+    for store in [&before, &other] {
+        assert!(matches!(store.claim(&key(1), lease(101)).unwrap(), Claim::Busy), "its holder lives");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(matches!(before.claim(&key(1), lease(102)).unwrap(), Claim::Mine));
+    assert!(matches!(other.claim(&key(1), lease(102)).unwrap(), Claim::Busy), "it has a living holder again");
+    drop(before);
+    assert!(
+        matches!(other.claim(&key(1), lease(102)).unwrap(), Claim::Mine),
+        "so are those of a closed store"
+    );
+    let alive = std::fs::read_dir(folder.path().join("trials.sqlite-alive")).unwrap().count();
+    assert_eq!(alive, 1, "files go with their holders");
+}
+
+#[test]
+fn files_of_others_and_missing_locks_are_left_to_the_leases() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.sqlite");
+    let alive = folder.path().join("trials.sqlite-alive");
+    std::fs::create_dir(&alive).unwrap();
+    std::fs::write(alive.join("notes.txt"), "mine").unwrap();
+    std::fs::write(alive.join("0".repeat(32)), "").unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    assert!(alive.join("notes.txt").exists() && !alive.join("0".repeat(32)).exists());
+    store.claim(&key(1), lease(100)).unwrap();
+    std::fs::remove_dir_all(&alive).unwrap();
+    let other = SqliteStore::open(&path).unwrap();
+    assert!(matches!(other.claim(&key(1), lease(159)).unwrap(), Claim::Busy));
+    assert!(matches!(other.claim(&key(1), lease(160)).unwrap(), Claim::Mine));
+
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("trials.sqlite-alive"), "a file in the folder's place").unwrap();
+    let store = SqliteStore::open(&place.path().join("trials.sqlite")).unwrap();
+    assert!(matches!(store.claim(&key(1), lease(100)).unwrap(), Claim::Mine));
+}
+
 #[track_caller]
 fn assert_unusable(path: &Path, part: &str, help: &str) {
     let diagnostic = SqliteStore::open(path).err().expect("a store that cannot be opened");

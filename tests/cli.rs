@@ -1,0 +1,15 @@
+//! The command line as a user meets it: the built binary, small generated data, real files.
+//!
+//! In: a spec that trains in a fraction of a second. What needs programs that are not installed says so and does
+//! the rest.
+
+#[path = "cli/bad.rs"]
+mod bad;
+#[path = "cli/commands.rs"]
+mod commands;
+#[path = "cli/determinism.rs"]
+mod determinism;
+#[path = "cli/kill.rs"]
+mod kill;
+#[path = "cli/lab.rs"]
+mod lab;

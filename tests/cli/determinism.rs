@@ -1,0 +1,159 @@
+//! Same spec, data and seed, same files: on any number of threads, with a lock or without, with data or without.
+
+use crate::lab::{CROSS, Lab, installed};
+
+#[test]
+fn the_number_of_jobs_changes_nothing() {
+    let labs = ["1", "2", "4"].map(|jobs| {
+        let lab = Lab::new();
+        lab.compile(&["--jobs", jobs, "--archive", "archive.txt"]).good();
+        lab
+    });
+    let [one, others @ ..] = &labs;
+    assert!(one.text("archive.txt").lines().filter(|line| line.starts_with("trial")).count() == 4);
+    for other in others {
+        for file in ["waves.nas.lock", "waves.nas.weights", "archive.txt"] {
+            assert_eq!(one.read(file), other.read(file), "{file}");
+        }
+        assert_eq!(one.below("build"), other.below("build"));
+    }
+}
+
+#[test]
+fn a_warm_store_gives_the_same_archive_as_a_cold_one() {
+    let lab = Lab::new();
+    lab.compile(&["--archive", "cold.txt"]).good();
+    let before = (lab.read("waves.nas.lock"), lab.read("waves.nas.weights"), lab.below("build"));
+    let warm = lab.compile(&["--research", "--archive", "warm.txt"]).good();
+    assert_eq!(warm.stderr.matches("(from the store)").count(), 6, "{}", warm.stderr);
+    assert_eq!(lab.read("cold.txt"), lab.read("warm.txt"));
+    assert_eq!((lab.read("waves.nas.lock"), lab.read("waves.nas.weights"), lab.below("build")), before);
+}
+
+#[test]
+fn a_lock_gives_the_same_folder_anywhere() {
+    let (target, verified) =
+        if installed(&CROSS) { ("cortex-m4", true) } else { ("host", installed(&["cc"])) };
+    let mut args = vec!["compile", "waves.nas", "--target", target];
+    if !verified {
+        args.push("--no-verify");
+    }
+    let lab = Lab::new();
+    lab.run(&args).good();
+    let folder = lab.below("build");
+    assert_eq!(folder.contains_key(&format!("waves/{target}/measured.json")), verified && target != "host");
+    lab.remove("build");
+    let second = lab.run(&args).good();
+    assert!(second.stdout.contains("(from the lock)") && !second.stderr.contains("searching"));
+    assert_eq!(lab.below("build"), folder);
+
+    let elsewhere = lab.copy(|name| name.starts_with("waves.nas"));
+    args.push("--locked");
+    elsewhere.run(&args).good();
+    assert_eq!(elsewhere.below("build"), folder);
+    let all: Vec<String> = elsewhere.files().into_keys().filter(|name| !name.starts_with("build/")).collect();
+    assert_eq!(all, ["waves.nas", "waves.nas.lock", "waves.nas.weights"], "no store, no leftovers");
+
+    args.pop();
+    let without_data = lab.copy(|name| name.starts_with("waves.nas"));
+    let run = without_data.run(&args).good();
+    assert!(run.stderr.contains("there is no data file"), "{}", run.stderr);
+    assert_eq!(without_data.below("build"), folder);
+}
+
+#[test]
+fn a_changed_section_makes_the_lock_stale() {
+    for (from, to, section) in [
+        ("epochs: 3", "epochs: 2", "train"),
+        ("kernel: {3, 5}", "kernel: {3, 7}", "space"),
+        ("val: 20 %", "val: 30 %", "data"),
+        ("calibrate: 32", "calibrate: 16", "quantize"),
+        ("minimize ram", "minimize flash", "objectives"),
+        ("seed: 7", "seed: 8", "search"),
+    ] {
+        let lab = Lab::compiled();
+        let before = lab.files();
+        lab.edit("waves.nas", from, to);
+        let locked = lab.compile(&["--locked"]);
+        assert_eq!((locked.code, locked.n_errors()), (Some(1), 1), "{section}: {}", locked.stderr);
+        let message = format!("`waves.nas.lock` is stale: section `{section}` changed");
+        assert!(
+            locked.stderr.contains("error[E0901]") && locked.stderr.contains(&message),
+            "{}",
+            locked.stderr
+        );
+        assert!(locked.stderr.contains("help:") && locked.stderr.contains("without `--locked`"));
+        for file in ["waves.nas.lock", "waves.nas.weights", "build/waves/host/report.json"] {
+            assert_eq!(lab.read(file), before[file], "{section}: {file}");
+        }
+        let again = lab.compile(&[]).good();
+        let note = format!("the lock is stale (section `{section}` changed): searching again");
+        assert!(again.stderr.contains(&note), "{}", again.stderr);
+        lab.compile(&["--locked"]).good();
+    }
+}
+
+#[test]
+fn comments_spacing_and_order_do_not_count() {
+    let lab = Lab::compiled();
+    let folder = lab.below("build");
+    lab.edit("waves.nas", "// one decision for all layers", "// another remark");
+    lab.edit("waves.nas", "  global_avg_pool\n", "\n\n    global_avg_pool   // pooled\n");
+    lab.edit("waves.nas", "maximize accuracy\nminimize ram\n", "");
+    lab.edit("waves.nas", "data {", "maximize accuracy\nminimize ram\ndata {");
+    lab.edit("waves.nas", "4 KiB", "4096 B");
+    lab.remove("build");
+    let run = lab.compile(&["--locked"]).good();
+    assert!(run.stdout.contains("(from the lock)"));
+    assert_eq!(lab.below("build"), folder);
+}
+
+#[test]
+fn changed_data_makes_the_lock_stale() {
+    let lab = Lab::compiled();
+    lab.write("train.ts", crate::lab::waves(60, 3));
+    lab.compile(&["--locked"]).good();
+    let run = lab.compile(&[]).good();
+    assert!(run.stderr.contains("the lock is stale (the data changed)"), "{}", run.stderr);
+}
+
+#[test]
+fn a_target_that_the_lock_lacks_is_named() {
+    let lab = Lab::compiled();
+    let args = ["compile", "waves.nas", "--target", "cortex-m4", "--no-verify"];
+    let run = lab.run(&[args.as_slice(), &["--locked"]].concat());
+    assert_eq!((run.code, run.n_errors()), (Some(1), 1));
+    assert!(
+        run.stderr.contains("E0901") && run.stderr.contains("no network for target `cortex-m4`"),
+        "{}",
+        run.stderr
+    );
+    let run = lab.run(&args).good();
+    assert_eq!(
+        run.stderr.matches("(from the store)").count(),
+        6,
+        "trainings serve every target: {}",
+        run.stderr
+    );
+}
+
+#[test]
+fn what_the_command_line_changes_is_part_of_the_lock() {
+    let lab = Lab::compiled();
+    let run = lab.compile(&["--locked", "--trials", "3"]);
+    assert!(run.code == Some(1) && run.stderr.contains("section `search` changed"), "{}", run.stderr);
+    lab.compile(&["--locked", "--trials", "4", "--seed", "7"]).good();
+    lab.compile(&["--seed", "11"]).good();
+    lab.compile(&["--seed", "11", "--locked"]).good();
+    assert_eq!(lab.compile(&["--locked"]).code, Some(1));
+}
+
+#[test]
+fn a_new_network_takes_the_old_measurements_away() {
+    let lab = Lab::compiled();
+    lab.write("build/waves/host/measured.json", "{}\n");
+    lab.compile(&["--locked"]).good();
+    assert!(lab.path("build/waves/host/measured.json").exists(), "the same network keeps them");
+    lab.compile(&["--seed", "11"]).good();
+    assert!(!lab.path("build/waves/host/measured.json").exists());
+}
