@@ -181,7 +181,9 @@ fn network(
         match &loaded {
             // A lock does without the data; data that is there and bad is never passed over.
             Err(error) if lock.is_none() || error.code != Code::DATA_MISSING => return Err(error.clone()),
-            Err(error) => env.progress.note(&format!("{}: the lock cannot be compared with it", error.message)),
+            Err(error) => {
+                env.progress.note(&format!("{}: the lock cannot be compared with it", error.message))
+            }
             Ok(_) => {}
         }
         data = Some(loaded);

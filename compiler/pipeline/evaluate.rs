@@ -15,8 +15,8 @@ use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock};
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
-use crate::pipeline::tensors;
 use crate::pipeline::study::{Prepared, host_view};
+use crate::pipeline::tensors;
 use crate::plan::Effort;
 use crate::report::{self, Report};
 

@@ -46,8 +46,10 @@ pub(crate) fn make_folder(files: &dyn Files, path: &Path) -> Result<(), Diagnost
 pub fn cannot_write(path: &Path, error: &io::Error) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::OUTPUT, format!("cannot write `{}`: {error}", path.display()));
     match error.kind() {
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => diagnostic
-            .help("a file stands where a folder is needed, or the other way round: give another path"),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
+            diagnostic
+                .help("a file stands where a folder is needed, or the other way round: give another path")
+        }
         _ => diagnostic
             .help("check the folder's permissions and the free space; what was there before is intact"),
     }

@@ -143,8 +143,10 @@ impl Lock {
         match json.get("version").and_then(serde_json::Value::as_u64) {
             Some(version) if version == u64::from(VERSION) => {}
             Some(version) if version > u64::from(VERSION) => {
-                let message =
-                    format!("`{}` has version {version} of the format, this nasc reads {VERSION}", path.display());
+                let message = format!(
+                    "`{}` has version {version} of the format, this nasc reads {VERSION}",
+                    path.display()
+                );
                 return Err(Diagnostic::error(Code::LOCK_FORMAT, message)
                     .help("use the nasc that wrote it, or `nasc compile --research` to make it anew"));
             }
@@ -199,8 +201,11 @@ pub(crate) fn read_weights(
     }
     let networks = weights_from_bytes(&content).map_err(|error| damaged(path, error))?;
     for name in lock.networks.keys() {
-        let network = networks.get(name).ok_or_else(|| damaged(path, format!("it has no network `{name}`")))?;
-        network.check(lock.classes.len()).map_err(|error| damaged(path, format!("network `{name}`: {error}")))?;
+        let network =
+            networks.get(name).ok_or_else(|| damaged(path, format!("it has no network `{name}`")))?;
+        network
+            .check(lock.classes.len())
+            .map_err(|error| damaged(path, format!("network `{name}`: {error}")))?;
     }
     Ok(Some(networks))
 }

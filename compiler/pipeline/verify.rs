@@ -199,12 +199,7 @@ fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Tar
 }
 
 /// Predicted against linked bytes: RAM and tables must be equal.
-fn sizes(
-    report: &Report,
-    folder: &Path,
-    file: &GraphFile,
-    measured: &Measured,
-) -> Result<Sizes, Failure> {
+fn sizes(report: &Report, folder: &Path, file: &GraphFile, measured: &Measured) -> Result<Sizes, Failure> {
     let memory = report.targets.first().map(|target| &target.memory);
     let memory = memory.ok_or_else(|| damaged(folder, "`report.json` has no target"))?;
     let device = &measured.device;

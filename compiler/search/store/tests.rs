@@ -107,7 +107,10 @@ fn the_claim_of_a_killed_process_is_free_at_once() {
     assert!(matches!(before.claim(&key(1), lease(102)).unwrap(), Claim::Mine));
     assert!(matches!(other.claim(&key(1), lease(102)).unwrap(), Claim::Busy), "it has a living holder again");
     drop(before);
-    assert!(matches!(other.claim(&key(1), lease(102)).unwrap(), Claim::Mine), "so are those of a closed store");
+    assert!(
+        matches!(other.claim(&key(1), lease(102)).unwrap(), Claim::Mine),
+        "so are those of a closed store"
+    );
     let alive = std::fs::read_dir(folder.path().join("trials.sqlite-alive")).unwrap().count();
     assert_eq!(alive, 1, "files go with their holders");
 }
