@@ -3,6 +3,10 @@
 //! In: a spec that trains in a fraction of a second. What needs programs that are not installed says so and does
 //! the rest.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be done here fails the test")]
+#![allow(clippy::print_stdout, reason = "what is skipped is said")]
+#![allow(clippy::disallowed_methods, reason = "tests of a program read the environment and the clock")]
+
 #[path = "cli/bad.rs"]
 mod bad;
 #[path = "cli/commands.rs"]

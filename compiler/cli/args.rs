@@ -98,7 +98,7 @@ pub(crate) struct CompileArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Seed instead of the spec's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// Trials at once. Default: the number of cores. Changes nothing in the result.
     #[arg(short, long, value_name = "N", value_parser = parse_jobs)]

@@ -139,6 +139,18 @@ fn finish_compile(compiled: &Compiled, args: &CompileArgs, bars: &Bars, format: 
         } else {
             bars.stage(&format!("verifying {}", written.folder.display()), 0);
             match pipeline::verify(&Disk, &written.folder, false) {
+                // A compiler or an emulator hears Ctrl-C too and ends badly.
+                _ if world::is_cancelled() => {
+                    bars.clear();
+                    let folder = written.folder.display();
+                    return Err(Diagnostic::error(
+                        Code::CANCELLED,
+                        "stopped before all bundles were verified",
+                    )
+                    .note("all of them are written")
+                    .help(format!("`nasc verify {folder}` verifies this one"))
+                    .into());
+                }
                 Ok(verified) => Some(verified),
                 Err(failure) => {
                     let mut diagnostics = failure.diagnostics.clone();

@@ -102,6 +102,11 @@ pub(crate) fn n_cores() -> usize {
 
 static CANCEL: AtomicBool = AtomicBool::new(false);
 
+/// Whether Ctrl-C was pressed.
+pub(crate) fn is_cancelled() -> bool {
+    CANCEL.load(Ordering::SeqCst)
+}
+
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once. Both leave a resumable state.
 pub(crate) fn cancelled() -> &'static AtomicBool {
     let handler = || {

@@ -266,7 +266,8 @@ impl Samples {
             let declared = self.header.channels.unwrap_or(channels);
             if declared != channels {
                 let text = format!("the sample has {channels} channels, the header declares {declared}");
-                return Err(problem(Code::DATA_SHAPE, text));
+                return Err(problem(Code::DATA_SHAPE, text)
+                    .help("correct `@dimensions`, or write the channels separated by `:`"));
             }
             let declared = self.header.length.unwrap_or(length);
             if declared != length {
@@ -307,10 +308,12 @@ fn value(word: &str, channel: usize, index: usize) -> Result<f32, Problem> {
     }
     let Ok(number) = word.parse::<f32>() else {
         let shown: String = word.chars().take(40).collect();
-        return Err(problem(Code::DATA_FORMAT, format!("{place}, `{}`, is no number", shown.escape_debug())));
+        return Err(problem(Code::DATA_FORMAT, format!("{place}, `{}`, is no number", shown.escape_debug()))
+            .help("values are decimal numbers with a point, separated by `,`"));
     };
     if number.is_nan() || number.abs() > limits::MAGNITUDE {
-        let text = format!("{place}, {number:e}, is beyond {:e}", limits::MAGNITUDE);
+        let shown: String = word.chars().take(40).collect();
+        let text = format!("{place}, `{shown}`, is beyond {:e}", limits::MAGNITUDE);
         return Err(problem(Code::DATA_LIMIT, text).help("scale the values to a sensible unit"));
     }
     Ok(number)

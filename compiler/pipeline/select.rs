@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use crate::data::Dataset;
 use crate::diagnostic::{Code, Diagnostic};
@@ -207,15 +208,18 @@ fn pick(
         Some(pick) => Ok(pick),
         None => {
             let reached = archive.entries().iter().map(&accuracy).fold(0.0, f64::max);
-            Err(Diagnostic::error(
-                Code::INFEASIBLE,
-                format!(
-                    "no finalist reaches `accuracy >= {} %`; the best has {:.2} %",
-                    least * 100.0,
-                    reached * 100.0
-                ),
-            )
-            .help("lower the requirement, raise `trials` or `epochs`, or let the space hold larger networks"))
+            let message = format!(
+                "no finalist reaches `accuracy >= {} %`; the best has {:.2} %",
+                least * 100.0,
+                reached * 100.0
+            );
+            let mut limits = program.requirements.iter().filter(|r| r.metric == Metric::Accuracy);
+            let place = limits.find(|requirement| requirement.limit >= least).and_then(|r| r.span);
+            let error = Diagnostic::error(Code::INFEASIBLE, message);
+            let error = place.into_iter().fold(error, |error, span| error.at(span, "required here"));
+            Err(error.help(
+                "lower the requirement, raise `trials` or `epochs`, or let the space hold larger networks",
+            ))
         }
     }
 }
@@ -247,8 +251,21 @@ fn with_requirements(diagnostic: Diagnostic, study: &Study<'_>, report: &Report<
                 _ => infeasible,
             }
         }
-        None => diagnostic,
+        None => shape_error(study, reason).unwrap_or(diagnostic),
     }
+}
+
+/// Points that are drawn to find the place of a shape error again.
+const DRAWN: usize = 1000;
+
+/// The shape error, with its place in the spec, that stood in the way most often.
+fn shape_error(study: &Study<'_>, reason: &str) -> Option<Diagnostic> {
+    let space = &study.program.space;
+    let mut rng = ChaCha8Rng::seed_from_u64(study.program.search.seed);
+    let mut errors =
+        (0..DRAWN).filter_map(|_| space::instantiate(space, &space::sample(space, &mut rng)).err());
+    let error = errors.find(|error| error.message == reason)?;
+    Some(error.note("no point that was drawn from the space is a network; this error came most often"))
 }
 
 /// Scores the pick on the test part and writes down what was found.

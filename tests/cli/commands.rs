@@ -221,7 +221,8 @@ fn every_command_has_help_with_an_example() {
         .lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
-        .map_while(|line| line.split_whitespace().next())
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()))
         .filter(|name| *name != "help")
         .collect();
     assert!(commands.len() >= 7, "{commands:?}");

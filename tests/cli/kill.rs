@@ -56,7 +56,7 @@ fn results(lab: &Lab) -> BTreeMap<String, Vec<u8>> {
     let research = [args().as_slice(), &["--research", "--no-verify", "--archive", "archive.txt"]].concat();
     let before = lab.files();
     let run = lab.run(&research).good();
-    let trials = run.stderr.matches(" trial ").count();
+    let trials = n_trials(&run);
     assert_eq!(run.stderr.matches("(from the store)").count(), trials, "nothing is trained twice");
     let mut files = lab.files();
     files.remove(".nasc/trials.sqlite");
@@ -64,6 +64,11 @@ fn results(lab: &Lab) -> BTreeMap<String, Vec<u8>> {
         assert!(name == "archive.txt" || before.get(name) == Some(content), "{name} changed");
     }
     files
+}
+
+/// Trials that a run told of, trained or found.
+fn n_trials(run: &Run) -> usize {
+    run.stderr.matches("; best ").count()
 }
 
 struct Started {
@@ -194,8 +199,7 @@ fn two_processes_share_a_search() {
     let one = lab.command(&args()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let other = lab.run(&args()).good();
     let one = Run::new(one.wait_with_output().unwrap()).good();
-    let trained =
-        |run: &Run| run.stderr.matches(" trial ").count() - run.stderr.matches("(from the store)").count();
+    let trained = |run: &Run| n_trials(run) - run.stderr.matches("(from the store)").count();
     let trials = expected["archive.txt"].windows(6).filter(|window| window == b"\ntrial").count();
     assert_eq!(trials, 8);
     assert!(trained(&one) + trained(&other) <= 8 + 3, "no trial is trained by both");

@@ -59,7 +59,7 @@ pub(crate) fn waves(n: usize, seed: u64) -> String {
     for sample in 0..n {
         let class = sample % CLASSES.len();
         for _ in 0..CHANNELS {
-            let phase = 6.28 * uniform();
+            let phase = std::f64::consts::TAU * uniform();
             let values: Vec<String> = (0..TIME)
                 .map(|time| {
                     let wave = (phase + time as f64 * 0.5 * (class + 1) as f64).sin();
