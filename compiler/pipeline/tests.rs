@@ -124,6 +124,10 @@ impl Files for Memory {
     fn make_folder(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.lock().expect("no test failed").remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 fn read_lock(content: &[u8]) -> Result<Option<Lock>, Diagnostic> {

@@ -67,6 +67,7 @@ fn report() -> Report {
             seed: 7,
             sections: [("space".to_owned(), "s".to_owned())].into(),
             weights: "w".into(),
+            files: [("net.c".to_owned(), "h".to_owned())].into(),
         },
     }
 }
