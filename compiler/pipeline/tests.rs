@@ -126,7 +126,12 @@ impl Files for Memory {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.lock().expect("no test failed").remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.0
+            .lock()
+            .expect("no test failed")
+            .remove(path)
+            .map(|_| ())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -187,7 +192,7 @@ fn weights_must_be_those_of_the_lock() {
     let others = weights_to_bytes(&BTreeMap::from([("n1".to_owned(), stored(0))]));
     files.write(path, &others).expect("memory");
     let error = read_weights(&files, path, &lock(&others)).expect_err("no network of that name");
-    assert!(error.message.contains("lacks a network"), "{}", error.message);
+    assert!(error.message.contains("has no network"), "{}", error.message);
 }
 
 #[test]

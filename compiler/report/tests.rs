@@ -95,7 +95,7 @@ fn the_schema_is_stable() {
     targets[0].compute: {"macs":12000,"cycles_estimated":34000}
     targets[0].layers: [{"name":"stem","op":"conv2d","macs":11000,"outputs":800,"weights_bytes":800},{"name":"head","op":"dense","macs":1000,"outputs":10,"weights_bytes":100}]
     search: {"strategy":"random","trials":5,"front":[{"trial":2,"genome":{"width":8},"metrics":{"accuracy":0.925}}]}
-    provenance: {"nasc":"0.1.0","data":"d","seed":7,"sections":{"space":"s"},"weights":"w"}
+    provenance: {"nasc":"0.1.0","data":"d","seed":7,"sections":{"space":"s"},"weights":"w","files":{"net.c":"h"}}
     "#);
     assert_eq!(serde_json::from_str::<Report>(&text).expect("what was written"), report());
 }
@@ -108,9 +108,9 @@ fn the_table_says_what_matters() {
     flash     900 B tables + at most 2.1 KiB (2200 B) code
     work      12000 MAC, about 34000 cycles
 
-    layer                       operator                 MAC  outputs   tables
-    stem                        conv2d                 11000      800      800
-    head                        dense                   1000       10      100
+    layer  operator         MAC  outputs  tables B
+    stem   conv2d         11000      800       800
+    head   dense           1000       10       100
     "#);
     let mut open = report();
     open.targets[0].memory.optimal = false;
