@@ -161,3 +161,19 @@ fn a_new_network_takes_the_old_measurements_away() {
     lab.compile(&["--seed", "11"]).good();
     assert!(!lab.path("build/waves/host/measured.json").exists());
 }
+
+/// A lock that reads back one unit in the last place off would give another report than the search that wrote it.
+#[test]
+fn shares_survive_json() {
+    for n in 1..400 {
+        for right in 0..=n {
+            let share = f64::from(right) / f64::from(n);
+            let text = serde_json::to_string(&share).unwrap();
+            assert_eq!(
+                serde_json::from_str::<f64>(&text).unwrap().to_bits(),
+                share.to_bits(),
+                "{right} of {n}"
+            );
+        }
+    }
+}
