@@ -3,7 +3,7 @@
 //! image has the promised sizes.
 //!
 //! `cargo test` takes a few networks; `NASC_NETWORKS=200 cargo test --test differential` takes more, from the seed
-//! `NASC_FIRST_SEED` on. What a machine lacks is skipped with a note.
+//! `NASC_FIRST_SEED` on, and leaves the last network's files in the folder `NASC_KEEP`. What a machine lacks is skipped with a note.
 
 #![expect(clippy::print_stdout, reason = "what is skipped and how many there were is said")]
 
@@ -139,6 +139,11 @@ impl Case {
         self.through_the_file(&network, target);
         let (bundle, interface) = (emit_c(&network), network.interface());
         assert_eq!(bundle, emit_c(&network), "seed {}: emission repeats", self.seed);
+        if let Ok(folder) = std::env::var("NASC_KEEP") {
+            for (file, contents) in &bundle.files {
+                std::fs::write(std::path::Path::new(&folder).join(file), contents).expect("a folder");
+            }
+        }
         for compiler in compilers(self.seed) {
             let outputs = run_host(&bundle, &interface, Samples::Int8(&self.samples), &compiler, LIMIT);
             let outputs = outputs.unwrap_or_else(|e| panic!("seed {} {compiler:?}: {e:#?}", self.seed));

@@ -75,11 +75,18 @@ fn items(context: &Context<'_>) -> Vec<Item> {
     items
 }
 
+/// What stands before a table's definition and all its declarations. A compiler that sees a declaration without it
+/// takes the alignment of the ABI for granted, 16 bytes for arrays on x86-64, which the definition may lower.
+fn alignment(context: &Context<'_>, item: &Item) -> String {
+    if item.aligned { format!("{}_ALIGNED ", context.upper) } else { String::new() }
+}
+
 /// Declarations for `<name>.c`.
 pub(super) fn declarations(context: &Context<'_>) -> String {
     let mut out = String::new();
-    for Item { symbol, ty, len, .. } in items(context) {
-        writeln!(out, "extern const {ty} {symbol}[{len}];").expect("a String takes all");
+    for item in items(context) {
+        let (align, Item { symbol, ty, len, .. }) = (alignment(context, &item), item);
+        writeln!(out, "{align}extern const {ty} {symbol}[{len}];").expect("a String takes all");
     }
     out
 }
@@ -88,12 +95,12 @@ pub(super) fn declarations(context: &Context<'_>) -> String {
 pub(super) fn weights(context: &Context<'_>) -> String {
     let mut out = context.fill(HEAD);
     let mut sizes = Vec::new();
-    for Item { symbol, ty, len, remark, aligned, rows } in items(context) {
-        let align = if aligned { format!("{}_ALIGNED ", context.upper) } else { String::new() };
+    for item in items(context) {
+        let (align, Item { symbol, ty, len, remark, rows, .. }) = (alignment(context, &item), item);
         let section = format!("{}_WEIGHTS_SECTION", context.upper);
         write!(
             out,
-            "\n/* {remark} */\nextern const {ty} {symbol}[{len}];\n\
+            "\n/* {remark} */\n{align}extern const {ty} {symbol}[{len}];\n\
              {align}{section} const {ty} {symbol}[{len}] = {{\n{rows}}};\n"
         )
         .expect("a String takes all");

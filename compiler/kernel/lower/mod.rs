@@ -12,6 +12,7 @@ mod builder;
 mod conv2d;
 mod dense;
 mod depthwise_conv2d;
+mod fill;
 mod filters;
 mod pool;
 
@@ -65,7 +66,7 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
         let layer = Layer { node, position, name: layer_name(graph, node, position) };
         lowering.node(&layer).map_err(|message| LowerError { layer: layer.name.clone(), message })?;
     }
-    lowering.outputs();
+    lowering.outputs()?;
     Ok(lowering.program)
 }
 
@@ -105,6 +106,10 @@ struct Lowering<'g> {
 impl Lowering<'_> {
     fn node(&mut self, layer: &Layer) -> Result<(), String> {
         let graph = self.graph;
+        if let Some(value) = self.only_value(layer) {
+            let kernel = self.fill(layer, value);
+            return self.step(layer, "fill", kernel, 0);
+        }
         let kernel = match &graph.node(layer.node).op {
             Op::Input(_) => {
                 activation_type(graph.ty(layer.node))?;
@@ -130,15 +135,15 @@ impl Lowering<'_> {
                 return Err("belongs to training, not to an integer graph".into());
             }
         };
-        self.step(layer, kernel)
+        let known = graph.node(layer.node);
+        let macs = known.op.macs(&graph.input_types(layer.node), &known.ty).0;
+        self.step(layer, known.op.name(), kernel, macs)
     }
 
     /// Adds the step of a kernel and its output.
-    fn step(&mut self, layer: &Layer, kernel: Kernel) -> Result<(), String> {
+    fn step(&mut self, layer: &Layer, op: &str, kernel: Kernel, macs: u64) -> Result<(), String> {
         let ty = self.graph.ty(layer.node);
         activation_type(ty)?;
-        let macs = self.graph.node(layer.node).op.macs(&self.graph.input_types(layer.node), ty).0;
-        let op = self.graph.node(layer.node).op.name();
         let output = self.buffer(layer, ty.shape.elements(), Role::Internal);
         self.push_step(layer, op, kernel, (output, macs));
         self.sources.insert(layer.node, Arg::Buffer(output));
@@ -175,11 +180,11 @@ impl Lowering<'_> {
     }
 
     /// Gives each output a buffer of its own: an output that is an input, a constant or another output is copied.
-    fn outputs(&mut self) {
+    fn outputs(&mut self) -> Result<(), LowerError> {
         let order = self.graph.order();
         for &node in self.graph.outputs() {
-            let source = self.sources.get(&node).copied().or_else(|| self.constant_source(node).ok());
-            let source = source.expect("every output was lowered, or is a constant");
+            let layer = format!("output_{}", self.program.outputs.len());
+            let source = self.source(node).map_err(|message| LowerError { layer, message })?;
             let own = match source {
                 Arg::Buffer(id) => self.program.buffers[id.0 as usize].role == Role::Internal,
                 Arg::Table(_) => false,
@@ -193,6 +198,7 @@ impl Lowering<'_> {
             };
             self.program.outputs.push(output);
         }
+        Ok(())
     }
 
     fn copy(&mut self, node: NodeId, source: Arg, position: usize) -> BufferId {
