@@ -202,7 +202,9 @@ fn random_networks_give_the_same_bytes_everywhere() {
         let target = cortex_m4([1, 4, 16][seed as usize % 3], isa);
         match deploy(&graph, &target, 0, Effort::Final) {
             Err(reason) => {
-                assert!(reason.contains("overflow"), "seed {seed}: {reason}\n{}", graph.to_text());
+                let expected =
+                    ["overflow 32 bits", "no window that touches"].iter().any(|part| reason.contains(part));
+                assert!(expected, "seed {seed}: {reason}\n{}", graph.to_text());
                 refused += 1;
             }
             Ok(deployment) => {
@@ -220,7 +222,7 @@ fn random_networks_give_the_same_bytes_everywhere() {
     }
     println!(
         "{done} networks from seed {first} agree, {overlapping} share memory, {proved} are proved optimal; \
-         {refused} were refused for sums beyond 32 bits"
+         {refused} were refused"
     );
     assert!(refused <= done, "{refused} of {} networks were refused", refused + done);
 }

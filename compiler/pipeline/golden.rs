@@ -11,6 +11,9 @@ const RAW_BYTES: usize = 1 << 20;
 /// At most so many samples are kept.
 const SAMPLES: usize = 1000;
 
+/// At most so many samples are read from a file of anyone.
+const MAX_READ: usize = 1 << 16;
+
 /// Samples in order, with what the integer network gives for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoldenSet {
@@ -89,6 +92,9 @@ impl GoldenSet {
         let count = rows(raws.shape()).ok_or("raw samples are no rows")?;
         if rows(outputs.shape()) != Some(count) || labels.len() != count {
             return Err("samples, outputs and labels differ in number".into());
+        }
+        if count > MAX_READ || raws.is_empty() || outputs.is_empty() {
+            return Err(format!("it has no samples, or more than {MAX_READ}"));
         }
         let mut set = GoldenSet::default();
         for ((raws, outputs), label) in raws.outer_iter().zip(outputs.outer_iter()).zip(labels) {

@@ -67,6 +67,7 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
         lowering.node(&layer).map_err(|message| LowerError { layer: layer.name.clone(), message })?;
     }
     lowering.outputs()?;
+    lowering.drop_unused_tables();
     Ok(lowering.program)
 }
 
@@ -273,6 +274,29 @@ impl Lowering<'_> {
             self.tables.insert(content, id);
         }
         id
+    }
+
+    /// A constant that only layers of one value read has a table that nothing needs, which no linker would keep.
+    fn drop_unused_tables(&mut self) {
+        let mut used = vec![false; self.program.tables.len()];
+        let arguments = |step: &mut Step, visit: &mut dyn FnMut(&mut TableId)| {
+            for arg in step.calls.iter_mut().flat_map(|call| &mut call.buffers) {
+                if let Arg::Table(id) = arg {
+                    visit(id);
+                }
+            }
+        };
+        let Program { steps, tables, .. } = &mut self.program;
+        steps.iter_mut().for_each(|step| arguments(step, &mut |id| used[id.0 as usize] = true));
+        let place = |id: &mut TableId| {
+            id.0 = used[..id.0 as usize].iter().filter(|&&used| used).count() as u32;
+        };
+        steps.iter_mut().for_each(|step| arguments(step, &mut |id| place(id)));
+        let mut at = 0;
+        tables.retain(|_| {
+            at += 1;
+            used[at - 1]
+        });
     }
 
     /// The function with this body.
