@@ -142,9 +142,10 @@ impl Builder {
     }
 
     fn constant_like(&mut self, node: NodeId) -> NodeId {
-        let shape = self.graph.ty(node).shape.clone();
+        // With its scale: GCC drops the table of a term whose factor is below 2^-32, and the sizes would differ.
+        let TensorType { shape, quant, .. } = self.graph.ty(node).clone();
         let values = self.dice.bytes(shape.elements());
-        let quant = self.quant();
+        let quant = quant.expect("an activation");
         self.constant(TensorType::quantized(DType::I8, shape.clone(), quant), Value::from_i8(&shape, values))
     }
 
