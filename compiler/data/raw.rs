@@ -33,7 +33,9 @@ pub struct RawQuantizer {
 impl RawQuantizer {
     /// For an input of the given scale and zero point behind a standardisation.
     pub fn new(standardization: &Standardization, input_scale: f32, zero_point: i32) -> RawQuantizer {
-        let factor = |&inverse: &f32| (2.0 * f64::from(inverse) / f64::from(input_scale)) as f32;
+        let factor = |&inverse: &f32| {
+            (2.0 * f64::from(inverse) / f64::from(input_scale)).min(f64::from(f32::MAX)) as f32
+        };
         RawQuantizer {
             mean: standardization.mean.clone(),
             factor: standardization.inv_deviation.iter().map(factor).collect(),

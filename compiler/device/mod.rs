@@ -31,7 +31,7 @@ const LINKER_SCRIPT: &str = include_str!("mps2_an386.ld");
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
 /// Instructions of one SysTick tick on mps2-an386 under `-icount shift=0`.
 const INSTRUCTIONS_PER_TICK: u64 = 40;
-/// Greatest size of a file of a bundle.
+/// Greatest size of the files of a bundle together.
 const MAX_FILE_BYTES: u64 = 512 << 20;
 
 /// Options under which emitted C is clean.
@@ -385,6 +385,7 @@ pub fn read_bundle(folder: &Path) -> Result<Bundle> {
             .into()
     };
     let mut bundle = Bundle::default();
+    let mut total = 0u64;
     for entry in std::fs::read_dir(folder).map_err(|error| fail(error.to_string()))? {
         let entry = entry.map_err(|error| fail(error.to_string()))?;
         let about = std::fs::metadata(entry.path()).map_err(|error| fail(error.to_string()))?;
@@ -392,10 +393,10 @@ pub fn read_bundle(folder: &Path) -> Result<Bundle> {
         if !about.is_file() {
             continue;
         }
-        if about.len() > MAX_FILE_BYTES {
+        total = total.saturating_add(about.len());
+        if total > MAX_FILE_BYTES {
             return Err(fail(format!(
-                "`{name}` has {} B, at most {MAX_FILE_BYTES} B are allowed",
-                about.len()
+                "with `{name}` it has {total} B, at most {MAX_FILE_BYTES} B are allowed"
             )));
         }
         let contents = std::fs::read(entry.path()).map_err(|error| fail(error.to_string()))?;

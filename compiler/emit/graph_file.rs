@@ -11,18 +11,21 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::emit::{Golden, Interface, Network, RawQuantizer};
 use crate::graph::{Graph, NodeId};
-use crate::ops::Op;
-use crate::target::Target;
+use crate::ops::{AvgPool2d, MaxPool2d, Op};
+use crate::target::{Target, Toolchain};
 use crate::tensor::{DType, Shape, TensorType, Value};
 
 /// Version of the format; a reader takes no other.
 const VERSION: u64 = 1;
-/// Greatest size of a file.
-const MAX_FILE_BYTES: usize = 512 << 20;
+/// Greatest size of a file; a document takes up to sixteen times its size in memory.
+const MAX_FILE_BYTES: usize = 64 << 20;
 /// Greatest number of nodes.
-const MAX_NODES: usize = 1 << 16;
-/// Greatest number of elements of a tensor.
-const MAX_ELEMENTS: usize = 1 << 27;
+const MAX_NODES: usize = 1 << 13;
+/// Greatest number of elements of a tensor, and of all tensors of a graph together: far above what any
+/// microcontroller holds, and a run in the interpreter stays below 1 GiB.
+const MAX_ELEMENTS: usize = 1 << 25;
+/// Greatest number of multiply-accumulates and of elements that pools visit.
+const MAX_WORK: u64 = 1 << 36;
 /// Greatest rank.
 const MAX_RANK: usize = 8;
 /// Greatest integer among attributes: far above any real one, and sums and products of two stay in 64 bits.
@@ -162,6 +165,7 @@ pub fn read_graph(json: &Json) -> std::result::Result<Graph, String> {
     }
     let mut graph = Graph::new();
     let mut ids: Vec<NodeId> = Vec::with_capacity(nodes.len());
+    let mut size = Size::default();
     for (at, node) in nodes.iter().enumerate() {
         let fail = |message: String| format!("node {at}: {message}");
         check_attributes(node).map_err(fail)?;
@@ -177,6 +181,7 @@ pub fn read_graph(json: &Json) -> std::result::Result<Graph, String> {
         let inputs = inputs.ok_or_else(|| fail("has an input that does not come before it".into()))?;
         let id = graph.add(op, &inputs).map_err(|error| fail(error.message))?;
         check_type(graph.ty(id)).map_err(fail)?;
+        size.add(&graph, id).map_err(fail)?;
         graph.set_origin(id, label, None);
         ids.push(id);
     }
@@ -204,6 +209,38 @@ fn read_constants(graph: &mut Graph, json: &Json) -> std::result::Result<(), Str
         graph.set_constant(name.clone(), value);
     }
     Ok(())
+}
+
+/// What a graph would take to evaluate.
+#[derive(Default)]
+struct Size {
+    elements: usize,
+    work: u64,
+}
+
+impl Size {
+    /// Counts a node whose type is within the limits, so that nothing here overflows.
+    fn add(&mut self, graph: &Graph, id: NodeId) -> std::result::Result<(), String> {
+        let (types, ty) = (graph.input_types(id), graph.ty(id));
+        self.elements += ty.shape.elements();
+        if self.elements > MAX_ELEMENTS {
+            return Err(format!("brings the graph to more than {MAX_ELEMENTS} elements"));
+        }
+        let op = &graph.node(id).op;
+        let visited = match op {
+            Op::AvgPool2d(AvgPool2d { window, .. }) | Op::MaxPool2d(MaxPool2d { window, .. }) => {
+                let taps = window.kernel[0].saturating_mul(window.kernel[1]);
+                ty.shape.elements().saturating_mul(taps.min(types[0].shape.elements())) as u64
+            }
+            _ => 0,
+        };
+        self.work = self.work.saturating_add(visited).saturating_add(op.macs(&types, ty).0);
+        if self.work > MAX_WORK {
+            Err(format!("brings the graph to more than {MAX_WORK} operations"))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Limits every integer and the product of every list of integers, so that shape inference cannot overflow.
@@ -349,7 +386,30 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if plan.order.iter().any(|&node| node >= graph.len()) {
         return Err("the plan runs a node that the graph has not".into());
     }
+    if file
+        .target
+        .as_ref()
+        .and_then(|target| target.toolchain.as_ref())
+        .is_some_and(|tools| !is_harmless(tools))
+    {
+        return Err("its toolchain is not a cross compiler with options of the machine".into());
+    }
     Ok(())
+}
+
+/// Whether what a bundle from anyone has nasc run is a compiler by name, with options that load and write nothing.
+fn is_harmless(toolchain: &Toolchain) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-+_.=,".contains(c);
+    let named = toolchain.cc.ends_with("gcc") || toolchain.cc.ends_with("clang");
+    let option = |flag: &String| {
+        let kind =
+            ["-m", "-O", "-std=", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "--target="];
+        kind.iter().any(|kind| flag.starts_with(kind)) && flag.chars().all(plain)
+    };
+    named
+        && !toolchain.cc.starts_with('-')
+        && toolchain.cc.chars().all(plain)
+        && toolchain.flags.iter().all(option)
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -444,6 +504,39 @@ mod tests {
             }
         }
         assert!(refused > 2000, "{refused} of 4000 damaged files were refused");
+    }
+
+    #[test]
+    fn a_bundle_cannot_choose_what_is_run() {
+        let toolchain =
+            |cc: &str, flag: &str| Toolchain { cc: cc.into(), flags: vec![flag.into()], machine: None };
+        assert!(is_harmless(&toolchain("arm-none-eabi-gcc", "-mcpu=cortex-m4")));
+        for (cc, flag) in [
+            ("/tmp/gcc", "-O2"),
+            ("../gcc", "-O2"),
+            ("sh", "-O2"),
+            ("gcc", "-fplugin=evil.so"),
+            ("gcc", "-wrapper"),
+            ("gcc", "@options"),
+            ("gcc", "-mcpu=x/../y"),
+            ("gcc", "-o"),
+        ] {
+            assert!(!is_harmless(&toolchain(cc, flag)), "{cc} {flag}");
+        }
+    }
+
+    #[test]
+    fn graphs_that_are_too_large_together_are_refused() {
+        let large = json!({
+            "op": { "op": "input", "ty": { "dtype": "i8", "shape": [1, 4096, 4096, 1],
+                "quant": { "scales": [1.0], "zero_point": 0, "axis": null } } },
+            "inputs": []
+        });
+        let graph =
+            |count: usize| json!({ "nodes": vec![large.clone(); count], "outputs": [0], "constants": {} });
+        read_graph(&graph(2)).expect("within the limit");
+        let error = read_graph(&graph(3)).expect_err("beyond it");
+        assert!(error.contains("elements"), "{error}");
     }
 
     #[test]

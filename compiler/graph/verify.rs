@@ -6,7 +6,8 @@
 //! 4. There is at least one output, and every output is a node of the graph.
 //! 5. Parameters have distinct names; so have constants.
 //! 6. A constant's data has the type that its node says.
-//! 7. Quantized types have one scale, or one for each index of their axis; scales are positive and finite.
+//! 7. Quantized types have one scale, or one for each index of their axis; scales are positive and finite, and the zero
+//!    point is a value of the type.
 //! 8. Every dimension is at least 1.
 
 use std::collections::BTreeSet;
@@ -108,6 +109,11 @@ fn verify_type(ty: &TensorType) -> Result<(), String> {
     }
     if quant.scales.iter().any(|scale| !(scale.0 > 0.0 && scale.0.is_finite())) {
         return Err("has a scale that is not positive and finite".into());
+    }
+    if let Some((low, high)) = ty.dtype.range()
+        && !(low..=high).contains(&quant.zero_point)
+    {
+        return Err(format!("has the zero point {}, which is no {}", quant.zero_point, ty.dtype));
     }
     match ty.dtype {
         DType::F32 => Err("is a float with a quantization".into()),

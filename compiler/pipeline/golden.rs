@@ -11,6 +11,9 @@ const RAW_BYTES: usize = 1 << 20;
 /// At most so many samples are kept.
 const SAMPLES: usize = 1000;
 
+/// At most so many samples are read from a file of anyone.
+const MAX_READ: usize = 1 << 16;
+
 /// Samples in order, with what the integer network gives for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoldenSet {
@@ -92,6 +95,9 @@ impl GoldenSet {
         }
         if raw.mean.len() != raw.factor.len() || raw.mean.is_empty() {
             return Err("the raw quantizer has not one mean and one factor for each channel".into());
+        }
+        if count > MAX_READ || raws.is_empty() || outputs.is_empty() {
+            return Err(format!("it has no samples, or more than {MAX_READ}"));
         }
         let mut set = GoldenSet::default();
         for ((raws, outputs), label) in raws.outer_iter().zip(outputs.outer_iter()).zip(labels) {

@@ -65,6 +65,7 @@ impl Passes {
     pub fn skeleton(self, graph: &Graph) -> Graph {
         let deployment = self.float(graph).graph;
         let integer = checked("quantize", quantize::skeleton(&deployment));
+        checked("quantize", integer.verify());
         self.integer(&integer)
     }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::device::{self, HostCompiler, Measured, Samples};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::emit::{Bundle, GraphFile};
-use crate::estimate::Deployment;
+use crate::emit::{Bundle, GraphFile, PlacedBuffer};
+use crate::estimate::{self, Deployment};
 use crate::kernel;
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::golden_name;
@@ -18,7 +18,7 @@ use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::network::{IntegerNetwork, reference};
 use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors;
-use crate::plan::Effort;
+use crate::plan::{self, Effort};
 use crate::report::Report;
 use crate::target::Target;
 use crate::tensor::Value;
@@ -71,6 +71,7 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
     let deployment = Passes { effort: Effort::Final }
         .deploy(&file.graph, &target, 0)
         .map_err(|error| damaged(folder, &error))?;
+    let deployment = as_bundled(&file, &target, deployment).map_err(|error| damaged(folder, &error))?;
     let mut check = Check { golden: &golden, ways: Vec::new() };
     host_side(&mut check, &file, &deployment)?;
     if !emulator_only {
@@ -144,6 +145,34 @@ fn mismatch(way: &str, sample: usize, byte: usize, found: Option<i8>, wanted: i8
         ),
     )
     .help("please report this with the bundle")
+}
+
+/// The deployment with the order and the places that the bundle's code has, which the plan's verifier accepts.
+fn as_bundled(file: &GraphFile, target: &Target, deployment: Deployment) -> Result<Deployment, String> {
+    let mut program = kernel::lower(&file.graph, target.isa).map_err(|error| error.to_string())?;
+    let problem = estimate::problem(&program, target.align as u64);
+    let placed = &file.plan.buffers;
+    let fits = |(buffer, placed): (&kernel::Buffer, &PlacedBuffer)| {
+        (&buffer.name, buffer.bytes()) == (&placed.name, placed.bytes)
+    };
+    if program.buffers.len() != placed.len() || !program.buffers.iter().zip(placed).all(fits) {
+        return Err("its plan is for other buffers than this nasc's kernels have".into());
+    }
+    let mut left: Vec<usize> = (0..program.steps.len()).collect();
+    let mut order = Vec::with_capacity(left.len());
+    for &node in &file.plan.order {
+        let at = left.iter().position(|&step| program.steps[step].node == node);
+        order.push(left.remove(at.ok_or("its plan runs a step that its graph has not")?));
+    }
+    let arena_bytes = file.plan.arena_bytes;
+    let mut certificate = deployment.plan.certificate;
+    certificate.optimal = certificate.lower_bound == arena_bytes;
+    certificate.proof = if certificate.optimal { plan::Proof::Bound } else { plan::Proof::Open };
+    let offsets = placed.iter().map(|buffer| buffer.offset).collect();
+    let plan = plan::Plan { order, offsets, arena_bytes, certificate };
+    plan::verify(&problem, &plan).map_err(|error| format!("its memory plan is wrong: {error}"))?;
+    program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
+    Ok(Deployment { program, plan, problem, ..deployment })
 }
 
 /// Evaluator, interpreter and host code.

@@ -85,7 +85,8 @@ fn items(context: &Context<'_>) -> Vec<Item> {
 /// Declarations for `<name>.c`.
 pub(super) fn declarations(context: &Context<'_>) -> String {
     let mut out = String::new();
-    for Item { symbol, ty, len, .. } in items(context) {
+    for item in items(context) {
+        let Item { symbol, ty, len, .. } = item;
         writeln!(out, "extern const {ty} {symbol}[{len}];").expect("a String takes all");
     }
     out

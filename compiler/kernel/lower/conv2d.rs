@@ -99,7 +99,12 @@ pub(super) fn window_geometry(
     if n != 1 {
         return Err(format!("is on {n} samples instead of one"));
     }
-    Ok(Geometry { window: *window, input: [height, width], output: [rows, columns], channels })
+    let geometry = Geometry { window: *window, input: [height, width], output: [rows, columns], channels };
+    // Compilers would drop the weights, and the image would not have the promised bytes.
+    if (0..2).any(|axis| geometry.taps(axis).iter().all(|&taps| taps == (0, 0))) {
+        return Err("has no window that touches its input".into());
+    }
+    Ok(geometry)
 }
 
 impl Convolution {

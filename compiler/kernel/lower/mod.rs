@@ -12,6 +12,7 @@ mod builder;
 mod conv2d;
 mod dense;
 mod depthwise_conv2d;
+mod fill;
 mod filters;
 mod pool;
 
@@ -65,7 +66,8 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
         let layer = Layer { node, position, name: layer_name(graph, node, position) };
         lowering.node(&layer).map_err(|message| LowerError { layer: layer.name.clone(), message })?;
     }
-    lowering.outputs();
+    lowering.outputs()?;
+    lowering.drop_unused_tables();
     Ok(lowering.program)
 }
 
@@ -105,6 +107,10 @@ struct Lowering<'g> {
 impl Lowering<'_> {
     fn node(&mut self, layer: &Layer) -> Result<(), String> {
         let graph = self.graph;
+        if let Some(value) = self.only_value(layer) {
+            let kernel = self.fill(layer, value);
+            return self.step(layer, "fill", kernel, 0);
+        }
         let kernel = match &graph.node(layer.node).op {
             Op::Input(_) => {
                 activation_type(graph.ty(layer.node))?;
@@ -130,15 +136,15 @@ impl Lowering<'_> {
                 return Err("belongs to training, not to an integer graph".into());
             }
         };
-        self.step(layer, kernel)
+        let known = graph.node(layer.node);
+        let macs = known.op.macs(&graph.input_types(layer.node), &known.ty).0;
+        self.step(layer, known.op.name(), kernel, macs)
     }
 
     /// Adds the step of a kernel and its output.
-    fn step(&mut self, layer: &Layer, kernel: Kernel) -> Result<(), String> {
+    fn step(&mut self, layer: &Layer, op: &str, kernel: Kernel, macs: u64) -> Result<(), String> {
         let ty = self.graph.ty(layer.node);
         activation_type(ty)?;
-        let macs = self.graph.node(layer.node).op.macs(&self.graph.input_types(layer.node), ty).0;
-        let op = self.graph.node(layer.node).op.name();
         let output = self.buffer(layer, ty.shape.elements(), Role::Internal);
         self.push_step(layer, op, kernel, (output, macs));
         self.sources.insert(layer.node, Arg::Buffer(output));
@@ -175,11 +181,11 @@ impl Lowering<'_> {
     }
 
     /// Gives each output a buffer of its own: an output that is an input, a constant or another output is copied.
-    fn outputs(&mut self) {
+    fn outputs(&mut self) -> Result<(), LowerError> {
         let order = self.graph.order();
         for &node in self.graph.outputs() {
-            let source = self.sources.get(&node).copied().or_else(|| self.constant_source(node).ok());
-            let source = source.expect("every output was lowered, or is a constant");
+            let layer = format!("output_{}", self.program.outputs.len());
+            let source = self.source(node).map_err(|message| LowerError { layer, message })?;
             let own = match source {
                 Arg::Buffer(id) => self.program.buffers[id.0 as usize].role == Role::Internal,
                 Arg::Table(_) => false,
@@ -193,6 +199,7 @@ impl Lowering<'_> {
             };
             self.program.outputs.push(output);
         }
+        Ok(())
     }
 
     fn copy(&mut self, node: NodeId, source: Arg, position: usize) -> BufferId {
@@ -267,6 +274,29 @@ impl Lowering<'_> {
             self.tables.insert(content, id);
         }
         id
+    }
+
+    /// A constant that only layers of one value read has a table that nothing needs, which no linker would keep.
+    fn drop_unused_tables(&mut self) {
+        let mut used = vec![false; self.program.tables.len()];
+        let arguments = |step: &mut Step, visit: &mut dyn FnMut(&mut TableId)| {
+            for arg in step.calls.iter_mut().flat_map(|call| &mut call.buffers) {
+                if let Arg::Table(id) = arg {
+                    visit(id);
+                }
+            }
+        };
+        let Program { steps, tables, .. } = &mut self.program;
+        steps.iter_mut().for_each(|step| arguments(step, &mut |id| used[id.0 as usize] = true));
+        let place = |id: &mut TableId| {
+            id.0 = used[..id.0 as usize].iter().filter(|&&used| used).count() as u32;
+        };
+        steps.iter_mut().for_each(|step| arguments(step, &mut |id| place(id)));
+        let mut at = 0;
+        tables.retain(|_| {
+            at += 1;
+            used[at - 1]
+        });
     }
 
     /// The function with this body.

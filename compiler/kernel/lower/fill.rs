@@ -1,0 +1,47 @@
+//! A layer whose clamp leaves one value only: nothing is computed and no table kept. A compiler that sees the bounds
+//! would drop the tables too, and the image would not have the promised bytes.
+
+use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
+use crate::kernel::{Access, Affine, Stmt};
+use crate::ops::{Activation, Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op};
+
+impl Lowering<'_> {
+    /// The only value of the layer's output; `None` where there are several.
+    pub(super) fn only_value(&self, layer: &Layer) -> Option<i32> {
+        let node = self.graph.node(layer.node);
+        let (low, high) = match &node.op {
+            Op::Conv2d(Conv2d { clamp, requant, .. })
+            | Op::DepthwiseConv2d(DepthwiseConv2d { clamp, requant, .. })
+            | Op::Dense(Dense { clamp, requant })
+            | Op::Add(Add { clamp, requant }) => clamp.range(requant.as_ref()?),
+            Op::Activation(Activation { clamp })
+            | Op::AvgPool2d(AvgPool2d { clamp, .. })
+            | Op::MaxPool2d(MaxPool2d { clamp, .. }) => clamp_range(*clamp, &node.ty).ok()?.into(),
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::Reshape(_)
+            | Op::Param(_)
+            | Op::BatchNorm(_)
+            | Op::FoldWeight(_)
+            | Op::FoldBias(_) => return None,
+        };
+        (low == high).then_some(low)
+    }
+
+    /// Every element of the output is this value.
+    pub(super) fn fill(&mut self, layer: &Layer, value: i32) -> Kernel {
+        let elements = self.graph.ty(layer.node).shape.elements();
+        let mut builder = FunctionBuilder::default();
+        let output = builder.int8("output", Access::Write);
+        let [count, only] = ["count", "value"].map(|name| builder.scalar(name));
+        let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
+            vec![Stmt::Store { buf: output, index: at.clone(), value: scalar(only) }]
+        });
+        Kernel {
+            function: builder.finish(body),
+            inputs: Vec::new(),
+            scalars: vec![vec![elements as i32, value]],
+            safe: Vec::new(),
+        }
+    }
+}
