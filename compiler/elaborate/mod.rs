@@ -235,7 +235,9 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     let preferences = goals::preferences(&items.prefer, &known, &mut context);
     let objectives = goals::objectives(&items.objectives, &mut context);
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
-    for target in limits.filter_map(|limit| limit.target.as_ref()) {
+    let limits: Vec<_> = limits.collect();
+    goals::energy_needs_power(&limits, &items.objectives, &targets, &mut context);
+    for target in limits.iter().filter_map(|limit| limit.target.as_ref()) {
         if !named_targets.contains(target) {
             named_targets.push(target.clone());
         }
