@@ -179,12 +179,12 @@ pub(super) fn objectives(items: &[(&ast::Objective, Span)], context: &mut Contex
 
 /// E0602 where energy is asked of targets whose power is not known: of the one that is named, or of all.
 pub(super) fn energy_needs_power(
-    limits: &[&Requirement],
+    requirements: &[Requirement],
     objectives: &[(&ast::Objective, Span)],
     targets: &BTreeMap<String, Target>,
     context: &mut Context<'_>,
 ) {
-    let limits = limits.iter().filter(|limit| limit.metric == Metric::Energy);
+    let limits = requirements.iter().filter(|limit| limit.metric == Metric::Energy);
     let wanted = limits.filter_map(|limit| Some((limit.span?, limit.target.as_deref())));
     let objectives = objectives.iter().filter(|(objective, _)| objective.metric.text == "energy");
     for (span, target) in wanted.chain(objectives.map(|&(_, span)| (span, None))) {

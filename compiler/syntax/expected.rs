@@ -42,10 +42,6 @@ fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule
         "=" if positives.contains(&Rule::colon) => diagnostic.help("a key and its value are joined by `:`"),
         ":" if positives.contains(&Rule::equals) => diagnostic.help("a name gets its value by `=`"),
         "#" => diagnostic.help(COMMENTS),
-        "." if positives.iter().any(|&rule| matches!(rule, Rule::value | Rule::quantity | Rule::neg)) => {
-            diagnostic
-                .help("a range has two dots, `16..32 step 8`; a number has digits on both sides of its point")
-        }
         _ if positives.contains(&Rule::string) && entry == Rule::target_head => {
             diagnostic.help("the name of a target stands in quotes: `target \"cortex-m4\" { ... }`")
         }
