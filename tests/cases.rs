@@ -1,13 +1,17 @@
 //! Case files: one folder per stage, one `.nas` file per case, its snapshot beside it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use nasc::diagnostic::{Style, render};
+use nasc::diagnostic::{Code, Style, render};
 use nasc::elaborate::{self, Options, Program};
 use nasc::source::SourceMap;
+use nasc::space;
 use nasc::syntax;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 /// Runs every case of a folder, and fails at the end with the names of those that differ.
 fn run(stage: &str, show: impl Fn(&str, &str) -> String) {
@@ -78,4 +82,44 @@ fn elaborate_bad_specs() {
         assert!(codes.iter().any(|found| found == code), "{name} does not show {code} but {codes:?}");
         messages
     });
+}
+
+/// The points of a space with lists, branches, options and choices inside one another are networks, or say with
+/// places in the spec why they are none.
+#[test]
+fn points_of_cells_are_networks() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/elaborate/micro-cells.nas");
+    let text = fs::read_to_string(path).expect("the case is there");
+    let (program, _, messages) = elaborate("micro-cells.nas", &text);
+    let space = program.unwrap_or_else(|| panic!("{messages}")).space;
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut valid, mut labels) = (0, BTreeSet::new());
+    for _ in 0..200 {
+        match space::instantiate(&space, &space::sample(&space, &mut rng)) {
+            Ok(graph) => {
+                graph.verify().expect("an instance is well formed");
+                labels.extend(graph.order().into_iter().map(|node| graph.node(node).label.clone()));
+                valid += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.code, Code::WINDOW, "{error:?}");
+                let places: Vec<&str> = error
+                    .labels
+                    .iter()
+                    .map(|label| &text[label.span.start as usize..label.span.end as usize])
+                    .collect();
+                let is_layer = |place: &str| place.contains("conv2d") || place == "max_pool";
+                let good = matches!(*places, ["max_pool" | "3", input] if is_layer(input));
+                assert!(good, "{places:?}");
+            }
+        }
+    }
+    // Three pools and valid windows shrink 16 rows below 3.
+    assert!((150..200).contains(&valid), "{valid} of 200");
+    for label in
+        ["conv2d", "blocks.2.parallel", "blocks.0.parallel.long.layers.1.conv2d", "blocks.1.pool.max_pool"]
+    {
+        assert!(labels.contains(label), "{label} is not among {labels:?}");
+    }
+    assert!(labels.contains("blocks.2.depthwise.depthwise_conv2d"), "{labels:?}");
 }

@@ -9,6 +9,7 @@ use crate::elaborate::scope::{Binding, Scope, is_meant, twice, unknown};
 use crate::elaborate::value::{self, Place};
 use crate::space::{Argument, Expr, Layer, RegionId, RegionKind, Value};
 use crate::syntax::ast;
+use crate::syntax::print_expr;
 
 impl Builder<'_> {
     /// Adds what a layer or block of that name stands for.
@@ -28,6 +29,9 @@ impl Builder<'_> {
         let error = unknown("layer", &call.name.text, call.name.span, known);
         let in_stdlib = library.modules.iter().any(|m| m.names.contains_key(&call.name.text));
         self.out.push(match call.name.text.as_str() {
+            "dropout" => {
+                error.help("leave it out: `decay` and `smoothing` of `train` work against overfitting")
+            }
             "ds_conv" if !in_stdlib => error.help("take it from the library: `use std/blocks { ds_conv }`"),
             _ => error,
         });
@@ -49,7 +53,7 @@ impl Builder<'_> {
                 let error =
                     Diagnostic::error(Code::MISSING, message).at(arg.value.span, "no name before this");
                 self.out.push(match known.iter().find(|name| !arguments.contains_key(**name)) {
-                    Some(name) => error.help(format!("write `{name}: ...`")),
+                    Some(name) => error.help(format!("write `{name}: {}`", print_expr(&arg.value))),
                     None => error,
                 });
                 continue;
@@ -127,6 +131,18 @@ impl Builder<'_> {
         given: &ast::Expr,
         region: RegionId,
     ) -> Option<Argument> {
+        if let (Kind::Word(words), ast::ExprKind::Name(word)) = (kind, &given.kind)
+            && !layers::WORDS.contains(&word.as_str())
+            && self.scope.find(word).is_none()
+        {
+            let what = format!("`{name}` of `{}`:", row.name);
+            let error = unknown(&what, word, given.span, words.iter().copied());
+            self.out.push(match word.as_str() {
+                "softmax" => error.note("the greatest output is the answer, before softmax as after it"),
+                _ => error,
+            });
+            return None;
+        }
         let (scope, space) = (&self.scope, &mut self.space);
         let expr = match value::lower(given, &mut Place { scope, space, region, name }) {
             Ok(expr) => expr,

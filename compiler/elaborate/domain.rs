@@ -94,6 +94,7 @@ pub(super) fn range(span: Span, range: &ast::Range, place: &mut Place<'_>) -> Re
 fn empty(span: Span, low: impl std::fmt::Display, high: impl std::fmt::Display) -> Diagnostic {
     Diagnostic::error(Code::EMPTY_RANGE, format!("the range from {low} to {high} holds no value"))
         .at(span, "its first value is above its last")
+        .help("the smaller end comes first")
 }
 
 fn integers(span: Span, step_span: Span, ends: (i64, i64, i64), factor: bool) -> Result<Domain, Diagnostic> {

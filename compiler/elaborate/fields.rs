@@ -37,7 +37,7 @@ impl<'a> Fields<'a> {
         context: &mut Context<'_>,
     ) -> Fields<'a> {
         let entries = fields.iter().map(|field| (&field.key, &field.value));
-        Fields::new(format!("`{what}`"), span, entries, known, context)
+        Fields::new((format!("`{what}`"), "key"), span, entries, known, context)
     }
 
     /// The arguments of a call; all of them have names.
@@ -48,14 +48,16 @@ impl<'a> Fields<'a> {
             context.out.push(error.help(format!("arguments are {}", known.join(", "))));
         }
         let entries = call.args.iter().filter_map(|arg| Some((arg.name.as_ref()?, &arg.value)));
-        let mut fields = Fields::new(format!("`{}`", call.name.text), call.span, entries, known, context);
+        let what = (format!("`{}`", call.name.text), "argument");
+        let mut fields = Fields::new(what, call.span, entries, known, context);
         let unnamed = call.args.iter().filter(|arg| arg.name.is_none());
         fields.strays.extend(unnamed.map(|_| String::new()));
         fields
     }
 
+    /// Of `what`, whose values are called `part`s.
     fn new(
-        what: String,
+        (what, part): (String, &str),
         span: Span,
         given: impl Iterator<Item = (&'a ast::Name, &'a ast::Expr)>,
         known: &[&str],
@@ -67,7 +69,7 @@ impl<'a> Fields<'a> {
         for (name, value) in given {
             if !known.contains(&name.text.as_str()) {
                 strays.push(name.text.clone());
-                let kind = format!("key of {what}:");
+                let kind = format!("{part} of {what}:");
                 context.out.push(unknown(&kind, &name.text, name.span, known.iter().copied()));
             } else if let Some(&first) = places.get(name.text.as_str()) {
                 context.out.push(twice(&name.text, name.span, first));
@@ -155,8 +157,10 @@ impl<'a> Fields<'a> {
             (found, _) => found.or_else(|| self.required(key, known[0], context))?,
         };
         let Some(name) = word_of(value) else {
-            let message = format!("`{key}` is {}, found `{}`", known.join(" or "), print_expr(value));
-            context.out.push(Diagnostic::error(Code::TYPE, message).at(value.span, "expected a word"));
+            let allowed = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
+            let message = format!("`{key}` is {allowed}, found `{}`", print_expr(value));
+            let error = Diagnostic::error(Code::TYPE, message).at(value.span, format!("expected {allowed}"));
+            context.out.push(error);
             return None;
         };
         let found = known.iter().find(|word| **word == name).copied();
@@ -197,7 +201,7 @@ pub(super) fn number(
                 Dimension::Plain | Dimension::Samples => {
                     format!("expected {} to {}", limits.low, limits.high)
                 }
-                _ => "expected more than nothing, and not that much".to_owned(),
+                _ => format!("expected {}, more than 0 and within reason", limits.dimension.what()),
             };
             context.out.push(Diagnostic::error(Code::RANGE, message).at(value.span, label));
             None
@@ -239,13 +243,14 @@ pub(super) fn call<'a>(
     value: &'a ast::Expr,
     what: &str,
     known: &[&str],
+    example: &str,
     context: &mut Context<'_>,
 ) -> Option<&'a ast::Call> {
     let ast::ExprKind::Call(call) = &value.kind else {
         let message = format!("`{what}` is written as `{}(...)`, found `{}`", known[0], print_expr(value));
-        context
-            .out
-            .push(Diagnostic::error(Code::TYPE, message).at(value.span, "expected arguments in parentheses"));
+        let error =
+            Diagnostic::error(Code::TYPE, message).at(value.span, "expected arguments in parentheses");
+        context.out.push(error.help(format!("write `{what}: {example}`")));
         return None;
     };
     if !known.contains(&call.name.text.as_str()) {

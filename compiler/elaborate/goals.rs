@@ -1,5 +1,7 @@
 //! What is wanted of a network: `require`, `prefer`, `maximize` and `minimize`.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::fields::{Context, Limits, number};
 use crate::elaborate::scope::{twice, unknown};
@@ -8,6 +10,7 @@ use crate::elaborate::{Metric, Objective, Preference, Requirement};
 use crate::source::Span;
 use crate::syntax::ast::{self, Compare, ExprKind};
 use crate::syntax::print_expr;
+use crate::target::Target;
 
 const METRICS: [(&str, Metric); 7] = [
     ("accuracy", Metric::Accuracy),
@@ -136,6 +139,11 @@ pub(super) fn preferences(
 ) -> Vec<Preference> {
     let limits = Limits { dimension: Dimension::Plain, low: 1e-9, high: 1e9, example: "0.2" };
     let mut found = Vec::new();
+    if let Some(first) = sections.iter().find_map(|section| section.clauses.first()) {
+        let warning =
+            Diagnostic::warning(Code::NO_EFFECT, "`prefer` decides nothing with `strategy: random`");
+        context.out.push(warning.at(first.span, "checked, then left aside"));
+    }
     for (limit, weight) in clauses(sections, targets, context) {
         let weight = match weight {
             Some(weight) => number(&weight, "`weight`", &limits, context),
@@ -167,4 +175,31 @@ pub(super) fn objectives(items: &[(&ast::Objective, Span)], context: &mut Contex
         found.push((Objective { metric, target: None }, *span));
     }
     found.into_iter().map(|(objective, _)| objective).collect()
+}
+
+/// E0602 where energy is asked of targets whose power is not known: of the one that is named, or of all.
+pub(super) fn energy_needs_power(
+    requirements: &[Requirement],
+    objectives: &[(&ast::Objective, Span)],
+    targets: &BTreeMap<String, Target>,
+    context: &mut Context<'_>,
+) {
+    let limits = requirements.iter().filter(|limit| limit.metric == Metric::Energy);
+    let wanted = limits.filter_map(|limit| Some((limit.span?, limit.target.as_deref())));
+    let objectives = objectives.iter().filter(|(objective, _)| objective.metric.text == "energy");
+    for (span, target) in wanted.chain(objectives.map(|&(_, span)| (span, None))) {
+        let mut asked = targets.values().filter(|known| target.is_none_or(|name| known.name == name));
+        if asked.any(|target| target.active_milliwatts.is_some()) {
+            continue;
+        }
+        let name = target.unwrap_or("cortex-m4");
+        let message = match target {
+            Some(name) => format!("energy needs the power of target `{name}`, which is not known"),
+            None => "energy needs the power of a target, and that of none is known".to_owned(),
+        };
+        let error = Diagnostic::error(Code::TARGET_FIELD, message).at(span, "asks for energy");
+        let help =
+            format!("give what your board draws while it computes: `target \"{name}\" {{ power: 30 mW }}`");
+        context.out.push(error.help(help));
+    }
 }

@@ -234,6 +234,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     let requirements = goals::requirements(&items.require, &known, &mut context);
     let preferences = goals::preferences(&items.prefer, &known, &mut context);
     let objectives = goals::objectives(&items.objectives, &mut context);
+    goals::energy_needs_power(&requirements, &items.objectives, &targets, &mut context);
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
     for target in limits.filter_map(|limit| limit.target.as_ref()) {
         if !named_targets.contains(target) {

@@ -10,6 +10,7 @@ use crate::elaborate::value::{self, Place};
 use crate::source::Span;
 use crate::space::{DecisionId, Domain, Expr, Layer, Merge, Region, RegionId, RegionKind, Space, Value};
 use crate::syntax::ast;
+use crate::syntax::print_expr;
 
 /// Regions of one space; more is refused.
 const MAX_REGIONS: usize = 4096;
@@ -102,7 +103,8 @@ fn input_shape(value: &ast::Expr, out: &mut Diagnostics) -> Option<[usize; 3]> {
         elements.is_some_and(|elements| elements as i64 <= value::MAX_COUNT)
     };
     if shape.as_ref().is_none_or(|shape| !fits(shape)) {
-        let error = Diagnostic::error(Code::TYPE, "the input of a model is its shape");
+        let message = format!("the input of a model is its shape, found `{}`", print_expr(value));
+        let error = Diagnostic::error(Code::TYPE, message);
         let label = format!("expected one to three integers with a product of at most {}", value::MAX_COUNT);
         let error = error.at(value.span, label);
         out.push(error.help("write `(height, width, channels)`, `(steps, channels)` or `channels`"));
@@ -121,8 +123,11 @@ fn positive(value: &ast::Expr) -> Option<usize> {
 fn classes(value: &ast::Expr, out: &mut Diagnostics) -> Option<usize> {
     let classes = positive(value).filter(|&classes| (2..=65536).contains(&classes));
     if classes.is_none() {
-        let error = Diagnostic::error(Code::TYPE, "the number of classes is an integer");
-        out.push(error.at(value.span, "expected an integer from 2 to 65536"));
+        let allowed = "an integer from 2 to 65536";
+        let message = format!("the number of classes is {allowed}, found `{}`", print_expr(value));
+        let is_integer = matches!(value.kind, ast::ExprKind::Number(ast::Number::Integer(_), None));
+        let code = if is_integer { Code::RANGE } else { Code::TYPE };
+        out.push(Diagnostic::error(code, message).at(value.span, format!("expected {allowed}")));
     }
     classes
 }
@@ -293,7 +298,7 @@ impl Builder<'_> {
             }
             Err(error) => self.out.push(error),
         }
-        self.child(&repeat.body, region, "body");
+        self.child(&repeat.body, region, "");
     }
 
     fn violation(&mut self, what: &str, allowed: &str, violation: value::Violation, span: Span) {
@@ -345,7 +350,7 @@ impl Builder<'_> {
         let domain = Domain::Set(vec![Value::Bool(false), Value::Bool(true)]);
         let decision = domain::add_decision(&mut self.space, region, name, domain, span);
         self.space.set_kind(region, RegionKind::Optional { decision });
-        self.child(&optional.body, region, "body");
+        self.child(&optional.body, region, "");
     }
 
     fn parallel(&mut self, parallel: &ast::Parallel, parent: RegionId, span: Span) {

@@ -90,15 +90,64 @@ pub(super) fn unknown<'a>(
     let known: Vec<&str> = known.into_iter().collect();
     let error =
         Diagnostic::error(Code::UNKNOWN_NAME, format!("unknown {what} `{name}`")).at(span, "not known here");
-    match nearest(name, known.iter().copied()) {
+    match meant(name, &known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None if !known.is_empty() && known.len() <= 16 => error.help(format!("known: {}", known.join(", "))),
         None => error,
     }
 }
 
+/// What other tools call things, in lower case without `_`, and what the language calls them.
+const SYNONYMS: [(&str, &str); 36] = [
+    ("fc", "dense"),
+    ("fullyconnected", "dense"),
+    ("linear", "dense"),
+    ("conv", "conv2d"),
+    ("convolution", "conv2d"),
+    ("dwconv", "depthwise_conv2d"),
+    ("depthwiseconv", "depthwise_conv2d"),
+    ("averagepooling1d", "avg_pool"),
+    ("averagepooling2d", "avg_pool"),
+    ("maxpooling1d", "max_pool"),
+    ("maxpooling2d", "max_pool"),
+    ("adaptiveavgpool1d", "global_avg_pool"),
+    ("adaptiveavgpool2d", "global_avg_pool"),
+    ("gap", "global_avg_pool"),
+    ("globalaveragepooling1d", "global_avg_pool"),
+    ("globalaveragepooling2d", "global_avg_pool"),
+    ("batchnormalization", "batch_norm"),
+    ("bn", "batch_norm"),
+    ("bn", "batch"),
+    ("batchnorm", "batch"),
+    ("activation", "act"),
+    ("outchannels", "filters"),
+    ("outfeatures", "units"),
+    ("kernelsize", "kernel"),
+    ("poolsize", "size"),
+    ("learningrate", "lr"),
+    ("weightdecay", "decay"),
+    ("batchsize", "batch"),
+    ("labelsmoothing", "smoothing"),
+    ("validation", "val"),
+    ("int8", "i8"),
+    ("memory", "ram"),
+    ("rom", "flash"),
+    ("params", "weights"),
+    ("time", "latency"),
+    ("flops", "macs"),
+];
+
+/// Which of `known` is meant by `name`: another tool's word for it, the same in other letters, or one that is near.
+fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let bare = name.to_ascii_lowercase().replace('_', "");
+    let same = |known: &&str| known.replace('_', "") == bare;
+    let synonym = |known: &&str| SYNONYMS.contains(&(bare.as_str(), *known));
+    let found = known.iter().copied().find(same).or_else(|| known.iter().copied().find(synonym));
+    found.or_else(|| nearest(name, known.iter().copied()))
+}
+
 /// Whether `key` is missing only because it was misspelt or stands without its name: one of `strays`, the names
-/// that were not known (empty for none), is near it.
+/// that were not known (empty for none), means it.
 pub(super) fn is_meant(strays: &[String], key: &str) -> bool {
-    strays.iter().any(|stray| stray.is_empty() || nearest(stray, [key]).is_some())
+    strays.iter().any(|stray| stray.is_empty() || meant(stray, &[key]).is_some())
 }

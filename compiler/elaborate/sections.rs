@@ -8,6 +8,10 @@ use crate::syntax::ast;
 
 const SHARE: Limits = Limits { dimension: Dimension::Share, low: 0.0, high: 1.0, example: "5 %" };
 
+const SOURCE_EXAMPLE: &str = "ts(train: \"train.ts\", test: \"test.ts\")";
+const SPLIT_EXAMPLE: &str = "holdout(val: 20 %)";
+const OPTIMIZER_EXAMPLE: &str = "adamw(lr: 1e-3)";
+
 const fn integer(low: f64, high: f64, example: &'static str) -> Limits {
     Limits { dimension: Dimension::Plain, low, high, example }
 }
@@ -19,10 +23,9 @@ fn fields<'a>(section: &'a ast::Section, known: &[&str], context: &mut Context<'
 /// `data { source: ts(train: "a.ts", test: "b.ts"), split: holdout(val: 20 %), normalize: standardize }`.
 pub(super) fn data(section: &ast::Section, context: &mut Context<'_>) -> Option<DataSpec> {
     let fields = fields(section, &["source", "split", "normalize"], context);
-    let example = "ts(train: \"train.ts\", test: \"test.ts\")";
-    let source = fields.required("source", example, context).and_then(|value| source(value, context));
-    let share = fields.required("split", "holdout(val: 20 %)", context).and_then(|value| {
-        let holdout = call(value, "split", &["holdout"], context)?;
+    let source = fields.required("source", SOURCE_EXAMPLE, context).and_then(|value| source(value, context));
+    let share = fields.required("split", SPLIT_EXAMPLE, context).and_then(|value| {
+        let holdout = call(value, "split", &["holdout"], SPLIT_EXAMPLE, context)?;
         let inner = Fields::of_call(holdout, &["val"], context);
         let limits = Limits { low: 0.01, high: 0.9, example: "20 %", ..SHARE };
         inner.number("val", &limits, None, context)
@@ -32,7 +35,7 @@ pub(super) fn data(section: &ast::Section, context: &mut Context<'_>) -> Option<
 }
 
 fn source(value: &ast::Expr, context: &mut Context<'_>) -> Option<Source> {
-    let reader = call(value, "source", &["ts"], context)?;
+    let reader = call(value, "source", &["ts"], SOURCE_EXAMPLE, context)?;
     let fields = Fields::of_call(reader, &["train", "test"], context);
     let train = fields.text("train", "\"train.ts\"", context);
     let test = fields.text("test", "\"test.ts\"", context);
@@ -51,8 +54,8 @@ fn source(value: &ast::Expr, context: &mut Context<'_>) -> Option<Source> {
 /// `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60, batch: 32, warmup: 5 %, smoothing: 0.05 }`.
 pub(super) fn train(section: &ast::Section, context: &mut Context<'_>) -> Option<TrainSpec> {
     let fields = fields(section, &["optimizer", "epochs", "batch", "warmup", "smoothing"], context);
-    let optimizer = fields.required("optimizer", "adamw(lr: 1e-3)", context).and_then(|value| {
-        let adamw = call(value, "optimizer", &["adamw"], context)?;
+    let optimizer = fields.required("optimizer", OPTIMIZER_EXAMPLE, context).and_then(|value| {
+        let adamw = call(value, "optimizer", &["adamw"], OPTIMIZER_EXAMPLE, context)?;
         let inner = Fields::of_call(adamw, &["lr", "decay"], context);
         let rate = inner.number("lr", &integer(1e-9, 10.0, "1e-3"), None, context);
         let decay = inner.number("decay", &integer(0.0, 10.0, "0.02"), Some(0.0), context);

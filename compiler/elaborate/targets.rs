@@ -16,6 +16,8 @@ use crate::tensor::{Bytes, Hertz};
 
 const KEYS: [&str; 9] = ["isa", "clock", "ram", "flash", "align", "power", "cost", "toolchain", "source"];
 
+const COST_EXAMPLE: &str = "cycles(mac: 2.6, element: 12, call: 60)";
+
 const ISAS: [(&str, Isa); 2] = [("portable", Isa::Portable), ("armv7em", Isa::Armv7em)];
 
 /// A target's fields, those of a spec in place of those of its stdlib namesake.
@@ -99,9 +101,7 @@ fn target(name: &str, declared: &Declared, context: &mut Context<'_>) -> Option<
         }
         align.is_power_of_two()
     });
-    let cost = fields
-        .required("cost", "cycles(mac: 2.6, element: 12, call: 60)", context)
-        .and_then(|value| cost(value, context));
+    let cost = fields.required("cost", COST_EXAMPLE, context).and_then(|value| cost(value, context));
     let toolchain = match fields.optional("toolchain") {
         Some(value) => Some(Some(toolchain(value, context)?)),
         None => Some(None),
@@ -135,7 +135,7 @@ fn optional_number(
 }
 
 fn cost(value: &ast::Expr, context: &mut Context<'_>) -> Option<CostTable> {
-    let cycles = call(value, "cost", &["cycles"], context)?;
+    let cycles = call(value, "cost", &["cycles"], COST_EXAMPLE, context)?;
     let fields = Fields::of_call(cycles, &["mac", "element", "call"], context);
     let limits = Limits { dimension: Dimension::Plain, low: 0.0, high: 1e6, example: "2.5" };
     let [mac, element, call] =
@@ -144,7 +144,8 @@ fn cost(value: &ast::Expr, context: &mut Context<'_>) -> Option<CostTable> {
 }
 
 fn toolchain(value: &ast::Expr, context: &mut Context<'_>) -> Option<Toolchain> {
-    let gcc = call(value, "toolchain", &["gcc"], context)?;
+    let example = "gcc(cc: \"arm-none-eabi-gcc\")";
+    let gcc = call(value, "toolchain", &["gcc"], example, context)?;
     let fields = Fields::of_call(gcc, &["cc", "flags", "machine"], context);
     let cc = fields.text("cc", "\"arm-none-eabi-gcc\"", context);
     let flags = match fields.optional("flags") {

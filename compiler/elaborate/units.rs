@@ -56,7 +56,8 @@ const UNITS: [(&str, Dimension, f64); 22] = [
 ];
 
 impl Dimension {
-    fn what(self) -> &'static str {
+    /// In words.
+    pub(super) fn what(self) -> &'static str {
         match self {
             Dimension::Plain => "a number without a unit",
             Dimension::Bytes => "an amount of memory",
@@ -108,12 +109,20 @@ pub(super) fn literal(number: Number, unit: Option<&Name>) -> Result<Quantity, D
         return Ok(Quantity { value, dimension });
     }
     let known = UNITS.iter().map(|unit| unit.0);
-    let same_letters = known.clone().find(|known| known.eq_ignore_ascii_case(&unit.text));
     let error =
         Diagnostic::error(Code::UNIT, format!("`{}` is no unit", unit.text)).at(unit.span, "not known");
-    Err(match same_letters.or_else(|| nearest(&unit.text, known.clone())) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help(format!("units are {}", known.collect::<Vec<_>>().join(", "))),
+    let same_letters = |known: &str| known.eq_ignore_ascii_case(&unit.text);
+    // `GHz` is near `Hz` and `kHz`, and means neither: all units that it may stand for are told.
+    let is_near = |known: &str| same_letters(known) || nearest(&unit.text, [known]).is_some();
+    let mut near: Vec<&str> = known.clone().filter(|known| same_letters(known)).collect();
+    if near.is_empty() {
+        let dimension = UNITS.iter().find(|known| known.0.len() > 1 && is_near(known.0));
+        near = dimension.map_or(Vec::new(), |known| known.1.units());
+    }
+    Err(match near.as_slice() {
+        [] => error.help(format!("units are {}", known.collect::<Vec<_>>().join(", "))),
+        [one] => error.help(format!("did you mean `{one}`?")),
+        some => error.help(format!("did you mean one of {}?", some.join(", "))),
     })
 }
 
@@ -135,6 +144,11 @@ pub(super) fn constant(expr: &Expr, wanted: Dimension, scope: &Scope) -> Result<
         (found, _) => format!("`{written}` is {}, and {} is needed", found.what(), wanted.what()),
     };
     let number = match &expr.kind {
+        // Elsewhere 0.2 says what is 20 % here.
+        ExprKind::Number(number, None) if wanted == Dimension::Share && number.value() < 1.0 => {
+            // Rounded, since 0.07 * 100 is not 7.
+            format!("{}", (number.value() * 1e8).round() / 1e6)
+        }
         ExprKind::Number(Number::Integer(value), _) => value.to_string(),
         ExprKind::Number(Number::Decimal(value), _) => format!("{value:?}"),
         _ => "8".to_owned(),
@@ -163,6 +177,9 @@ pub(super) fn evaluate(expr: &Expr, scope: &Scope) -> Result<Quantity, Diagnosti
         },
         ExprKind::Range(_) | ExprKind::Set(_) => {
             Err(not_a_number(expr).note("decisions belong to the model; this place needs a fixed value"))
+        }
+        ExprKind::Text(text) if text.parse::<f64>().is_ok() => {
+            Err(not_a_number(expr).help(format!("numbers stand without quotes: `{text}`")))
         }
         _ => Err(not_a_number(expr)),
     }

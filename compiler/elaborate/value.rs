@@ -9,7 +9,7 @@ use crate::elaborate::layers::{Kind, WORDS};
 use crate::elaborate::scope::{Scope, twice};
 use crate::elaborate::units;
 use crate::source::Span;
-use crate::space::{BinaryOp, DecisionId, Domain, Expr, RegionId, Space, Value};
+use crate::space::{BinaryOp, DecisionId, Domain, Expr, MAX_EXTENT, RegionId, Space, Value};
 use crate::syntax::ast::{self, ExprKind, Number, Operator};
 use crate::syntax::print_expr;
 
@@ -19,7 +19,7 @@ const MAX_COMBINATIONS: usize = 1024;
 /// Nodes of one expression after names are replaced; more is refused, since `let`s can double it line by line.
 const MAX_NODES: usize = 64;
 
-/// Largest extent, count or number of channels.
+/// Elements of the largest input, and the largest end that a range is advised to have.
 pub(super) const MAX_COUNT: i64 = 1 << 20;
 
 /// Where decisions of a value go.
@@ -57,7 +57,7 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
         },
         ExprKind::Text(text) => Err(Diagnostic::error(Code::TYPE, "a model takes no quoted text")
             .at(expr.span, "expected a number or a word")
-            .help(format!("words stand without quotes: `{text}`"))),
+            .help(format!("numbers and words stand without quotes: `{text}`"))),
         ExprKind::Tuple(values) => {
             let values = values.iter().map(|value| lower(value, place)).collect::<Result<Vec<_>, _>>()?;
             small(tuple(values), expr.span)
@@ -86,7 +86,10 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
         }
         ExprKind::Call(_) | ExprKind::List(_) => {
             let message = format!("`{}` is no value of a model", print_expr(expr));
-            Err(Diagnostic::error(Code::TYPE, message).at(expr.span, "expected a number, a pair or a word"))
+            let error = Diagnostic::error(Code::TYPE, message);
+            let error = error.at(expr.span, "expected a number, a pair, a word, a range or a set");
+            Err(error
+                .help("a set to choose from is written `{3, 5}`, a range `16..32 step 8`, a pair `(3, 1)`"))
         }
     }
 }
@@ -219,38 +222,8 @@ fn evaluate(expr: &Expr, values: &BTreeMap<DecisionId, Value>) -> Result<Value, 
             Ok(Value::Tuple(parts))
         }
         Expr::Binary(operator, left, right) => {
-            arithmetic(*operator, evaluate(left, values)?, evaluate(right, values)?)
+            operator.apply(&evaluate(left, values)?, &evaluate(right, values)?)
         }
-    }
-}
-
-fn arithmetic(operator: BinaryOp, left: Value, right: Value) -> Result<Value, String> {
-    if let (Value::Int(a), Value::Int(b)) = (&left, &right) {
-        let (a, b) = (*a, *b);
-        return match operator {
-            BinaryOp::Add => a.checked_add(b),
-            BinaryOp::Sub => a.checked_sub(b),
-            BinaryOp::Mul => a.checked_mul(b),
-            BinaryOp::Div if b == 0 => return Err(format!("{a} / 0 divides by zero")),
-            BinaryOp::Div if a % b != 0 => return Err(format!("{a} / {b} is no integer")),
-            BinaryOp::Div => a.checked_div(b),
-        }
-        .map(Value::Int)
-        .ok_or_else(|| "the result is too large".to_owned());
-    }
-    let (Some(a), Some(b)) = (as_decimal(&left), as_decimal(&right)) else {
-        return Err(format!("{left} and {right} are not both numbers"));
-    };
-    let value = match operator {
-        BinaryOp::Add => a + b,
-        BinaryOp::Sub => a - b,
-        BinaryOp::Mul => a * b,
-        BinaryOp::Div => a / b,
-    };
-    if value.is_finite() {
-        Ok(Value::Float(value))
-    } else {
-        Err(format!("{a} and {b} give no finite number"))
     }
 }
 
@@ -307,7 +280,7 @@ pub(super) fn check(
 pub(super) fn allowed(kind: Kind, value: &Value) -> Result<(), Code> {
     match (kind, value) {
         (Kind::Count | Kind::Pair, Value::Int(value)) => {
-            if (1..=MAX_COUNT).contains(value) {
+            if (1..=MAX_EXTENT).contains(value) {
                 Ok(())
             } else {
                 Err(Code::RANGE)
@@ -324,8 +297,8 @@ pub(super) fn allowed(kind: Kind, value: &Value) -> Result<(), Code> {
 /// What an argument of this kind takes, in words.
 pub(super) fn describe(kind: Kind) -> String {
     match kind {
-        Kind::Count => "an integer of at least 1".to_owned(),
-        Kind::Pair => "an integer of at least 1 or a pair of them".to_owned(),
+        Kind::Count => format!("an integer from 1 to {MAX_EXTENT}"),
+        Kind::Pair => format!("an integer from 1 to {MAX_EXTENT} or a pair of them"),
         Kind::Word([first @ .., last]) => {
             let first: Vec<String> = first.iter().map(|word| format!("`{word}`")).collect();
             format!("{} or `{last}`", first.join(", "))

@@ -76,23 +76,18 @@ impl Builder<'_> {
             ShapeErrorKind::Window => Code::WINDOW,
             ShapeErrorKind::Type => Code::TYPE,
         };
-        let mut diagnostic =
-            Diagnostic::error(code, error.message.clone()).at(span, "does not fit its input");
+        let diagnostic = Diagnostic::error(code, error.message.clone()).at(span, "does not fit its input");
         if let Some(&input) = inputs.first()
             && let Some(place) = self.place_of(input)
             && place != span
         {
-            diagnostic =
-                diagnostic.at(place, format!("its input {} comes from here", self.graph.ty(input).shape));
-        }
-        if error.kind == ShapeErrorKind::Window {
-            diagnostic =
-                diagnostic.help("use a smaller kernel, `padding: same`, or less downsampling before it");
+            return diagnostic.at(place, format!("its input {} comes from here", self.graph.ty(input).shape));
         }
         diagnostic
     }
 
-    fn place_of(&self, node: NodeId) -> Option<Span> {
+    /// Where in the spec a node comes from.
+    pub(crate) fn place_of(&self, node: NodeId) -> Option<Span> {
         self.places.iter().rev().find(|(known, _)| *known == node).map(|(_, span)| *span)
     }
 
@@ -109,7 +104,9 @@ impl Builder<'_> {
         let scope = Scope::within(outer, region, node);
         let wrong = |text: String| Box::new(Diagnostic::error(Code::RANGE, text).at(region.span, "here"));
         let children = children_of(space, id, &scope).map_err(wrong)?;
-        let path = join(path, &region.name);
+        // The chosen label says more than the name of the choice.
+        let is_choice = matches!(region.kind, RegionKind::Choose { .. });
+        let path = if is_choice { path.to_owned() } else { join(path, &region.name) };
         match &region.kind {
             RegionKind::Layer(layer) => layer::build(self, layer, region, input, &scope, &path),
             RegionKind::Parallel { merge: Merge::Add } => {

@@ -17,7 +17,7 @@ type Built<T> = Result<T, Box<Diagnostic>>;
 const EPSILON: Scale = Scale(1e-5);
 
 /// The largest extent that an argument may ask for: far above any microcontroller, far below overflow.
-const LARGEST: i64 = 1 << 16;
+pub(crate) const MAX_EXTENT: i64 = 1 << 16;
 
 /// Adds a layer's operators on `input`.
 pub(crate) fn build(
@@ -28,7 +28,7 @@ pub(crate) fn build(
     scope: &Scope<'_>,
     path: &str,
 ) -> Built<NodeId> {
-    let mut at = Place { builder, scope, span: region.span, path };
+    let mut at = Place { builder, scope, span: region.span, name: &region.name, path };
     match layer {
         Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
             let filters = at.count(filters)?;
@@ -69,6 +69,7 @@ struct Place<'a, 'b> {
     builder: &'a mut Builder<'b>,
     scope: &'a Scope<'a>,
     span: Span,
+    name: &'a str,
     path: &'a str,
 }
 
@@ -81,7 +82,12 @@ impl Place<'_, '_> {
         let shape = &self.builder.ty(input).shape;
         shape.nhwc().ok_or_else(|| {
             let message = format!("a layer for feature maps got the vector {shape}");
-            Box::new(Diagnostic::error(Code::SHAPE, message).at(self.span, "takes a feature map"))
+            let error = Diagnostic::error(Code::SHAPE, message).at(self.span, "takes a feature map");
+            let error = match self.builder.place_of(input) {
+                Some(place) => error.at(place, "its input comes from here"),
+                None => error,
+            };
+            Box::new(error.help("put it before `flatten`, `global_avg_pool` and `dense`"))
         })
     }
 
@@ -182,10 +188,37 @@ impl Place<'_, '_> {
         input: NodeId,
     ) -> Built<Window> {
         let [_, height, width, _] = self.feature_map(input)?;
-        let (kernel, stride) = (self.pair(kernel)?, self.pair(stride)?);
-        Ok(match self.word(padding, &["same", "valid"])?.as_str() {
-            "same" => Window::same(kernel, stride, [height, width]),
-            _ => Window::valid(kernel, stride),
+        let (extents, stride) = (self.pair(kernel)?, self.pair(stride)?);
+        if self.word(padding, &["same", "valid"])? == "same" {
+            return Ok(Window::same(extents, stride, [height, width]));
+        }
+        for (side, extent, available) in [("height", extents[0], height), ("width", extents[1], width)] {
+            if extent > available {
+                return Err(self.too_large(kernel, (side, extent, available), input));
+            }
+        }
+        Ok(Window::valid(extents, stride))
+    }
+
+    /// E0304 in the words of the spec, which knows no batch and has names of its own for operators.
+    fn too_large(
+        &self,
+        kernel: &Argument,
+        (side, extent, available): (&str, usize, usize),
+        input: NodeId,
+    ) -> Box<Diagnostic> {
+        let message = format!(
+            "the window of `{}` spans {extent}, but its padded input has {side} {available}",
+            self.name
+        );
+        let mut error = Diagnostic::error(Code::WINDOW, message).at(kernel.span, "does not fit its input");
+        if let Some(place) = self.builder.place_of(input).filter(|&place| place != kernel.span) {
+            error = error.at(place, "its input comes from here");
+        }
+        Box::new(if side == "width" && available == 1 {
+            error.help("a signal over time has width 1: write a pair of height and width such as `(2, 1)`")
+        } else {
+            error.help("use a smaller window, `padding: same`, or less downsampling before it")
         })
     }
 
@@ -199,8 +232,8 @@ impl Place<'_, '_> {
 
     fn positive(&self, argument: &Argument, value: &Value) -> Built<usize> {
         match value.as_int() {
-            Some(x) if (1..=LARGEST).contains(&x) => Ok(x as usize),
-            _ => Err(self.wrong(argument, format!("must be an integer from 1 to {LARGEST}, is {value}"))),
+            Some(x) if (1..=MAX_EXTENT).contains(&x) => Ok(x as usize),
+            _ => Err(self.wrong(argument, format!("must be an integer from 1 to {MAX_EXTENT}, is {value}"))),
         }
     }
 

@@ -15,6 +15,7 @@ mod value;
 pub use encode::{Feature, encode};
 pub use genome::{from_json, sample, to_json, validate};
 pub use instantiate::instantiate;
+pub(crate) use layer::MAX_EXTENT;
 pub use morph::{Morph, apply, morphs, mutate};
 pub use region::{
     Decision, DecisionId, Genome, GenomeNode, Layer, Link, Merge, Region, RegionId, RegionKind, Space,

@@ -149,7 +149,8 @@ pub struct Region {
     /// The decisions that live here: `let`s of a body, the count of a `repeat` that has a range of its own, choices
     /// written in arguments.
     pub decisions: Vec<DecisionId>,
-    /// Name for paths: a label, a block's or a layer's name.
+    /// Name for paths: a label, a block's or a layer's name, that of a `repeat`, `optional` or `parallel`; empty for
+    /// the body of a `repeat` or `optional`. That of a `choose` is not part of paths.
     pub name: String,
     /// Where it is written.
     pub span: Span,

@@ -238,39 +238,46 @@ impl Expr {
             Expr::Tuple(parts) => {
                 parts.iter().map(|part| part.eval(scope)).collect::<Result<_, _>>().map(Value::Tuple)
             }
-            Expr::Binary(op, a, b) => binary(*op, &a.eval(scope)?, &b.eval(scope)?),
+            Expr::Binary(op, a, b) => op.apply(&a.eval(scope)?, &b.eval(scope)?),
         }
     }
 }
 
-fn binary(op: BinaryOp, a: &Value, b: &Value) -> Result<Value, String> {
-    let float = |value: &Value| match value {
-        Value::Int(x) => Some(*x as f64),
-        Value::Float(x) => Some(*x),
-        _ => None,
-    };
-    if let (Value::Int(x), Value::Int(y)) = (a, b) {
-        let result = match op {
-            BinaryOp::Add => x.checked_add(*y),
-            BinaryOp::Sub => x.checked_sub(*y),
-            BinaryOp::Mul => x.checked_mul(*y),
-            BinaryOp::Div if *y != 0 && x % y == 0 => x.checked_div(*y),
-            BinaryOp::Div => return Err(format!("{x} / {y} is no integer")),
+impl BinaryOp {
+    /// The result for two values.
+    ///
+    /// # Errors
+    /// Overflow, division that is not exact or by 0, or operands that are no numbers; the text says which.
+    pub fn apply(self, a: &Value, b: &Value) -> Result<Value, String> {
+        let float = |value: &Value| match value {
+            Value::Int(x) => Some(*x as f64),
+            Value::Float(x) => Some(*x),
+            _ => None,
         };
-        return result.map(Value::Int).ok_or_else(|| format!("the result with {x} and {y} is too large"));
-    }
-    let (Some(x), Some(y)) = (float(a), float(b)) else {
-        return Err(format!("`{a}` and `{b}` are not both numbers"));
-    };
-    let result = match op {
-        BinaryOp::Add => x + y,
-        BinaryOp::Sub => x - y,
-        BinaryOp::Mul => x * y,
-        BinaryOp::Div => x / y,
-    };
-    if result.is_finite() {
-        Ok(Value::Float(result))
-    } else {
-        Err(format!("the result with {x} and {y} is not finite"))
+        if let (Value::Int(x), Value::Int(y)) = (a, b) {
+            let result = match self {
+                BinaryOp::Add => x.checked_add(*y),
+                BinaryOp::Sub => x.checked_sub(*y),
+                BinaryOp::Mul => x.checked_mul(*y),
+                BinaryOp::Div if *y == 0 => return Err(format!("{x} / 0 divides by zero")),
+                BinaryOp::Div if x.checked_rem(*y) == Some(0) => x.checked_div(*y),
+                BinaryOp::Div => return Err(format!("{x} / {y} is no integer")),
+            };
+            return result.map(Value::Int).ok_or_else(|| format!("the result with {x} and {y} is too large"));
+        }
+        let (Some(x), Some(y)) = (float(a), float(b)) else {
+            return Err(format!("`{a}` and `{b}` are not both numbers"));
+        };
+        let result = match self {
+            BinaryOp::Add => x + y,
+            BinaryOp::Sub => x - y,
+            BinaryOp::Mul => x * y,
+            BinaryOp::Div => x / y,
+        };
+        if result.is_finite() {
+            Ok(Value::Float(result))
+        } else {
+            Err(format!("the result with {x} and {y} is not finite"))
+        }
     }
 }

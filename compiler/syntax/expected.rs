@@ -6,6 +6,9 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use crate::syntax::grammar::Rule;
 
+/// Help where another language's comment stands.
+pub(super) const COMMENTS: &str = "comments start with `//`";
+
 /// The message for a piece of text that starts at byte `base` of its file.
 pub(super) fn diagnostic(
     error: &Error<Rule>,
@@ -31,13 +34,17 @@ pub(super) fn diagnostic(
         _ => format!("expected {what}, found `{}`", shown(found)),
     };
     let diagnostic = Diagnostic::error(Code::SYNTAX, message).at(span, format!("expected {what}"));
-    with_help(diagnostic, found, positives)
+    with_help(diagnostic, entry, found, positives)
 }
 
-fn with_help(diagnostic: Diagnostic, found: &str, positives: &[Rule]) -> Diagnostic {
+fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule]) -> Diagnostic {
     match found {
         "=" if positives.contains(&Rule::colon) => diagnostic.help("a key and its value are joined by `:`"),
         ":" if positives.contains(&Rule::equals) => diagnostic.help("a name gets its value by `=`"),
+        "#" => diagnostic.help(COMMENTS),
+        _ if positives.contains(&Rule::string) && entry == Rule::target_head => {
+            diagnostic.help("the name of a target stands in quotes: `target \"cortex-m4\" { ... }`")
+        }
         ";" => diagnostic.help("items end at the end of the line, without a sign"),
         "'" => diagnostic.help("text stands in double quotes: `\"text\"`"),
         _ if !found.is_ascii() => diagnostic

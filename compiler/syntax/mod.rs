@@ -17,7 +17,7 @@ mod tests;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{FileId, SourceMap, Span};
 
-pub use print::{print, print_expr, print_item};
+pub use print::{print, print_expr};
 pub use split::{MAX_NESTING, MAX_TOKENS};
 
 /// Bytes of one file; more is refused.

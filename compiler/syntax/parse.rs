@@ -242,10 +242,9 @@ impl<'a> Parser<'_, 'a> {
 
     fn no_item(&mut self, token: usize) {
         let found = self.tokens.text_of(token).to_owned();
-        self.out.push(
-            Diagnostic::error(Code::SYNTAX, format!("expected an item, found `{found}`"))
-                .at(self.tokens.span_of(token), "an item starts with a word"),
-        );
+        let error = Diagnostic::error(Code::SYNTAX, format!("expected an item, found `{found}`"))
+            .at(self.tokens.span_of(token), "an item starts with a word");
+        self.out.push(if found == "#" { error.help(expected::COMMENTS) } else { error });
     }
 
     fn unknown_item(&mut self, word: &str, tokens: &Range<usize>) {

@@ -11,7 +11,7 @@ use crate::syntax::ast::{
 
 /// A whole file with doc comments; `parse` gives the same tree back, apart from spans.
 pub fn print(file: &File) -> String {
-    let mut printer = Printer { out: String::from("nas 1\n"), depth: 0, docs: true };
+    let mut printer = Printer { out: String::from("nas 1\n"), depth: 0 };
     for item in &file.items {
         printer.out.push('\n');
         printer.item(item);
@@ -19,16 +19,9 @@ pub fn print(file: &File) -> String {
     printer.out
 }
 
-/// One item without its doc comments: what a hash of it is made from.
-pub fn print_item(item: &Item) -> String {
-    let mut printer = Printer { out: String::new(), depth: 0, docs: false };
-    printer.item(item);
-    printer.out
-}
-
 /// A value.
 pub fn print_expr(value: &Expr) -> String {
-    let mut printer = Printer { out: String::new(), depth: 0, docs: false };
+    let mut printer = Printer { out: String::new(), depth: 0 };
     printer.value(value, Level::Value);
     printer.out
 }
@@ -46,18 +39,15 @@ enum Level {
 struct Printer {
     out: String,
     depth: usize,
-    docs: bool,
 }
 
 impl Printer {
     fn start(&mut self, docs: &[String]) {
         let indent = "  ".repeat(self.depth);
-        if self.docs {
-            for doc in docs {
-                let line = format!("{indent}/// {doc}");
-                self.out.push_str(line.trim_end());
-                self.out.push('\n');
-            }
+        for doc in docs {
+            let line = format!("{indent}/// {doc}");
+            self.out.push_str(line.trim_end());
+            self.out.push('\n');
         }
         self.out.push_str(&indent);
     }

@@ -7,4 +7,5 @@ codes! {
     STORE = 802, "The store of trials, `.nasc/trials.sqlite` beside the spec, cannot be opened or written, is damaged, or is of a later version of nasc. Finished trials are never overwritten. Move the file away to start afresh.";
     NOTHING_TRAINED = 803, "The search ended without one trained network: every candidate was rejected before training, or failed in it. The notes say why, most frequent reason first.";
     CANCELLED = 804, "The run was stopped by Ctrl-C or a signal before it had a result. What was finished is kept; the same command goes on from there.";
+    NO_EFFECT = 805, "Something in the spec is understood and checked, but this version of nasc does not act on it: `prefer` has no effect on the `random` strategy. State a hard limit by `require`, or an order by `minimize`.";
 }
