@@ -124,7 +124,7 @@ fn a_param_is_set_from_outside() {
     assert_eq!(side.domain, Domain::Set([3, 5, 7].map(Value::Int).to_vec()));
     for (name, text, message) in [
         ("sied", "3", "unknown parameter `sied`"),
-        ("side", "0", "`kernel` of `conv1d` is an integer of at least 1, found 0"),
+        ("side", "0", "`kernel` of `conv1d` is an integer from 1 to 65536, found 0"),
         ("side", "3\nlet width = 4", "the parameter `side` takes one value"),
     ] {
         let (_, program, diagnostics) = set(name, text);
