@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::elaborate::{self, Program};
+use crate::elaborate::{self, Metric, Program, Requirement};
 use crate::pipeline::compile::CompileOptions;
 use crate::pipeline::files::Files;
 use crate::pipeline::passes::Passes;
@@ -52,7 +52,8 @@ impl Loaded {
         let options = elaborate::Options { files: &beside, ..elaborate::Options::default() };
         let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &options);
         match program {
-            Some(program) if !diagnostics.has_errors() => {
+            Some(mut program) if !diagnostics.has_errors() => {
+                require_memories(&mut program);
                 Ok(Loaded { sources, program, warnings: diagnostics })
             }
             _ => Err(Failure { sources, diagnostics }),
@@ -94,6 +95,18 @@ impl Loaded {
                 Diagnostic::error(Code::UNKNOWN_TARGET, format!("target `{name}` is not known")).help(help),
             )
         })
+    }
+}
+
+/// What a chip has is a requirement like those that are written.
+fn require_memories(program: &mut Program) {
+    for (name, target) in &program.targets {
+        for (metric, memory) in [(Metric::Ram, target.ram), (Metric::Flash, target.flash)] {
+            let limit = memory.map(|bytes| bytes.0 as f64);
+            let requirement =
+                limit.map(|limit| Requirement { metric, limit, target: Some(name.clone()), span: None });
+            program.requirements.extend(requirement);
+        }
     }
 }
 
@@ -174,14 +187,22 @@ pub fn check(files: &dyn Files, path: &Path, target_names: &[String]) -> Result<
         let note = format!("none of {DRAWN} points drawn from the space is a network");
         return Err(loaded.failure(diagnostic.note(note)));
     }
-    let feasible = targets.iter().map(|target| feasible(program, target, &graphs)).collect();
+    let feasible: Vec<Feasible> = targets.iter().map(|target| feasible(program, target, &graphs)).collect();
+    let mut warnings = loaded.warnings.clone();
+    for target in feasible.iter().filter(|target| target.fitting == 0) {
+        let message = format!("no network that was drawn meets the requirements on `{}`", target.target);
+        warnings.push(
+            Diagnostic::warning(Code::INFEASIBLE, message)
+                .help("raise the limits of `require`, or let the space hold smaller networks"),
+        );
+    }
     Ok(Checked {
         name: program.name.clone(),
         decisions: program.space.decisions.len(),
         drawn: DRAWN,
         valid: graphs.len(),
         feasible,
-        warnings: loaded.warnings,
+        warnings,
         sources: loaded.sources,
     })
 }
