@@ -5,6 +5,7 @@
 //! `cargo test` takes a few networks; `NASC_NETWORKS=200 cargo test --test differential` takes more, from the seed
 //! `NASC_FIRST_SEED` on, and leaves the last network's files in the folder `NASC_KEEP`. What a machine lacks is skipped with a note.
 
+#![allow(clippy::disallowed_methods, reason = "tests are steered by the environment")]
 #![expect(clippy::print_stdout, reason = "what is skipped and how many there were is said")]
 
 #[path = "differential/network.rs"]
