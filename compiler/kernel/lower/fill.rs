@@ -1,5 +1,5 @@
-//! A layer whose clamp leaves one value only: nothing is computed and no table kept. A compiler that sees the bounds
-//! would drop the tables too, and the image would not have the promised bytes.
+//! A layer whose clamp leaves one value only, or a sum whose factor is below 2^-32: nothing is computed and no table
+//! kept. A compiler that sees the bounds would drop the tables too, and the image would not have the promised bytes.
 
 use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
 use crate::kernel::{Access, Affine, Stmt};
@@ -9,6 +9,14 @@ impl Lowering<'_> {
     /// The only value of the layer's output; `None` where there are several.
     pub(super) fn only_value(&self, layer: &Layer) -> Option<i32> {
         let node = self.graph.node(layer.node);
+        if let Op::Add(op) = &node.op
+            && let Some(requant) = &op.requant
+            && let [a, b] = self.graph.input_types(layer.node)[..]
+            && op.parameters(a, b, &node.ty).output.value == 0
+        {
+            let (low, high) = op.clamp.range(requant);
+            return Some(requant.zero_point.clamp(low, high));
+        }
         let (low, high) = match &node.op {
             Op::Conv2d(Conv2d { clamp, requant, .. })
             | Op::DepthwiseConv2d(DepthwiseConv2d { clamp, requant, .. })
