@@ -1,17 +1,34 @@
 //! A layer whose clamp leaves one value only, or a sum whose factor is below 2^-32: nothing is computed and no table
-//! kept. A compiler that sees the bounds would drop the tables too, and the image would not have the promised bytes.
+//! kept, nor is what only such layers read. A compiler that sees the bounds would drop the tables too, and the image
+//! would not have the promised bytes.
+
+use std::collections::BTreeSet;
 
 use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
+use crate::graph::NodeId;
 use crate::kernel::{Access, Affine, Stmt};
 use crate::ops::{Activation, Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op};
 
 impl Lowering<'_> {
-    /// The only value of the layer's output; `None` where there are several.
-    pub(super) fn only_value(&self, layer: &Layer) -> Option<i32> {
-        let node = self.graph.node(layer.node);
+    /// The network's inputs and what its outputs read; layers of one value read nothing.
+    pub(super) fn needed(&self) -> BTreeSet<NodeId> {
+        let mut needed: BTreeSet<NodeId> = self.graph.network_inputs().into_iter().collect();
+        let mut stack = self.graph.outputs().to_vec();
+        while let Some(node) = stack.pop() {
+            if needed.insert(node) && self.only_value(node).is_none() {
+                stack.extend(self.graph.inputs(node));
+            }
+        }
+        needed
+    }
+
+    /// The only value of the node's output; `None` where there are several.
+    pub(super) fn only_value(&self, node: NodeId) -> Option<i32> {
+        let types = self.graph.input_types(node);
+        let node = self.graph.node(node);
         if let Op::Add(op) = &node.op
             && let Some(requant) = &op.requant
-            && let [a, b] = self.graph.input_types(layer.node)[..]
+            && let [a, b] = types[..]
             && op.parameters(a, b, &node.ty).output.value == 0
         {
             let (low, high) = op.clamp.range(requant);

@@ -62,12 +62,15 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
         functions: BTreeMap::new(),
         tables: BTreeMap::new(),
     };
+    let needed = lowering.needed();
     for (position, node) in graph.order().into_iter().enumerate() {
+        if !needed.contains(&node) {
+            continue;
+        }
         let layer = Layer { node, position, name: layer_name(graph, node, position) };
         lowering.node(&layer).map_err(|message| LowerError { layer: layer.name.clone(), message })?;
     }
     lowering.outputs()?;
-    lowering.drop_unused_tables();
     Ok(lowering.program)
 }
 
@@ -107,7 +110,7 @@ struct Lowering<'g> {
 impl Lowering<'_> {
     fn node(&mut self, layer: &Layer) -> Result<(), String> {
         let graph = self.graph;
-        if let Some(value) = self.only_value(layer) {
+        if let Some(value) = self.only_value(layer.node) {
             let kernel = self.fill(layer, value);
             return self.step(layer, "fill", kernel, 0);
         }
@@ -274,29 +277,6 @@ impl Lowering<'_> {
             self.tables.insert(content, id);
         }
         id
-    }
-
-    /// A constant that only layers of one value read has a table that nothing needs, which no linker would keep.
-    fn drop_unused_tables(&mut self) {
-        let mut used = vec![false; self.program.tables.len()];
-        let arguments = |step: &mut Step, visit: &mut dyn FnMut(&mut TableId)| {
-            for arg in step.calls.iter_mut().flat_map(|call| &mut call.buffers) {
-                if let Arg::Table(id) = arg {
-                    visit(id);
-                }
-            }
-        };
-        let Program { steps, tables, .. } = &mut self.program;
-        steps.iter_mut().for_each(|step| arguments(step, &mut |id| used[id.0 as usize] = true));
-        let place = |id: &mut TableId| {
-            id.0 = used[..id.0 as usize].iter().filter(|&&used| used).count() as u32;
-        };
-        steps.iter_mut().for_each(|step| arguments(step, &mut |id| place(id)));
-        let mut at = 0;
-        tables.retain(|_| {
-            at += 1;
-            used[at - 1]
-        });
     }
 
     /// The function with this body.
