@@ -158,18 +158,19 @@ pub(super) fn preferences(
 pub(super) fn objectives(items: &[(&ast::Objective, Span)], context: &mut Context<'_>) -> Vec<Objective> {
     let mut found: Vec<(Objective, Span)> = Vec::new();
     for (item, span) in items {
-        let Some(metric) = metric(&item.metric.text, item.metric.span, context) else { continue };
+        let ExprKind::Name(name) = &item.metric.kind else { continue };
+        let Some(metric) = metric(name, item.metric.span, context) else { continue };
         if item.maximize != (metric == Metric::Accuracy) {
             let word = if item.maximize { "minimize" } else { "maximize" };
-            let message = format!("less `{0}` is better, not more", item.metric.text);
+            let message = format!("less `{name}` is better, not more");
             let message =
                 if item.maximize { message } else { "more `accuracy` is better, not less".to_owned() };
             let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(*span, "the wrong way round");
-            context.out.push(error.help(format!("write `{word} {}`", item.metric.text)));
+            context.out.push(error.help(format!("write `{word} {name}`")));
             continue;
         }
         if let Some((_, first)) = found.iter().find(|(other, _)| other.metric == metric) {
-            context.out.push(twice(&item.metric.text, *span, *first));
+            context.out.push(twice(name, *span, *first));
             continue;
         }
         found.push((Objective { metric, target: None }, *span));
@@ -186,7 +187,7 @@ pub(super) fn energy_needs_power(
 ) {
     let limits = requirements.iter().filter(|limit| limit.metric == Metric::Energy);
     let wanted = limits.filter_map(|limit| Some((limit.span?, limit.target.as_deref())));
-    let objectives = objectives.iter().filter(|(objective, _)| objective.metric.text == "energy");
+    let objectives = objectives.iter().filter(|(objective, _)| matches!(&objective.metric.kind, ExprKind::Name(name) if name == "energy"));
     for (span, target) in wanted.chain(objectives.map(|&(_, span)| (span, None))) {
         let mut asked = targets.values().filter(|known| target.is_none_or(|name| known.name == name));
         if asked.any(|target| target.active_milliwatts.is_some()) {

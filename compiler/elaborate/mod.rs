@@ -191,6 +191,9 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
             | ast::ItemKind::Let(_)
             | ast::ItemKind::Param(_)
             | ast::ItemKind::Block(_)
+            | ast::ItemKind::With(_)
+            | ast::ItemKind::Forbid(_)
+            | ast::ItemKind::Phase(_)
             | ast::ItemKind::Target(_) => {}
         }
     }

@@ -219,7 +219,7 @@ impl Builder<'_> {
             // Told already; a value keeps its uses from being told as well.
             value.kind = ast::ExprKind::Number(ast::Number::Integer(1), None);
         }
-        self.bind(&ast::Let { name: param.name.clone(), value }, root);
+        self.bind(&ast::Let { name: param.name.clone(), ty: None, value }, root);
     }
 
     /// Adds a region, or tells once that the space is too large.
@@ -264,6 +264,10 @@ impl Builder<'_> {
                 ast::StatementKind::Choose(choose) => self.choose(choose, region, statement.span),
                 ast::StatementKind::Optional(optional) => self.optional(optional, region, statement.span),
                 ast::StatementKind::Parallel(parallel) => self.parallel(parallel, region, statement.span),
+                ast::StatementKind::Residual(_)
+                | ast::StatementKind::Mirror(_)
+                | ast::StatementKind::When(_)
+                | ast::StatementKind::Forbid(_) => {}
             }
         }
         self.depth -= 1;

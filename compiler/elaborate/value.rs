@@ -84,7 +84,13 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
             let domain = domain::range(expr.span, range, place)?;
             Ok(decide(domain, expr.span, place))
         }
-        ExprKind::Call(_) | ExprKind::List(_) => {
+        ExprKind::Call(_)
+        | ExprKind::List(_)
+        | ExprKind::Compare(..)
+        | ExprKind::In(..)
+        | ExprKind::And(_)
+        | ExprKind::Or(_)
+        | ExprKind::Not(_) => {
             let message = format!("`{}` is no value of a model", print_expr(expr));
             let error = Diagnostic::error(Code::TYPE, message);
             let error = error.at(expr.span, "expected a number, a pair, a word, a range or a set");

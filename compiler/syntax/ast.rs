@@ -45,11 +45,17 @@ pub enum ItemKind {
     Let(Let),
     /// `param res = {64, 80}`: a decision that can be set from outside.
     Param(Let),
+    /// `with "base.nas"`: this file is a variant of that spec.
+    With(UsePath),
+    /// `forbid { width > 48 and depth == 5 }`.
+    Forbid(Vec<Expr>),
+    /// `phase kernel { epochs: 120 }`.
+    Phase(Section),
     /// `block name(filters, kernel: 3) { ... }`.
     Block(Definition),
     /// `model name(classes: 12) { ... }`.
     Model(Definition),
-    /// `data { key: value }`, and so `train`, `quantize`, `search`.
+    /// `data { key: value }`, and so `train`, `quantize`, `search`, `scale`, `supernet`, `schedule`.
     Section(Section),
     /// `target "name" { key: value }`.
     Target(Target),
@@ -93,6 +99,8 @@ pub struct UseName {
 pub struct Let {
     /// The name it gets.
     pub name: Name,
+    /// Its type, where one is written; only a `param` can have one.
+    pub ty: Option<Name>,
     /// The value or decision.
     pub value: Expr,
 }
@@ -108,19 +116,21 @@ pub struct Definition {
     pub body: Body,
 }
 
-/// A parameter of a block or model.
+/// A parameter of a block or model: `filters`, `kernel: 3`, `filters: count`, `kernel: pair = 3`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {
     /// Its name.
     pub name: Name,
+    /// The word behind the colon where a `=` follows it or where it names a type: `count`, `pair`.
+    pub ty: Option<Name>,
     /// Its value where none is given.
     pub default: Option<Expr>,
 }
 
-/// `data`, `train`, `quantize` or `search`.
+/// `data`, `train`, `quantize`, `search`, `scale`, `supernet`, `schedule`; or a `phase`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
-    /// Which one.
+    /// Which one; of a `phase` its own name.
     pub name: Name,
     /// Its keys and values.
     pub fields: Vec<Field>,
@@ -183,6 +193,8 @@ pub enum Compare {
     AtLeast,
     /// `>`.
     Greater,
+    /// `!=`.
+    NotEqual,
 }
 
 impl Compare {
@@ -194,6 +206,7 @@ impl Compare {
             Compare::Equal => "==",
             Compare::AtLeast => ">=",
             Compare::Greater => ">",
+            Compare::NotEqual => "!=",
         }
     }
 }
@@ -203,8 +216,10 @@ impl Compare {
 pub struct Objective {
     /// Whether more is better.
     pub maximize: bool,
-    /// The metric.
-    pub metric: Name,
+    /// The metric: a name, or a call such as `ram(munas)`.
+    pub metric: Expr,
+    /// The targets it is taken on: strings; empty for all.
+    pub on: Vec<Expr>,
 }
 
 /// Layers in sequence.
@@ -242,6 +257,34 @@ pub enum StatementKind {
     Optional(Optional),
     /// `parallel name merge add { a: ..., b: ... }`.
     Parallel(Parallel),
+    /// `residual name { ... }`.
+    Residual(Wrapped),
+    /// `mirror name { ... }`.
+    Mirror(Wrapped),
+    /// `when res >= 80 { ... } else { ... }`.
+    When(When),
+    /// `forbid { kernel == 7 and expand == 6 }`.
+    Forbid(Vec<Expr>),
+}
+
+/// A body in a statement that says what is done around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrapped {
+    /// The name for paths.
+    pub name: Option<Name>,
+    /// What.
+    pub body: Body,
+}
+
+/// A body that is there under a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// The condition.
+    pub condition: Expr,
+    /// What is there if it holds.
+    pub body: Body,
+    /// What is there if not.
+    pub otherwise: Option<Body>,
 }
 
 /// A body that occurs several times in sequence.
@@ -251,6 +294,8 @@ pub struct Repeat {
     pub name: Option<Name>,
     /// How often.
     pub count: Expr,
+    /// `branching merge add(...)`: a repetition may stand beside the one before it; how their outputs become one.
+    pub branching: Option<Expr>,
     /// What.
     pub body: Body,
 }
@@ -349,6 +394,16 @@ pub enum ExprKind {
     Negate(Box<Expr>),
     /// `a + b`.
     Binary(Operator, Box<Expr>, Box<Expr>),
+    /// `a >= b`; only in the conditions of `when` and `forbid`.
+    Compare(Compare, Box<Expr>, Box<Expr>),
+    /// `a in {1, 2}` or `a in 1..4`; only in conditions.
+    In(Box<Expr>, Box<Expr>),
+    /// `a and b and c`; only in conditions.
+    And(Vec<Expr>),
+    /// `a or b or c`; only in conditions.
+    Or(Vec<Expr>),
+    /// `not a`; only in conditions.
+    Not(Box<Expr>),
 }
 
 /// The number of a literal.

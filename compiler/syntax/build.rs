@@ -102,7 +102,9 @@ impl<'d> Builder<'d> {
                 let word = parts.next().expect("an objective starts with its word");
                 let metric = parts.next().expect("an objective names a metric");
                 let maximize = word.as_rule() == Rule::kw_maximize;
-                ItemKind::Objective(Objective { maximize, metric: self.name(&metric) })
+                let name = self.name(&metric);
+                let metric = Expr { span: name.span, kind: ExprKind::Name(name.text) };
+                ItemKind::Objective(Objective { maximize, metric, on: Vec::new() })
             }
         }
     }
@@ -117,7 +119,7 @@ impl<'d> Builder<'d> {
     fn let_item(&mut self, pair: Node<'_>) -> Let {
         let mut parts = parts(pair);
         let name = self.name(&parts.next().expect("a `let` has a name"));
-        Let { name, value: self.value(parts.next().expect("a `let` has a value")) }
+        Let { name, ty: None, value: self.value(parts.next().expect("a `let` has a value")) }
     }
 
     pub(super) fn use_path(&mut self, pair: Node<'_>) -> UsePath {
@@ -145,7 +147,7 @@ impl<'d> Builder<'d> {
         let params = params.filter(|part| part.as_rule() == Rule::parameter).map(|param| {
             let mut parts = parts(param);
             let name = self.name(&parts.next().expect("a parameter has a name"));
-            Param { name, default: parts.next().map(|value| self.value(value)) }
+            Param { name, ty: None, default: parts.next().map(|value| self.value(value)) }
         });
         (name, params.collect())
     }

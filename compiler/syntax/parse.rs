@@ -396,7 +396,7 @@ impl<'a> Parser<'_, 'a> {
                 let pair = self.grammar(Rule::repeat_head, cut.head.clone());
                 let body = self.body(cut);
                 let (name, count) = self.builder(&cut.head).repeat(pair?);
-                Some(StatementKind::Repeat(Repeat { name, count, body }))
+                Some(StatementKind::Repeat(Repeat { name, count, branching: None, body }))
             }
             "choose" => {
                 let pair = self.grammar(Rule::choose_head, cut.head.clone());

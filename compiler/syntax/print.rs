@@ -93,8 +93,10 @@ impl Printer {
             }
             ItemKind::Objective(objective) => {
                 let word = if objective.maximize { "maximize " } else { "minimize " };
-                self.push(&[word, &objective.metric.text]);
+                self.out.push_str(word);
+                self.value(&objective.metric, Level::Value);
             }
+            ItemKind::With(_) | ItemKind::Forbid(_) | ItemKind::Phase(_) => {}
         }
         self.out.push('\n');
     }
@@ -216,6 +218,10 @@ impl Printer {
                 self.value(&parallel.merge, Level::Value);
                 self.braced(&parallel.branches, Printer::branch);
             }
+            StatementKind::Residual(_)
+            | StatementKind::Mirror(_)
+            | StatementKind::When(_)
+            | StatementKind::Forbid(_) => {}
         }
     }
 
@@ -318,6 +324,11 @@ impl Printer {
                 self.push(&[" ", operator.symbol(), " "]);
                 self.value(right, to_the_right);
             }
+            ExprKind::Compare(..)
+            | ExprKind::In(..)
+            | ExprKind::And(_)
+            | ExprKind::Or(_)
+            | ExprKind::Not(_) => {}
         }
     }
 
