@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::elaborate::Program;
-use crate::space::{BinaryOp, Domain, Expr, Layer, Merge, RegionId, RegionKind, Space};
+use crate::space::{BinaryOp, Domain, Expr, Layer, RegionId, RegionKind, Space};
 
 /// The text of every section. Spans, comments, the order of sections and of keys do not show.
 pub(super) fn sections(program: &Program) -> BTreeMap<String, String> {
@@ -37,7 +37,7 @@ fn json(value: &impl Serialize) -> String {
 
 /// The region tree, one region or decision in a line.
 fn space(space: &Space) -> String {
-    let mut out = format!("input {:?}\nclasses {}\n", space.input, space.classes);
+    let mut out = format!("input {:?}\noutput {:?}\n", space.fixed_input(), space.output);
     region(space, space.root(), 0, &mut out);
     out
 }
@@ -46,10 +46,13 @@ fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
     let region_ = space.region(id);
     let kind = match &region_.kind {
         RegionKind::Sequence => "sequence".to_owned(),
-        RegionKind::Parallel { merge: Merge::Add } => "parallel add".to_owned(),
-        RegionKind::Repeat { count } => format!("repeat {}", expr(count)),
+        RegionKind::Parallel { merge } => format!("parallel {merge:?}"),
+        RegionKind::Repeat { count, .. } => format!("repeat {}", expr(count)),
         RegionKind::Choose { decision, .. } => format!("choose d{}", decision.0),
         RegionKind::Optional { decision } => format!("optional d{}", decision.0),
+        RegionKind::When { condition } => format!("when {}", expr(condition)),
+        RegionKind::Residual => "residual".to_owned(),
+        RegionKind::Mirror => "mirror".to_owned(),
         RegionKind::Layer(kind) => layer(kind),
     };
     let indent = "  ".repeat(depth);
@@ -66,7 +69,8 @@ fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
 
 fn domain(domain: &Domain) -> String {
     match domain {
-        Domain::Range { low, high, step } => format!("{low}..{high} step {step}"),
+        Domain::Grid { low, high, steps, log } => format!("{low}..{high} in {steps} steps, log {log}"),
+        Domain::Range { low, high, step, .. } => format!("{low}..{high} step {step}"),
         Domain::Set(values) => {
             let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             format!("{{{}}}", values.join(", "))
@@ -83,7 +87,15 @@ fn expr(value: &Expr) -> String {
                 BinaryOp::Add => "+",
                 BinaryOp::Sub => "-",
                 BinaryOp::Mul => "*",
-                BinaryOp::Div => "/",
+                BinaryOp::Div | BinaryOp::Ratio => "/",
+                BinaryOp::Equal => "==",
+                BinaryOp::NotEqual => "!=",
+                BinaryOp::Less => "<",
+                BinaryOp::AtMost => "<=",
+                BinaryOp::Greater => ">",
+                BinaryOp::AtLeast => ">=",
+                BinaryOp::And => "and",
+                BinaryOp::Or => "or",
             };
             format!("({} {sign} {})", expr(left), expr(right))
         }
@@ -91,6 +103,12 @@ fn expr(value: &Expr) -> String {
             let values: Vec<String> = values.iter().map(expr).collect();
             format!("({})", values.join(", "))
         }
+        Expr::Channels(_) => "channels".to_owned(),
+        Expr::Call(function, values) => {
+            let values: Vec<String> = values.iter().map(expr).collect();
+            format!("{function:?}({})", values.join(", "))
+        }
+        Expr::Not(operand) => format!("not {}", expr(operand)),
     }
 }
 
@@ -109,6 +127,8 @@ fn layer(layer: &Layer) -> String {
         Layer::AvgPool { size, stride, padding } => ("avg_pool", vec![size, stride, padding]),
         Layer::GlobalAvgPool => ("global_avg_pool", Vec::new()),
         Layer::Flatten => ("flatten", Vec::new()),
+        Layer::Upsample { factor } => ("upsample", vec![factor]),
+        Layer::Dropout { rate } => ("dropout", vec![rate]),
         Layer::Identity => ("identity", Vec::new()),
     };
     let arguments: Vec<String> = arguments.into_iter().map(|argument| expr(&argument.expr)).collect();

@@ -128,7 +128,7 @@ fn integers(span: Span, step_span: Span, ends: (i64, i64, i64), factor: bool) ->
         if (high - low) / step >= MAX_OPTIONS as i64 {
             return Err(too_many(span));
         }
-        return Ok(Domain::Range { low, high, step });
+        return Ok(Domain::Range { low, high, step, log: false });
     }
     let mut values = vec![low];
     let mut last = low;
@@ -177,7 +177,7 @@ fn decimals(span: Span, step_span: Span, ends: (f64, f64, f64), factor: bool) ->
 /// All values of a domain, in order.
 pub(super) fn options(domain: &Domain) -> Vec<Value> {
     match domain {
-        Domain::Range { low, high, step } => {
+        Domain::Range { low, high, step, .. } => {
             let mut values = Vec::new();
             let mut value = Some(*low);
             while let Some(at) = value.filter(|at| at <= high) {
@@ -186,6 +186,7 @@ pub(super) fn options(domain: &Domain) -> Vec<Value> {
             }
             values
         }
+        Domain::Grid { .. } => (0..domain.len()).filter_map(|at| domain.get(at)).collect(),
         Domain::Set(values) => values.clone(),
     }
 }

@@ -187,7 +187,9 @@ pub(super) fn energy_needs_power(
 ) {
     let limits = requirements.iter().filter(|limit| limit.metric == Metric::Energy);
     let wanted = limits.filter_map(|limit| Some((limit.span?, limit.target.as_deref())));
-    let objectives = objectives.iter().filter(|(objective, _)| matches!(&objective.metric.kind, ExprKind::Name(name) if name == "energy"));
+    let objectives = objectives
+        .iter()
+        .filter(|(objective, _)| matches!(&objective.metric.kind, ExprKind::Name(name) if name == "energy"));
     for (span, target) in wanted.chain(objectives.map(|&(_, span)| (span, None))) {
         let mut asked = targets.values().filter(|known| target.is_none_or(|name| known.name == name));
         if asked.any(|target| target.active_milliwatts.is_some()) {

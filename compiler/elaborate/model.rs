@@ -8,7 +8,9 @@ use crate::elaborate::library::Library;
 use crate::elaborate::scope::{Binding, Scope, unknown};
 use crate::elaborate::value::{self, Place};
 use crate::source::Span;
-use crate::space::{DecisionId, Domain, Expr, Layer, Merge, Region, RegionId, RegionKind, Space, Value};
+use crate::space::{
+    DecisionId, Domain, Expr, Layer, Merge, MergeKind, Output, Region, RegionId, RegionKind, Space, Value,
+};
 use crate::syntax::ast;
 use crate::syntax::print_expr;
 
@@ -38,7 +40,7 @@ pub(super) fn build(library: &Library, model: &ast::Definition, out: &mut Diagno
             out.push(error.help(format!("write `model {}({example}, ...)`", model.name.text)));
         }
     }
-    let space = Space::new(input.unwrap_or([1; 3]), classes.unwrap_or(1), model.name.span);
+    let space = Space::new(input.unwrap_or([1; 3]), Output::Classes(classes.unwrap_or(1)), model.name.span);
     let root = space.root();
     let mut scopes = Vec::new();
     let mut builder = Builder {
@@ -137,7 +139,8 @@ fn check_outputs(space: &Space, region: RegionId, declared: Span, out: &mut Diag
     let children = space.children(region);
     match &space.region(region).kind {
         RegionKind::Layer(Layer::Dense { units, .. }) => {
-            let wanted = Value::Int(space.classes as i64);
+            let Output::Classes(classes) = space.output else { return };
+            let wanted = Value::Int(classes as i64);
             let verdict =
                 value::check(
                     &units.expr,
@@ -164,7 +167,10 @@ fn check_outputs(space: &Space, region: RegionId, declared: Span, out: &mut Diag
                 check_outputs(space, last, declared, out);
             }
         }
-        RegionKind::Optional { .. } | RegionKind::Layer(_) => {}
+        RegionKind::When { .. } => {
+            children.iter().for_each(|&child| check_outputs(space, child, declared, out));
+        }
+        RegionKind::Optional { .. } | RegionKind::Residual | RegionKind::Mirror | RegionKind::Layer(_) => {}
     }
 }
 
@@ -284,7 +290,10 @@ impl Builder<'_> {
     fn repeat(&mut self, repeat: &ast::Repeat, parent: RegionId, span: Span) {
         let name = repeat.name.as_ref().map_or("repeat", |name| name.text.as_str());
         let once = Expr::Value(Value::Int(1));
-        let Some(region) = self.add(parent, RegionKind::Repeat { count: once }, name, span) else { return };
+        let Some(region) = self.add(parent, RegionKind::Repeat { count: once, branching: None }, name, span)
+        else {
+            return;
+        };
         let decision = repeat.name.as_ref().map_or("count", |name| name.text.as_str());
         let (scope, space) = (&self.scope, &mut self.space);
         match value::lower(&repeat.count, &mut Place { scope, space, region, name: decision }) {
@@ -298,7 +307,7 @@ impl Builder<'_> {
                     let what = format!("an integer from 0 to {MAX_REPEAT}");
                     self.violation("the count of a `repeat`", &what, violation, repeat.count.span);
                 }
-                self.space.set_kind(region, RegionKind::Repeat { count });
+                self.space.set_kind(region, RegionKind::Repeat { count, branching: None });
             }
             Err(error) => self.out.push(error),
         }
@@ -372,7 +381,7 @@ impl Builder<'_> {
         }
         self.labels(&parallel.branches);
         let name = parallel.name.as_ref().map_or("parallel", |name| name.text.as_str());
-        let kind = RegionKind::Parallel { merge: Merge::Add };
+        let kind = RegionKind::Parallel { merge: Merge { kind: MergeKind::Add, pool: false, pad: false } };
         let Some(region) = self.add(parent, kind, name, span) else { return };
         for branch in &parallel.branches {
             self.child(&branch.body, region, &branch.label.text);

@@ -52,7 +52,7 @@ fn the_standard_library_and_the_spec_are_good() {
     assert_eq!(program.name, "m");
     assert_eq!(stdlib_targets()["host"], program.targets["host"]);
     assert_ne!(stdlib_targets()["cortex-m4"], program.targets["cortex-m4"]);
-    assert_eq!(program.space.input, [25, 1, 12]);
+    assert_eq!(program.space.fixed_input(), Some([25, 1, 12]));
     assert_eq!(program.named_targets, ["cortex-m4"]);
     assert_eq!(program.targets["cortex-m4"].clock, 100_000_000);
     assert!(program.targets["cortex-m4"].toolchain.is_some() && program.targets.contains_key("host"));

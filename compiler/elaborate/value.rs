@@ -131,9 +131,10 @@ fn nodes(expr: &Expr) -> usize {
     }
     match expr {
         Expr::Value(value) => of_value(value),
-        Expr::Decision(_) => 1,
+        Expr::Decision(_) | Expr::Channels(_) => 1,
+        Expr::Not(operand) => 1 + nodes(operand),
         Expr::Binary(_, left, right) => 1 + nodes(left) + nodes(right),
-        Expr::Tuple(parts) => 1 + parts.iter().map(nodes).sum::<usize>(),
+        Expr::Tuple(parts) | Expr::Call(_, parts) => 1 + parts.iter().map(nodes).sum::<usize>(),
     }
 }
 
@@ -164,7 +165,8 @@ fn number(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
         Expr::Value(value) => is_number(value),
         Expr::Decision(id) => domain::options(&place.space.decision(*id).domain).iter().all(is_number),
         Expr::Binary(..) => true,
-        Expr::Tuple(_) => false,
+        Expr::Channels(_) | Expr::Call(..) => true,
+        Expr::Tuple(_) | Expr::Not(_) => false,
     };
     if good {
         return Ok(lowered);
@@ -204,7 +206,8 @@ pub(super) fn as_decimal(value: &Value) -> Option<f64> {
 
 pub(super) fn decisions_of(expr: &Expr, found: &mut Vec<DecisionId>) {
     match expr {
-        Expr::Value(_) => {}
+        Expr::Value(_) | Expr::Channels(_) => {}
+        Expr::Not(operand) => decisions_of(operand, found),
         Expr::Decision(id) => {
             if !found.contains(id) {
                 found.push(*id);
@@ -214,7 +217,9 @@ pub(super) fn decisions_of(expr: &Expr, found: &mut Vec<DecisionId>) {
             decisions_of(left, found);
             decisions_of(right, found);
         }
-        Expr::Tuple(values) => values.iter().for_each(|value| decisions_of(value, found)),
+        Expr::Tuple(values) | Expr::Call(_, values) => {
+            values.iter().for_each(|value| decisions_of(value, found));
+        }
     }
 }
 
@@ -230,6 +235,16 @@ fn evaluate(expr: &Expr, values: &BTreeMap<DecisionId, Value>) -> Result<Value, 
         Expr::Binary(operator, left, right) => {
             operator.apply(&evaluate(left, values)?, &evaluate(right, values)?)
         }
+        Expr::Channels(_) => Err("`channels` is not known before a network is built".to_owned()),
+        Expr::Call(function, parts) => {
+            let parts: Vec<Value> =
+                parts.iter().map(|part| evaluate(part, values)).collect::<Result<_, _>>()?;
+            function.apply(&parts)
+        }
+        Expr::Not(operand) => match evaluate(operand, values)? {
+            Value::Bool(value) => Ok(Value::Bool(!value)),
+            other => Err(format!("`{other}` is neither true nor false")),
+        },
     }
 }
 

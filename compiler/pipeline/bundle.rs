@@ -1,7 +1,6 @@
 //! From a stored network to the files of a bundle.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::Program;
 use crate::emit::{self, Bundle, GraphFile, Network};
 use crate::estimate::Deployment;
 use crate::graph::Weights;
@@ -37,13 +36,12 @@ pub struct Emitted {
 /// # Errors
 /// E0902 when the network cannot be lowered, as only a damaged weights file has it.
 pub fn emit(
-    program: &Program,
     lock: &Lock,
     network: &StoredNetwork,
     target: &Target,
     name: &str,
 ) -> Result<Emitted, Diagnostic> {
-    let raw_bytes = raw_table_bytes(program.space.input[2]);
+    let raw_bytes = raw_table_bytes(&network.graph);
     let deployment = Passes { effort: Effort::Final }
         .deploy(&network.graph, target, raw_bytes)
         .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;

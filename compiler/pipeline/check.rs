@@ -209,10 +209,9 @@ pub fn check(files: &dyn Files, path: &Path, target_names: &[String]) -> Result<
 
 fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) -> Feasible {
     let passes = Passes { effort: Effort::Search };
-    let raw = raw_table_bytes(program.space.input[2]);
     let estimates: Vec<_> = graphs
         .iter()
-        .filter_map(|graph| passes.deploy(&passes.skeleton(graph), target, raw).ok())
+        .filter_map(|graph| passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok())
         .map(|deployment| deployment.estimate)
         .collect();
     let bounds = |value: fn(&crate::estimate::Estimate) -> u64| {
@@ -270,10 +269,5 @@ pub fn stage_text(
     let graph = (0..DRAWN)
         .find_map(|_| space::instantiate(&program.space, &space::sample(&program.space, &mut rng)).ok())
         .ok_or_else(|| loaded.failure(Diagnostic::error(Code::NO_VALID_NETWORK, "no point is a network")))?;
-    Ok(Passes { effort: Effort::Final }.text(
-        &graph,
-        targets[0],
-        raw_table_bytes(program.space.input[2]),
-        stage,
-    ))
+    Ok(Passes { effort: Effort::Final }.text(&graph, targets[0], raw_table_bytes(&graph), stage))
 }

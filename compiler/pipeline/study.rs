@@ -17,7 +17,7 @@ use crate::plan::Effort;
 use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
-use crate::space::{self, Genome};
+use crate::space::{self, Genome, Output};
 use crate::target::Target;
 use crate::train::engine::NUMERICS_VERSION;
 use crate::train::{AdamW, Recipe, Trainer};
@@ -76,7 +76,7 @@ impl Prepared {
         let standardization = if program.data.standardize {
             Standardization::measure(&splits.train)
         } else {
-            let channels = program.space.input[2];
+            let [_, _, channels] = splits.train.sample_shape();
             Standardization { mean: vec![0.0; channels], inv_deviation: vec![1.0; channels] }
         };
         let train = standardization.applied_to(&splits.train);
@@ -88,8 +88,10 @@ impl Prepared {
 /// Whether samples and classes are those that the model declares.
 pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnostic> {
     use crate::diagnostic::Code;
-    let (found, declared) = (data.sample_shape(), program.space.input);
-    if found != declared {
+    let found = data.sample_shape();
+    if let Some(declared) = program.space.fixed_input()
+        && found != declared
+    {
         let text = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c} (height or time, width, channels)");
         return Err(Diagnostic::error(
             Code::DATA_SHAPE,
@@ -97,10 +99,12 @@ pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnos
         )
         .help("write the samples' shape as `input:` of the model"));
     }
-    if data.classes.len() != program.space.classes {
+    if let Output::Classes(classes) = program.space.output
+        && data.classes.len() != classes
+    {
         return Err(Diagnostic::error(
             Code::DATA_LABEL,
-            format!("the data has {} classes, the model says {}", data.classes.len(), program.space.classes),
+            format!("the data has {} classes, the model says {classes}", data.classes.len()),
         )
         .help("write the number of the data's classes as `classes:` of the model"));
     }
@@ -121,23 +125,18 @@ pub(crate) struct Study<'a> {
 }
 
 impl Study<'_> {
-    /// Bytes of the tables that turn raw values into the network's input.
-    fn raw_table_bytes(&self) -> u64 {
-        raw_table_bytes(self.program.space.input[2])
-    }
-
     /// The costs of a candidate on every target, if it can meet all requirements; else the reason.
     fn costs(&self, graph: &Graph) -> Result<Metrics, String> {
         let mut metrics = Metrics::new();
         let search = Passes { effort: Effort::Search };
         let skeleton = search.skeleton(graph);
         for target in self.targets {
-            let mut deployment = search.deploy(&skeleton, target, self.raw_table_bytes())?;
+            let mut deployment = search.deploy(&skeleton, target, raw_table_bytes(graph))?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, self.raw_table_bytes())?;
+                deployment = last.deploy(&last.skeleton(graph), target, raw_table_bytes(graph))?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -184,7 +183,7 @@ impl Study<'_> {
         let samples = self.data.train.select(&(0..samples).collect::<Vec<usize>>());
         let integer = passes.quantized(graph, weights, &samples.inputs)?;
         let raw = raw_quantizer(&integer, &self.data.standardization)?;
-        let deployment = passes.deploy(&integer, &host_view(), self.raw_table_bytes())?;
+        let deployment = passes.deploy(&integer, &host_view(), raw_table_bytes(graph))?;
         IntegerNetwork::new(integer, raw, &deployment)
     }
 }
@@ -252,9 +251,10 @@ pub(crate) fn recipe(program: &Program) -> Recipe {
     }
 }
 
-/// Bytes of the tables that turn raw values of so many channels into the network's input: a mean and a factor each.
-pub(crate) fn raw_table_bytes(channels: usize) -> u64 {
-    8 * channels as u64
+/// Bytes of the tables that turn raw values into the input of a network: a mean and a factor for each channel.
+pub(crate) fn raw_table_bytes(graph: &Graph) -> u64 {
+    let channels = graph.network_inputs().first().and_then(|&input| graph.ty(input).shape.0.last().copied());
+    8 * channels.unwrap_or(0) as u64
 }
 
 /// What turns raw values into the input of an integer graph.

@@ -37,7 +37,7 @@ fn walk(space: &Space, id: RegionId, node: Option<&GenomeNode>, path: String, fe
     let children = space.children(id);
     let instance = |position: usize| node.and_then(|node| node.children.get(position));
     match &region.kind {
-        RegionKind::Repeat { count } => {
+        RegionKind::Repeat { count, .. } => {
             let most = usize::try_from(greatest(space, count)).unwrap_or(0);
             for position in 0..most {
                 for &child in &children {
@@ -58,6 +58,9 @@ fn walk(space: &Space, id: RegionId, node: Option<&GenomeNode>, path: String, fe
         RegionKind::Sequence
         | RegionKind::Parallel { .. }
         | RegionKind::Optional { .. }
+        | RegionKind::When { .. }
+        | RegionKind::Residual
+        | RegionKind::Mirror
         | RegionKind::Layer(_) => {
             for (position, &child) in children.iter().enumerate() {
                 walk(space, child, instance(position), format!("{path}/{position}"), features);
@@ -82,7 +85,7 @@ pub(crate) fn interval(space: &Space, expr: &Expr) -> Option<(i64, i64)> {
     match expr {
         Expr::Value(value) => value.as_int().map(|x| (x, x)),
         Expr::Decision(decision) => space.decision(*decision).domain.int_bounds(),
-        Expr::Tuple(_) => None,
+        Expr::Tuple(_) | Expr::Channels(_) | Expr::Call(..) | Expr::Not(_) => None,
         Expr::Binary(op, a, b) => {
             let ((al, ah), (bl, bh)) = (interval(space, a)?, interval(space, b)?);
             match op {
@@ -101,6 +104,7 @@ pub(crate) fn interval(space: &Space, expr: &Expr) -> Option<(i64, i64)> {
                     }
                     Some((*corners.iter().min()?, *corners.iter().max()?))
                 }
+                _ => None,
             }
         }
     }

@@ -52,8 +52,15 @@ fn validate_node(
 pub(crate) fn children_of(space: &Space, id: RegionId, scope: &Scope<'_>) -> Result<Vec<RegionId>, String> {
     let children = space.children(id);
     Ok(match &space.region(id).kind {
-        RegionKind::Sequence | RegionKind::Parallel { .. } => children,
-        RegionKind::Repeat { count } => {
+        RegionKind::Sequence | RegionKind::Parallel { .. } | RegionKind::Residual | RegionKind::Mirror => {
+            children
+        }
+        RegionKind::When { condition } => match condition.eval(scope)? {
+            Value::Bool(true) => children.into_iter().take(1).collect(),
+            Value::Bool(false) => children.into_iter().skip(1).take(1).collect(),
+            other => return Err(format!("the condition is `{other}`, neither true nor false")),
+        },
+        RegionKind::Repeat { count, .. } => {
             let count = count.eval(scope)?.as_int().and_then(|n| usize::try_from(n).ok());
             let count = count.ok_or("a count is no number of repetitions")?;
             (0..count).flat_map(|_| children.first().copied()).collect()

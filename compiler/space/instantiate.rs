@@ -6,7 +6,7 @@ use crate::ops::{Add, Clamp, Input, Op, ShapeError, ShapeErrorKind};
 use crate::source::Span;
 use crate::space::genome::children_of;
 use crate::space::layer;
-use crate::space::{Genome, GenomeNode, Merge, RegionId, RegionKind, Scope, Space};
+use crate::space::{Genome, GenomeNode, Output, RegionId, RegionKind, Scope, Space};
 use crate::tensor::TensorType;
 
 /// The training graph of a point: batch normalisation present, parameters named by their layer's number.
@@ -16,14 +16,18 @@ use crate::tensor::TensorType;
 /// branches differ in shape, an argument is out of range, or the output is not one value for each class.
 pub fn instantiate(space: &Space, genome: &Genome) -> Result<Graph, Box<Diagnostic>> {
     let mut builder = Builder { space, graph: Graph::new(), n_layers: 0, places: Vec::new() };
-    let [height, width, channels] = space.input;
+    let [height, width, channels] = space
+        .input_of(genome)
+        .map_err(|(span, text)| Box::new(Diagnostic::error(Code::RANGE, text).at(span, "here")))?;
     let ty = TensorType::f32([1, height, width, channels]);
     let span = space.region(space.root()).span;
     let input = builder.add(Input { ty }, &[], "input", span)?;
     let output = builder.region(space.root(), &genome.root, input, &Scope::empty(), "")?;
     let shape = &builder.graph.ty(output).shape;
-    if shape.0 != [1, space.classes] {
-        let message = format!("the network gives {shape}, but the model says {} classes", space.classes);
+    if let Output::Classes(classes) = space.output
+        && shape.0 != [1, classes]
+    {
+        let message = format!("the network gives {shape}, but the model says {classes} classes");
         let place = builder.place_of(output).unwrap_or(span);
         return Err(Box::new(
             Diagnostic::error(Code::SHAPE, message)
@@ -109,7 +113,7 @@ impl Builder<'_> {
         let path = if is_choice { path.to_owned() } else { join(path, &region.name) };
         match &region.kind {
             RegionKind::Layer(layer) => layer::build(self, layer, region, input, &scope, &path),
-            RegionKind::Parallel { merge: Merge::Add } => {
+            RegionKind::Parallel { .. } => {
                 let mut sum: Option<NodeId> = None;
                 for (child, node) in children.into_iter().zip(&node.children) {
                     let branch = self.region(child, node, input, &scope, &path)?;
@@ -126,6 +130,9 @@ impl Builder<'_> {
             RegionKind::Sequence
             | RegionKind::Repeat { .. }
             | RegionKind::Choose { .. }
+            | RegionKind::When { .. }
+            | RegionKind::Residual
+            | RegionKind::Mirror
             | RegionKind::Optional { .. } => {
                 let numbered = matches!(region.kind, RegionKind::Repeat { .. });
                 let mut last = input;

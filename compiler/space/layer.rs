@@ -60,7 +60,7 @@ pub(crate) fn build(
             at.flatten(pooled)
         }
         Layer::Flatten => at.flatten(input),
-        Layer::Identity => Ok(input),
+        Layer::Upsample { .. } | Layer::Dropout { .. } | Layer::Identity => Ok(input),
     }
 }
 

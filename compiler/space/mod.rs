@@ -18,10 +18,11 @@ pub use instantiate::instantiate;
 pub(crate) use layer::MAX_EXTENT;
 pub use morph::{Morph, apply, morphs, mutate};
 pub use region::{
-    Decision, DecisionId, Genome, GenomeNode, Layer, Link, Merge, Region, RegionId, RegionKind, Space,
+    Branching, Decision, DecisionId, Forbid, Genome, GenomeNode, Layer, Link, Merge, MergeKind, Output,
+    Region, RegionId, RegionKind, Space, WidthScale,
 };
 pub use scope::Scope;
-pub use value::{Argument, BinaryOp, Domain, Expr, Value};
+pub use value::{Argument, BinaryOp, Domain, Expr, Function, Value};
 
 #[cfg(test)]
 mod tests;

@@ -71,7 +71,7 @@ fn collect(
         }
         owners.push((decision, path.clone(), slot, value.clone()));
     }
-    if let RegionKind::Repeat { count: Expr::Decision(decision) } = &region.kind {
+    if let RegionKind::Repeat { count: Expr::Decision(decision), .. } = &region.kind {
         let owner = owners.iter().rev().find(|owner| owner.0 == *decision);
         if let Some((_, at, slot, Value::Int(count))) = owner {
             let domain = &space.decision(*decision).domain;
@@ -112,6 +112,9 @@ fn child_regions(space: &Space, id: RegionId, node: &GenomeNode) -> Vec<RegionId
         RegionKind::Sequence
         | RegionKind::Parallel { .. }
         | RegionKind::Optional { .. }
+        | RegionKind::When { .. }
+        | RegionKind::Residual
+        | RegionKind::Mirror
         | RegionKind::Layer(_) => children,
     }
 }

@@ -5,7 +5,7 @@ use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
 use crate::source::Span;
-use crate::space::{Argument, Domain, Expr, Value};
+use crate::space::{Argument, Domain, Expr, MAX_EXTENT, Scope, Value};
 
 /// A region of a [`Space`].
 pub type RegionId = NodeIndex<u32>;
@@ -29,9 +29,25 @@ pub struct Decision {
 
 /// How branches come together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Merge {
-    /// Element-wise sum; shapes must be equal.
+pub enum MergeKind {
+    /// Element-wise sum.
     Add,
+    /// Channels one after the other.
+    Concat,
+    /// Element-wise product; a vector of one value for each channel multiplies every pixel.
+    Mul,
+}
+
+/// How branches come together, and what is done about shapes that differ. Without `pool` and `pad` they must be
+/// equal (but for the channels of `concat`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    /// What is done to them.
+    pub kind: MergeKind,
+    /// Max-pool every branch to the smallest height and width. Source  µNAS, arXiv:2010.14246
+    pub pool: bool,
+    /// Pad channels with zeros to the widest branch. Source  µNAS, arXiv:2010.14246
+    pub pad: bool,
 }
 
 /// A layer of the language with its arguments. Integer arguments that stand for pairs (`kernel: 3`) are made
@@ -105,6 +121,16 @@ pub enum Layer {
     GlobalAvgPool,
     /// The map as a vector.
     Flatten,
+    /// Every pixel repeated: nearest-neighbour enlargement.
+    Upsample {
+        /// Down and right, or both in one.
+        factor: Argument,
+    },
+    /// In training, values set to 0 at random and the rest scaled up; else nothing.
+    Dropout {
+        /// Share that is set to 0, in 0..1: a number.
+        rate: Argument,
+    },
     /// Nothing.
     Identity,
 }
@@ -124,6 +150,8 @@ pub enum RegionKind {
     Repeat {
         /// How often: an integer, at least 0.
         count: Expr,
+        /// Where repetitions may stand beside one another.
+        branching: Option<Branching>,
     },
     /// One of its children, each of which has a label.
     Choose {
@@ -137,8 +165,62 @@ pub enum RegionKind {
         /// Whether: `false` or `true`. It lives in this region.
         decision: DecisionId,
     },
+    /// Its first child if a condition holds; else its second, or nothing where there is none.
+    When {
+        /// Of decisions in scope; true or false.
+        condition: Expr,
+    },
+    /// Its one child, and what came in added to what comes out where both have one shape.
+    Residual,
+    /// Its one child, then the same layers backwards: each gives what its original took.
+    Mirror,
     /// One layer.
     Layer(Layer),
+}
+
+/// Repetitions side by side. Each repetition has a decision `link`: `series` takes the output of what is before it,
+/// `beside` takes what the repetition before it took, and their outputs are merged; runs of `beside` make one group
+/// of branches. The first repetition's `link` says nothing.
+///
+/// Source  µNAS, arXiv:2010.14246: a block is in series with the block before it or a branch beside it
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branching {
+    /// The decision; it lives in the child of the repeat, so every repetition makes it anew.
+    pub link: DecisionId,
+    /// How a group comes together.
+    pub merge: Merge,
+}
+
+/// A combination of decisions that no point has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbid {
+    /// Where it is written: every instance of this region is checked.
+    pub region: RegionId,
+    /// Of decisions in scope there; a point for which it is true is not of the space.
+    pub condition: Expr,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What the network gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// One score for each of so many classes: `model kws(classes: 12)`.
+    Classes(usize),
+    /// So many numbers: `model sensor(outputs: 3)`.
+    Values(usize),
+    /// As many values as come in: a model with neither.
+    Input,
+}
+
+/// `scale { width: ..., round: 8 }`: what the filters of every convolution are multiplied by, unless they are
+/// computed from `channels`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WidthScale {
+    /// A number.
+    pub factor: Expr,
+    /// Filters are rounded to a multiple of this, see [`crate::space::Function::MakeDivisible`].
+    pub round: i64,
 }
 
 /// A region.
@@ -172,19 +254,53 @@ pub struct Space {
     root: RegionId,
     /// All decisions.
     pub decisions: Vec<Decision>,
-    /// `[height, width, channels]` of the input.
-    pub input: [usize; 3],
-    /// Number of outputs of a classifier: the last layer's units must be this.
-    pub classes: usize,
+    /// Height, width, channels of the input, over decisions of the root.
+    pub input: [Argument; 3],
+    /// What the network gives.
+    pub output: Output,
+    /// What no point has.
+    pub forbids: Vec<Forbid>,
+    /// What widths are multiplied by.
+    pub width_scale: Option<WidthScale>,
 }
 
 impl Space {
     /// A space whose root is an empty sequence at `span`.
-    pub fn new(input: [usize; 3], classes: usize, span: Span) -> Space {
+    pub fn new(input: [usize; 3], output: Output, span: Span) -> Space {
         let mut regions = StableDiGraph::new();
         let name = String::new();
         let root = regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
-        Space { regions, root, decisions: Vec::new(), input, classes }
+        let input = input.map(|size| Argument { expr: Expr::Value(Value::Int(size as i64)), span });
+        Space { regions, root, decisions: Vec::new(), input, output, forbids: Vec::new(), width_scale: None }
+    }
+
+    /// `[height, width, channels]` of the input where no decision changes it.
+    pub fn fixed_input(&self) -> Option<[usize; 3]> {
+        let mut shape = [0; 3];
+        for (size, argument) in shape.iter_mut().zip(&self.input) {
+            let Expr::Value(Value::Int(value)) = argument.expr else { return None };
+            *size = usize::try_from(value).ok()?;
+        }
+        Some(shape)
+    }
+
+    /// `[height, width, channels]` of the input of a point.
+    ///
+    /// # Errors
+    /// What is wrong with a size, with its place.
+    pub fn input_of(&self, genome: &Genome) -> Result<[usize; 3], (Span, String)> {
+        let empty = Scope::empty();
+        let scope = Scope::within(&empty, self.region(self.root), &genome.root);
+        let mut shape = [0; 3];
+        for (size, argument) in shape.iter_mut().zip(&self.input) {
+            let value = argument.expr.eval(&scope).map_err(|text| (argument.span, text))?;
+            *size = value
+                .as_int()
+                .and_then(|value| usize::try_from(value).ok())
+                .filter(|size| (1..=MAX_EXTENT as usize).contains(size))
+                .ok_or_else(|| (argument.span, format!("an input of extent {value}")))?;
+        }
+        Ok(shape)
     }
 
     /// The outermost sequence; top-level `let`s live in it.

@@ -32,8 +32,11 @@ fn ints(values: &[i64]) -> Domain {
     Domain::Set(values.iter().map(|&x| Value::Int(x)).collect())
 }
 
+/// Plain addition of branches.
+const SUM: Merge = Merge { kind: MergeKind::Add, pool: false, pad: false };
+
 fn range(low: i64, high: i64, step: i64) -> Domain {
-    Domain::Range { low, high, step }
+    Domain::Range { low, high, step, log: false }
 }
 
 fn add_conv(space: &mut Space, parent: RegionId, width: DecisionId, kernels: &[i64]) -> RegionId {
@@ -54,22 +57,22 @@ fn add_conv(space: &mut Space, parent: RegionId, width: DecisionId, kernels: &[i
 /// `let width = 8..24 step 4; repeat blocks: 1..3 { parallel { conv; repeat layers: 0..2 { conv } }; optional pool;
 /// choose { conv | depthwise } }; global_avg_pool; dense`.
 fn toy() -> Space {
-    let mut space = Space::new([16, 16, 1], 4, SPAN);
+    let mut space = Space::new([16, 16, 1], Output::Classes(4), SPAN);
     let root = space.root();
     let width = space.add_decision(root, decision("width", range(8, 24, 4)));
     add_conv(&mut space, root, width, &[3]);
     let repeat = space.add_child(root, region(RegionKind::Sequence, "blocks"));
     let blocks = space.add_decision(repeat, decision("blocks", range(1, 3, 1)));
-    space.set_kind(repeat, RegionKind::Repeat { count: Expr::Decision(blocks) });
+    space.set_kind(repeat, RegionKind::Repeat { count: Expr::Decision(blocks), branching: None });
     let body = space.add_child(repeat, region(RegionKind::Sequence, ""));
 
-    let parallel = space.add_child(body, region(RegionKind::Parallel { merge: Merge::Add }, "parallel"));
+    let parallel = space.add_child(body, region(RegionKind::Parallel { merge: SUM }, "parallel"));
     add_conv(&mut space, parallel, width, &[1, 3, 5]);
     let branch = space.add_child(parallel, region(RegionKind::Sequence, "branch"));
     add_conv(&mut space, branch, width, &[3]);
     let list = space.add_child(branch, region(RegionKind::Sequence, "layers"));
     let layers = space.add_decision(list, decision("layers", range(0, 2, 1)));
-    space.set_kind(list, RegionKind::Repeat { count: Expr::Decision(layers) });
+    space.set_kind(list, RegionKind::Repeat { count: Expr::Decision(layers), branching: None });
     add_conv(&mut space, list, width, &[1, 3]);
 
     let optional = space.add_child(body, region(RegionKind::Sequence, "pool"));

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use rand::Rng;
 
 use crate::source::Span;
-use crate::space::{DecisionId, Scope};
+use crate::space::{DecisionId, RegionId, Scope};
+use crate::tensor::math::power;
 
 /// A value of the language.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,7 +78,7 @@ impl std::fmt::Display for Value {
 /// The values that a decision may take: countable, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Domain {
-    /// `low..high step step`: `low`, `low + step`, up to and including `high`.
+    /// `low..high step step`: `low`, `low + step`, up to and including `high`; with `log` drawn evenly in the logarithm.
     Range {
         /// First value.
         low: i64,
@@ -85,6 +86,19 @@ pub enum Domain {
         high: i64,
         /// Distance, at least 1.
         step: i64,
+        /// Whether values are drawn evenly in the logarithm; then `low` is at least 1.
+        log: bool,
+    },
+    /// Decimal numbers from `low` to `high`, both included, at `steps` equal distances, or at equal ratios with `log`.
+    Grid {
+        /// First value: a [`Value::Float`].
+        low: Value,
+        /// Last value: a [`Value::Float`].
+        high: Value,
+        /// Distances between neighbours: there are `steps + 1` values.
+        steps: u32,
+        /// Whether neighbours have equal ratios; then `low` is positive.
+        log: bool,
     },
     /// Distinct values in the order written: numbers, tuples, words; the labels of a `choose`; `false, true` for an
     /// `optional`.
@@ -95,7 +109,8 @@ impl Domain {
     /// Number of values.
     pub fn len(&self) -> usize {
         match self {
-            Domain::Range { low, high, step } => usize::try_from((high - low) / step + 1).unwrap_or(0),
+            Domain::Range { low, high, step, .. } => usize::try_from((high - low) / step + 1).unwrap_or(0),
+            Domain::Grid { steps, .. } => *steps as usize + 1,
             Domain::Set(values) => values.len(),
         }
     }
@@ -112,6 +127,7 @@ impl Domain {
                 Some(Value::Int(low + step * index as i64))
             }
             Domain::Range { .. } => None,
+            Domain::Grid { low, high, steps, log } => grid_value(low, high, *steps, *log, index),
             Domain::Set(values) => values.get(index).cloned(),
         }
     }
@@ -119,10 +135,13 @@ impl Domain {
     /// The position of a value.
     pub fn position(&self, value: &Value) -> Option<usize> {
         match (self, value) {
-            (Domain::Range { low, high, step }, Value::Int(x)) if low <= x && x <= high => {
+            (Domain::Range { low, high, step, .. }, Value::Int(x)) if low <= x && x <= high => {
                 ((x - low) % step == 0).then(|| ((x - low) / step) as usize)
             }
             (Domain::Range { .. }, _) => None,
+            (Domain::Grid { steps, .. }, _) => {
+                (0..=*steps as usize).find(|&at| self.get(at).as_ref() == Some(value))
+            }
             (Domain::Set(values), _) => values.iter().position(|known| known == value),
         }
     }
@@ -138,7 +157,7 @@ impl Domain {
         let here = self.position(value);
         (0..self.len())
             .filter(|&index| match (self, here) {
-                (Domain::Range { .. }, Some(here)) => index.abs_diff(here) == 1,
+                (Domain::Range { .. } | Domain::Grid { .. }, Some(here)) => index.abs_diff(here) == 1,
                 _ => Some(index) != here,
             })
             .filter_map(|index| self.get(index))
@@ -149,12 +168,40 @@ impl Domain {
     pub fn int_bounds(&self) -> Option<(i64, i64)> {
         match self {
             Domain::Range { low, high, .. } => Some((*low, *high)),
+            Domain::Grid { .. } => None,
             Domain::Set(values) => {
                 let ints: Option<Vec<i64>> = values.iter().map(Value::as_int).collect();
                 let ints = ints?;
                 Some((*ints.iter().min()?, *ints.iter().max()?))
             }
         }
+    }
+}
+
+/// The value of a [`Domain::Grid`] at a position.
+fn grid_value(low: &Value, high: &Value, steps: u32, log: bool, index: usize) -> Option<Value> {
+    let (Value::Float(a), Value::Float(b)) = (low, high) else { return None };
+    if index == 0 || steps == 0 {
+        return (index == 0).then(|| low.clone());
+    }
+    if index >= steps as usize {
+        return (index == steps as usize).then(|| high.clone());
+    }
+    let share = index as f64 / f64::from(steps);
+    let value =
+        if log { a * power(root(b / a, u64::from(steps)), index as u64) } else { a + (b - a) * share };
+    Some(Value::Float(value))
+}
+
+/// The `n`th root of a number from 1 on, by bisection: the platform's `powf` differs in its last bits.
+fn root(x: f64, n: u64) -> f64 {
+    let (mut low, mut high) = (1.0, x);
+    loop {
+        let middle = low + (high - low) / 2.0;
+        if middle <= low || middle >= high {
+            return low;
+        }
+        if power(middle, n) <= x { low = middle } else { high = middle }
     }
 }
 
@@ -199,6 +246,28 @@ pub enum Expr {
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
     /// `(a, b)`.
     Tuple(Vec<Expr>),
+    /// `channels`: those of what comes into this region, an instance of which is around the place of use. Known only
+    /// while a network is built.
+    Channels(RegionId),
+    /// `make_divisible(x, 8)` and the like.
+    Call(Function, Vec<Expr>),
+    /// `not x`.
+    Not(Box<Expr>),
+}
+
+/// Functions of [`Expr::Call`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Function {
+    /// `min(a, b, ...)` of numbers.
+    Min,
+    /// `max(a, b, ...)` of numbers.
+    Max,
+    /// `round(x)`: the nearest integer, ties away from zero. Inside, a division of integers need not be exact.
+    Round,
+    /// `make_divisible(x, d)`: the multiple of `d` nearest to `x`, ties up, at least `d`, and at least 90 % of `x`.
+    ///
+    /// Source  MobileNetV2's `_make_divisible`, as MCUNet and Once-for-All use it
+    MakeDivisible,
 }
 
 /// Operations of [`Expr::Binary`].
@@ -210,8 +279,26 @@ pub enum BinaryOp {
     Sub,
     /// `*`
     Mul,
-    /// `/`
+    /// `/`; of integers exact, but in the argument of a function
     Div,
+    /// `/` in the argument of a function: never of integers
+    Ratio,
+    /// `==` of any two values of one kind
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<` of numbers
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+    /// `and`
+    And,
+    /// `or`
+    Or,
 }
 
 /// An expression with its place in the spec.
@@ -239,11 +326,54 @@ impl Expr {
                 parts.iter().map(|part| part.eval(scope)).collect::<Result<_, _>>().map(Value::Tuple)
             }
             Expr::Binary(op, a, b) => op.apply(&a.eval(scope)?, &b.eval(scope)?),
+            Expr::Channels(region) => scope
+                .channels(*region)
+                .map(|channels| Value::Int(channels as i64))
+                .ok_or_else(|| "`channels` is used where no feature map is known".to_owned()),
+            Expr::Call(function, values) => {
+                let values: Vec<Value> =
+                    values.iter().map(|value| value.eval(scope)).collect::<Result<_, _>>()?;
+                function.apply(&values)
+            }
+            Expr::Not(operand) => match operand.eval(scope)? {
+                Value::Bool(value) => Ok(Value::Bool(!value)),
+                other => Err(format!("`{other}` is neither true nor false")),
+            },
         }
     }
 }
 
 impl BinaryOp {
+    /// What a comparison or a connective says of two values; `None` for arithmetic.
+    fn holds(self, a: &Value, b: &Value) -> Result<Option<bool>, String> {
+        use std::cmp::Ordering;
+        let number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
+        let truth = |value: &Value| match value {
+            Value::Bool(value) => Ok(*value),
+            other => Err(format!("`{other}` is neither true nor false")),
+        };
+        let ordering = || match (a, b) {
+            (Value::Int(x), Value::Float(y)) => (*x as f64).total_cmp(y),
+            (Value::Float(x), Value::Int(y)) => x.total_cmp(&(*y as f64)),
+            _ => a.cmp(b),
+        };
+        let ordered = |wanted: &[Ordering]| match number(a) && number(b) {
+            true => Ok(Some(wanted.contains(&ordering()))),
+            false => Err(format!("`{a}` and `{b}` are not both numbers")),
+        };
+        match self {
+            BinaryOp::Equal => Ok(Some(ordering().is_eq())),
+            BinaryOp::NotEqual => Ok(Some(ordering().is_ne())),
+            BinaryOp::Less => ordered(&[Ordering::Less]),
+            BinaryOp::AtMost => ordered(&[Ordering::Less, Ordering::Equal]),
+            BinaryOp::Greater => ordered(&[Ordering::Greater]),
+            BinaryOp::AtLeast => ordered(&[Ordering::Greater, Ordering::Equal]),
+            BinaryOp::And => Ok(Some(truth(a)? && truth(b)?)),
+            BinaryOp::Or => Ok(Some(truth(a)? || truth(b)?)),
+            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Ratio => Ok(None),
+        }
+    }
+
     /// The result for two values.
     ///
     /// # Errors
@@ -254,7 +384,10 @@ impl BinaryOp {
             Value::Float(x) => Some(*x),
             _ => None,
         };
-        if let (Value::Int(x), Value::Int(y)) = (a, b) {
+        if let Some(holds) = self.holds(a, b)? {
+            return Ok(Value::Bool(holds));
+        }
+        if let (Value::Int(x), Value::Int(y), true) = (a, b, self != BinaryOp::Ratio) {
             let result = match self {
                 BinaryOp::Add => x.checked_add(*y),
                 BinaryOp::Sub => x.checked_sub(*y),
@@ -262,6 +395,7 @@ impl BinaryOp {
                 BinaryOp::Div if *y == 0 => return Err(format!("{x} / 0 divides by zero")),
                 BinaryOp::Div if x.checked_rem(*y) == Some(0) => x.checked_div(*y),
                 BinaryOp::Div => return Err(format!("{x} / {y} is no integer")),
+                _ => None,
             };
             return result.map(Value::Int).ok_or_else(|| format!("the result with {x} and {y} is too large"));
         }
@@ -272,12 +406,50 @@ impl BinaryOp {
             BinaryOp::Add => x + y,
             BinaryOp::Sub => x - y,
             BinaryOp::Mul => x * y,
-            BinaryOp::Div => x / y,
+            _ => x / y,
         };
         if result.is_finite() {
             Ok(Value::Float(result))
         } else {
             Err(format!("the result with {x} and {y} is not finite"))
+        }
+    }
+}
+
+impl Function {
+    /// The result for some values.
+    ///
+    /// # Errors
+    /// Values that are no numbers, too few or too many of them, or a result that is too large.
+    pub fn apply(self, values: &[Value]) -> Result<Value, String> {
+        let number = |value: &Value| match value {
+            Value::Int(x) => Ok(*x as f64),
+            Value::Float(x) => Ok(*x),
+            other => Err(format!("`{other}` is no number")),
+        };
+        let rounded = |x: f64| {
+            if x.abs() < 9e15 { Ok(Value::Int(x as i64)) } else { Err(format!("{x} is too large")) }
+        };
+        let numbers: Vec<f64> = values.iter().map(number).collect::<Result<_, _>>()?;
+        let pick = |better: fn(f64, f64) -> bool| {
+            let mut best = 0;
+            for (at, &value) in numbers.iter().enumerate() {
+                if better(value, numbers[best]) {
+                    best = at;
+                }
+            }
+            values.get(best).cloned().ok_or_else(|| "nothing to choose from".to_owned())
+        };
+        match (self, numbers.as_slice()) {
+            (Function::Min, _) => pick(|a, b| a < b),
+            (Function::Max, _) => pick(|a, b| a > b),
+            (Function::Round, [x]) => rounded(x.round()),
+            (Function::MakeDivisible, [x, divisor]) if *divisor >= 1.0 => {
+                let nearest = ((x + divisor / 2.0) / divisor).floor() * divisor;
+                let at_least = nearest.max(*divisor);
+                rounded(if at_least < 0.9 * x { at_least + divisor } else { at_least })
+            }
+            _ => Err("a function got arguments that do not fit it".to_owned()),
         }
     }
 }
