@@ -14,6 +14,7 @@ mod layers;
 mod library;
 mod model;
 mod program;
+mod reference;
 mod scope;
 mod sections;
 mod structure;
@@ -33,6 +34,8 @@ use crate::elaborate::scope::unknown;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
 use crate::target::Target;
+
+pub use reference::reference;
 
 pub use program::{
     DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
