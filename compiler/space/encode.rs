@@ -75,7 +75,7 @@ fn unit(domain: &Domain, value: &Value) -> f64 {
 }
 
 /// An upper bound of an integer expression over all values of its decisions.
-fn greatest(space: &Space, expr: &Expr) -> i64 {
+pub(crate) fn greatest(space: &Space, expr: &Expr) -> i64 {
     interval(space, expr).map_or(0, |(_, high)| high)
 }
 

@@ -8,7 +8,7 @@
 use rand::Rng;
 
 use crate::space::genome::children_of;
-use crate::space::value::below;
+use crate::space::domain::below;
 use crate::space::{DecisionId, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
 
 /// Positions of children from the root.
