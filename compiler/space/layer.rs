@@ -3,8 +3,8 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::NodeId;
 use crate::ops::{
-    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param, ParamRole,
-    Reshape, Window,
+    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, Dropout,
+    MaxPool2d, Op, Param, ParamRole, Reshape, Upsample2d, Window,
 };
 use crate::source::Span;
 use crate::space::instantiate::Builder;
@@ -31,7 +31,7 @@ pub(crate) fn build(
     let mut at = Place { builder, scope, span: region.span, name: &region.name, path };
     match layer {
         Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
-            let filters = at.count(filters)?;
+            let filters = at.filters(filters)?;
             let window = at.window(kernel, stride, padding, input)?;
             at.conv(Some(filters), window, input, norm, act)
         }
@@ -60,7 +60,16 @@ pub(crate) fn build(
             at.flatten(pooled)
         }
         Layer::Flatten => at.flatten(input),
-        Layer::Upsample { .. } | Layer::Dropout { .. } | Layer::Identity => Ok(input),
+        Layer::Upsample { factor } => {
+            at.feature_map(input)?;
+            let factor = at.pair(factor)?;
+            at.add(Upsample2d { factor }, &[input])
+        }
+        Layer::Dropout { rate } => {
+            let rate = at.share(rate)?;
+            at.add(Dropout { rate }, &[input])
+        }
+        Layer::Identity => Ok(input),
     }
 }
 
@@ -163,12 +172,15 @@ impl Place<'_, '_> {
     }
 
     fn act(&mut self, input: NodeId, act: &Argument) -> Built<NodeId> {
-        let clamp = match self.word(act, &["none", "relu", "relu6"])?.as_str() {
-            "relu" => Clamp::Relu,
-            "relu6" => Clamp::Relu6,
-            _ => return Ok(input),
-        };
-        self.add(Activation { clamp }, &[input])
+        let word = self.word(act, &["none", "relu", "relu6", "hswish", "hsigmoid", "sigmoid"])?;
+        if let Some(function) = CurveFunction::ALL.into_iter().find(|function| function.name() == word) {
+            return self.add(Curve { function, requant: None }, &[input]);
+        }
+        match word.as_str() {
+            "relu" => self.add(Activation { clamp: Clamp::Relu }, &[input]),
+            "relu6" => self.add(Activation { clamp: Clamp::Relu6 }, &[input]),
+            _ => Ok(input),
+        }
     }
 
     fn flatten(&mut self, input: NodeId) -> Built<NodeId> {
@@ -240,6 +252,25 @@ impl Place<'_, '_> {
     fn count(&self, argument: &Argument) -> Built<usize> {
         let value = self.value(argument)?;
         self.positive(argument, &value)
+    }
+
+    /// The filters of a convolution: the one place where a width scale comes in.
+    fn filters(&self, argument: &Argument) -> Built<usize> {
+        self.count(argument)
+    }
+
+    /// A number from 0 to below 1.
+    fn share(&self, argument: &Argument) -> Built<Scale> {
+        let value = self.value(argument)?;
+        let share = match value {
+            Value::Int(0) => Some(0.0),
+            // A number just below 1 can round to 1.
+            Value::Float(share) => Some(share as f32).filter(|share| (0.0..1.0).contains(share)),
+            _ => None,
+        };
+        share
+            .map(Scale)
+            .ok_or_else(|| self.wrong(argument, format!("must be a number from 0 to below 1, is {value}")))
     }
 
     /// A pair, or one integer for both.
