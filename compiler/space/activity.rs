@@ -75,7 +75,13 @@ pub(crate) fn settle(facts: &Facts<'_>, genome: &mut Genome) -> Activity {
     activity
 }
 
-fn settle_node(facts: &Facts<'_>, id: RegionId, node: &mut GenomeNode, activity: &Activity, outer: &Scope<'_>) {
+fn settle_node(
+    facts: &Facts<'_>,
+    id: RegionId,
+    node: &mut GenomeNode,
+    activity: &Activity,
+    outer: &Scope<'_>,
+) {
     let space = facts.space;
     let region = space.region(id);
     for ((&decision, value), live) in region.decisions.iter().zip(&mut node.values).zip(&activity.live) {

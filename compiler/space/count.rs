@@ -205,7 +205,13 @@ impl Counter<'_> {
     }
 
     /// The counts of so many repetitions.
-    fn power(&mut self, body: RegionId, fixed: &Fixed, link: Option<DecisionId>, n: usize) -> Option<Rc<Counts>> {
+    fn power(
+        &mut self,
+        body: RegionId,
+        fixed: &Fixed,
+        link: Option<DecisionId>,
+        n: usize,
+    ) -> Option<Rc<Counts>> {
         let place = self.place(body, fixed, link.is_some());
         let once = self.region(body, fixed, link)?;
         let mut powers = self.powers.remove(&place).unwrap_or_else(|| vec![Rc::new(empty())]);

@@ -42,9 +42,8 @@ fn instances(space: &Space, id: RegionId, outer: &Scope<'_>, left: &mut usize) -
             }
             partial = longer;
         }
-        found.extend(
-            partial.into_iter().map(|children| GenomeNode { values: node.values.clone(), children }),
-        );
+        found
+            .extend(partial.into_iter().map(|children| GenomeNode { values: node.values.clone(), children }));
     }
     Some(found)
 }

@@ -145,7 +145,9 @@ fn structure_of(kind: &RegionKind) -> BTreeSet<DecisionId> {
     match kind {
         RegionKind::Repeat { count, .. } => reads_of(count),
         RegionKind::When { condition } => reads_of(condition),
-        RegionKind::Choose { decision, .. } | RegionKind::Optional { decision } => BTreeSet::from([*decision]),
+        RegionKind::Choose { decision, .. } | RegionKind::Optional { decision } => {
+            BTreeSet::from([*decision])
+        }
         RegionKind::Sequence
         | RegionKind::Parallel { .. }
         | RegionKind::Residual

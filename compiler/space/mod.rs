@@ -5,6 +5,7 @@
 
 mod activity;
 mod count;
+mod cross;
 mod domain;
 mod encode;
 mod enumerate;
@@ -19,13 +20,14 @@ mod value;
 
 pub use activity::canonical;
 pub use count::{Cardinality, cardinality, unrolled};
+pub use cross::cross;
 pub use domain::Domain;
 pub use encode::{Feature, encode};
 pub use enumerate::enumerate;
 pub use genome::{from_json, sample, to_json, try_sample, validate};
 pub use instantiate::instantiate;
 pub(crate) use layer::MAX_EXTENT;
-pub use morph::{Morph, apply, morphs, mutate};
+pub use morph::{Morph, MorphRules, apply, morphs, mutate};
 pub use region::{
     Branching, Decision, DecisionId, Forbid, Genome, GenomeNode, Layer, Link, Merge, MergeKind, Output,
     Region, RegionId, RegionKind, Space, WidthScale,
