@@ -201,23 +201,36 @@ fn disjuncts(expr: &Expr) -> Vec<&Expr> {
     }
 }
 
+/// The arguments of a layer, as a list of references of the kind that the layer is given as.
+macro_rules! arguments_of {
+    ($layer:expr) => {
+        match $layer {
+            Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
+                vec![filters, kernel, stride, padding, norm, act]
+            }
+            Layer::DepthwiseConv2d { kernel, stride, padding, norm, act } => {
+                vec![kernel, stride, padding, norm, act]
+            }
+            Layer::Dense { units, norm, act } => vec![units, norm, act],
+            Layer::Activation { act } => vec![act],
+            Layer::MaxPool { size, stride, padding } | Layer::AvgPool { size, stride, padding } => {
+                vec![size, stride, padding]
+            }
+            Layer::Upsample { factor } => vec![factor],
+            Layer::Dropout { rate } => vec![rate],
+            Layer::BatchNorm | Layer::GlobalAvgPool | Layer::Flatten | Layer::Identity => Vec::new(),
+        }
+    };
+}
+
 /// The arguments of a layer.
 pub(crate) fn arguments(layer: &Layer) -> impl Iterator<Item = &Argument> {
-    let arguments: Vec<&Argument> = match layer {
-        Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
-            vec![filters, kernel, stride, padding, norm, act]
-        }
-        Layer::DepthwiseConv2d { kernel, stride, padding, norm, act } => {
-            vec![kernel, stride, padding, norm, act]
-        }
-        Layer::Dense { units, norm, act } => vec![units, norm, act],
-        Layer::Activation { act } => vec![act],
-        Layer::MaxPool { size, stride, padding } | Layer::AvgPool { size, stride, padding } => {
-            vec![size, stride, padding]
-        }
-        Layer::Upsample { factor } => vec![factor],
-        Layer::Dropout { rate } => vec![rate],
-        Layer::BatchNorm | Layer::GlobalAvgPool | Layer::Flatten | Layer::Identity => Vec::new(),
-    };
+    let arguments: Vec<&Argument> = arguments_of!(layer);
+    arguments.into_iter()
+}
+
+/// The arguments of a layer, to change them.
+pub(crate) fn arguments_mut(layer: &mut Layer) -> impl Iterator<Item = &mut Argument> {
+    let arguments: Vec<&mut Argument> = arguments_of!(layer);
     arguments.into_iter()
 }

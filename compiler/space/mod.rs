@@ -13,9 +13,12 @@ mod facts;
 mod genome;
 mod instantiate;
 mod layer;
+mod merge;
+mod mirror;
 mod morph;
 mod region;
 mod scope;
+mod spelling;
 mod value;
 
 pub use activity::canonical;
