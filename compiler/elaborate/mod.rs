@@ -5,20 +5,24 @@
 
 mod call;
 mod canonical;
+mod condition;
 mod domain;
 mod fields;
 mod goals;
+mod interface;
 mod layers;
 mod library;
 mod model;
 mod program;
 mod scope;
 mod sections;
+mod structure;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod units;
 mod value;
+mod variant;
 
 use std::collections::BTreeMap;
 
@@ -81,6 +85,7 @@ pub fn elaborate(
     if out.has_errors() {
         return (None, out);
     }
+    variant::take_base(&mut tree, sources, options.files, &mut out);
     set_params(&mut tree, sources, &options.params, &mut out);
     let stdlib = library::stdlib("targets", sources, &mut out);
     let library = Library::load(tree, sources, options.files, &mut out);
@@ -158,12 +163,14 @@ fn set_params(
 }
 
 /// The items of a spec by kind; what stands twice is told.
-struct Items<'a> {
+pub(super) struct Items<'a> {
     model: Option<&'a ast::Definition>,
     sections: BTreeMap<&'a str, &'a ast::Section>,
     require: Vec<&'a ast::Requirements>,
     prefer: Vec<&'a ast::Requirements>,
     objectives: Vec<(&'a ast::Objective, Span)>,
+    forbids: Vec<(&'a [ast::Expr], Span)>,
+    phases: Vec<&'a ast::Section>,
 }
 
 fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
@@ -173,6 +180,8 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
         require: Vec::new(),
         prefer: Vec::new(),
         objectives: Vec::new(),
+        forbids: Vec::new(),
+        phases: Vec::new(),
     };
     for item in &tree.items {
         match &item.kind {
@@ -199,14 +208,19 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
             },
             ast::ItemKind::Require(requirements) => items.require.push(requirements),
             ast::ItemKind::Prefer(requirements) => items.prefer.push(requirements),
+            ast::ItemKind::Forbid(conditions) => items.forbids.push((conditions, item.span)),
+            ast::ItemKind::Phase(phase) => {
+                if let Some(first) = items.phases.iter().find(|known| known.name.text == phase.name.text) {
+                    out.push(scope::twice(&phase.name.text, phase.name.span, first.name.span));
+                }
+                items.phases.push(phase);
+            }
             ast::ItemKind::Objective(objective) => items.objectives.push((objective, item.span)),
             ast::ItemKind::Use(_)
             | ast::ItemKind::Let(_)
             | ast::ItemKind::Param(_)
             | ast::ItemKind::Block(_)
             | ast::ItemKind::With(_)
-            | ast::ItemKind::Forbid(_)
-            | ast::ItemKind::Phase(_)
             | ast::ItemKind::Target(_) => {}
         }
     }
@@ -226,7 +240,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
         return None;
     };
-    let (space, scope) = model::build(library, model, out);
+    let (space, scope) = model::build(library, model, &items, out);
     for (name, example) in [
         ("data", "data { source: ts(train: \"train.ts\", test: \"test.ts\"), split: holdout(val: 20 %) }"),
         ("train", "train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }"),
@@ -257,6 +271,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
             named_targets.push(target.clone());
         }
     }
+    interface::warn_of_unused(&space, context.out);
     let mut program = Program {
         name: model.name.text.clone(),
         space,
