@@ -26,7 +26,7 @@ mod variant;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::elaborate::fields::Context;
 use crate::elaborate::library::Library;
 use crate::elaborate::scope::unknown;
@@ -93,8 +93,27 @@ pub fn elaborate(
     out.sort();
     // A mistake in a block is found again at every call of it.
     out.0.dedup();
-    out.0.truncate(syntax::MAX_MESSAGES);
+    if out.0.len() > syntax::MAX_MESSAGES {
+        let warnings = out.0.iter().filter(|d| d.severity != Severity::Error).count();
+        let mut kept = syntax::MAX_MESSAGES.saturating_sub(out.0.len() - warnings);
+        out.0.retain(|diagnostic| {
+            let keep = diagnostic.severity == Severity::Error || kept > 0;
+            kept = kept.saturating_sub(usize::from(diagnostic.severity != Severity::Error));
+            keep
+        });
+        out.0.truncate(syntax::MAX_MESSAGES);
+    }
     (program.filter(|_| !out.has_errors()), out)
+}
+
+/// The text of a spec of the standard library, such as `std/spaces/mcunet`.
+pub fn stdlib_text(path: &str) -> Option<&'static str> {
+    library::stdlib_text(path)
+}
+
+/// The specs of the standard library: `std/spaces/mcunet` and so on.
+pub fn stdlib_spaces() -> Vec<String> {
+    library::stdlib_names("spaces")
 }
 
 /// The targets of the standard library by name.
@@ -271,7 +290,9 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
             named_targets.push(target.clone());
         }
     }
-    interface::warn_of_unused(&space, context.out);
+    if !context.out.has_errors() {
+        interface::warn_of_unused(&space, context.out);
+    }
     let mut program = Program {
         name: model.name.text.clone(),
         space,
