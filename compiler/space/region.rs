@@ -191,7 +191,8 @@ pub struct Branching {
     pub merge: Merge,
 }
 
-/// A combination of decisions that no point has.
+/// A combination of decisions that no point has. It counts where all decisions that it reads are live; of `a or b`,
+/// where all that `a` reads are, or all that `b` reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forbid {
     /// Where it is written: every instance of this region is checked.
@@ -262,7 +263,8 @@ pub struct Space {
     pub forbids: Vec<Forbid>,
     /// What widths are multiplied by.
     pub width_scale: Option<WidthScale>,
-    /// Decisions of the root that the training recipe uses.
+    /// Decisions of the root that something beside the network reads, such as the training section: they are live in
+    /// every point.
     pub recipe_uses: Vec<DecisionId>,
 }
 
