@@ -130,6 +130,19 @@ pub fn stdlib_targets() -> BTreeMap<String, Target> {
     targets::targets(&stdlib, &empty, &mut context).0
 }
 
+/// The file of the standard library that declares a target, such as `std/targets/cortex_m.nas`.
+pub fn stdlib_target_file(name: &str) -> Option<String> {
+    let mut sources = SourceMap::new();
+    let files = library::stdlib("targets", &mut sources, &mut Diagnostics::default());
+    let declares = |file: &&ast::File| {
+        file.items
+            .iter()
+            .any(|item| matches!(&item.kind, ast::ItemKind::Target(target) if target.name.text == name))
+    };
+    let file = files.iter().find(declares)?;
+    Some(sources.name(file.file).to_owned())
+}
+
 /// Puts values from outside in the place of those of `param`s.
 fn set_params(
     tree: &mut ast::File,
