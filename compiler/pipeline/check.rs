@@ -207,7 +207,7 @@ const DRAWN: usize = 64;
 
 /// Operators of all networks together that are planned and costed on one target, unless the caller says how many
 /// networks are. Counted and not timed, so that the answer is the same everywhere.
-const OPERATORS: usize = 400;
+const OPERATORS: usize = 1500;
 
 /// Checks a spec; with targets also how much of its space fits.
 ///
