@@ -103,8 +103,13 @@ fn require_memories(program: &mut Program) {
     for (name, target) in &program.targets {
         for (metric, memory) in [(Metric::Ram, target.ram), (Metric::Flash, target.flash)] {
             let limit = memory.map(|bytes| bytes.0 as f64);
-            let requirement =
-                limit.map(|limit| Requirement { metric, limit, target: Some(name.clone()), span: None });
+            let requirement = limit.map(|limit| Requirement {
+                metric,
+                accounting: None,
+                limit,
+                target: Some(name.clone()),
+                span: None,
+            });
             program.requirements.extend(requirement);
         }
     }

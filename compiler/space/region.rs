@@ -262,6 +262,8 @@ pub struct Space {
     pub forbids: Vec<Forbid>,
     /// What widths are multiplied by.
     pub width_scale: Option<WidthScale>,
+    /// Decisions that sections use: of the recipe, not of the network.
+    pub recipe_uses: Vec<DecisionId>,
 }
 
 impl Space {
@@ -271,7 +273,8 @@ impl Space {
         let name = String::new();
         let root = regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
         let input = input.map(|size| Argument { expr: Expr::Value(Value::Int(size as i64)), span });
-        Space { regions, root, decisions: Vec::new(), input, output, forbids: Vec::new(), width_scale: None }
+        let (decisions, forbids, recipe_uses) = (Vec::new(), Vec::new(), Vec::new());
+        Space { regions, root, decisions, input, output, forbids, width_scale: None, recipe_uses }
     }
 
     /// `[height, width, channels]` of the input where no decision changes it.
