@@ -108,7 +108,7 @@ impl Dimension {
     }
 
     /// The unit that amounts are told in.
-    fn base(self) -> &'static str {
+    pub(super) fn base(self) -> &'static str {
         match self {
             Dimension::Bytes => "bytes",
             Dimension::Frequency => "Hz",

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::elaborate::{self, Metric, Program, Requirement};
 use crate::pipeline::compile::CompileOptions;
 use crate::pipeline::files::Files;
@@ -194,6 +194,10 @@ pub fn check(files: &dyn Files, path: &Path, target_names: &[String]) -> Result<
     }
     let feasible: Vec<Feasible> = targets.iter().map(|target| feasible(program, target, &graphs)).collect();
     let mut warnings = loaded.warnings.clone();
+    for mut refusal in program.refusals().0 {
+        refusal.severity = Severity::Warning;
+        warnings.push(refusal);
+    }
     for target in feasible.iter().filter(|target| target.fitting == 0) {
         let message = format!("no network that was drawn meets the requirements on `{}`", target.target);
         warnings.push(

@@ -95,6 +95,10 @@ pub struct Compiled {
 /// Mistakes of the spec, the data or the options; requirements that nothing meets; files that cannot be written.
 pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Compiled, Failure> {
     let mut loaded = Loaded::read(env.files, spec)?;
+    let diagnostics = loaded.program.refusals();
+    if diagnostics.has_errors() {
+        return Err(Failure { sources: loaded.sources, diagnostics });
+    }
     override_search(&mut loaded.program, options);
     let targets = loaded.targets(&options.targets)?;
     let name = options.name.as_deref().unwrap_or(&loaded.program.name);
