@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::elaborate::{self, Metric, Program, Requirement};
 use crate::pipeline::compile::CompileOptions;
 use crate::pipeline::files::Files;
@@ -120,8 +120,13 @@ fn require_memories(program: &mut Program) {
     for (name, target) in &program.targets {
         for (metric, memory) in [(Metric::Ram, target.ram), (Metric::Flash, target.flash)] {
             let limit = memory.map(|bytes| bytes.0 as f64);
-            let requirement =
-                limit.map(|limit| Requirement { metric, limit, target: Some(name.clone()), span: None });
+            let requirement = limit.map(|limit| Requirement {
+                metric,
+                accounting: None,
+                limit,
+                target: Some(name.clone()),
+                span: None,
+            });
             program.requirements.extend(requirement);
         }
     }
@@ -255,6 +260,10 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
     let feasible: Vec<Feasible> = targets.iter().map(|target| feasible(program, target, &graphs)).collect();
     let cardinality = space::cardinality(&program.space);
     let mut warnings = loaded.warnings.clone();
+    for mut refusal in program.refusals().0 {
+        refusal.severity = Severity::Warning;
+        warnings.push(refusal);
+    }
     for target in feasible.iter().filter(|target| target.fitting == 0) {
         let message = format!("no network that was drawn meets the requirements on `{}`", target.target);
         warnings.push(
