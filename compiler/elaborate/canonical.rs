@@ -5,35 +5,87 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::elaborate::Program;
+use crate::elaborate::goals;
 use crate::elaborate::value::FUNCTIONS;
+use crate::elaborate::{Accounting, Metric, Objective, Preference, Program, Requirement, Setting, Settings};
 use crate::space::{BinaryOp, Domain, Expr, Layer, Merge, MergeKind, Output, RegionId, RegionKind, Space};
 
 /// The text of every section. Spans, comments, the order of sections and of keys do not show.
 pub(super) fn sections(program: &Program) -> BTreeMap<String, String> {
-    let mut requirements: Vec<String> = program.requirements.iter().map(json).collect();
+    let mut requirements: Vec<String> = program.requirements.iter().map(requirement).collect();
     requirements.sort();
-    let mut preferences: Vec<String> = program.preferences.iter().map(json).collect();
+    let weighted = |p: &Preference| format!("{} weight {}", requirement(&p.limit), p.weight);
+    let mut preferences: Vec<String> = program.preferences.iter().map(weighted).collect();
     preferences.sort();
-    let objectives: Vec<String> = program.objectives.iter().map(json).collect();
+    let objectives: Vec<String> = program.objectives.iter().map(objective).collect();
     let targets: Vec<String> = program.targets.values().map(json).collect();
-    let more = ["supernet", "schedule"].into_iter().filter(|name| program.settings.contains_key(*name));
-    let phases = (!program.phases.is_empty()).then(|| ("phases", json(&program.phases)));
-    [
+    let mut goals = objectives;
+    if !preferences.is_empty() {
+        goals.push(format!("prefer\n{}", preferences.join("\n")));
+    }
+    let phases: Vec<String> = program
+        .phases
+        .iter()
+        .map(|(name, settings_)| format!("phase {name}\n{}", settings(settings_)))
+        .collect();
+    let mut texts: BTreeMap<String, String> = [
         ("space", space(&program.space)),
-        ("data", json(&program.data)),
-        ("train", program.section_text("train")),
-        ("quantize", program.section_text("quantize")),
-        ("search", json(&program.search)),
-        ("objectives", [objectives.join("\n"), preferences.join("\n")].join("\nprefer\n")),
+        ("objectives", goals.join("\n")),
         ("requirements", requirements.join("\n")),
         ("targets", [targets.join("\n"), program.named_targets.join("\n")].join("\nnamed\n")),
     ]
     .into_iter()
-    .chain(more.map(|name| (name, program.section_text(name))))
-    .chain(phases)
     .map(|(name, text)| (name.to_owned(), text))
-    .collect()
+    .collect();
+    texts.extend(program.settings.iter().map(|(name, section)| (name.clone(), settings(section))));
+    if !phases.is_empty() {
+        texts.insert("phases".to_owned(), phases.concat());
+    }
+    texts
+}
+
+/// The values of a section, one key in a line, defaults included; decisions by their numbers.
+fn settings(settings: &Settings) -> String {
+    settings.0.iter().map(|(key, value)| format!("{key}: {}\n", setting(value))).collect()
+}
+
+fn setting(value: &Setting) -> String {
+    match value {
+        Setting::Number(value) => format!("{value}"),
+        Setting::Integer(value) => value.to_string(),
+        Setting::Text(text) => format!("{text:?}"),
+        Setting::Word(word) => word.clone(),
+        Setting::Bool(value) => value.to_string(),
+        Setting::List(values) => format!("[{}]", values.iter().map(setting).collect::<Vec<_>>().join(", ")),
+        Setting::Call(name, fields) => {
+            let fields = fields.0.iter().map(|(key, value)| format!("{key}: {}", setting(value)));
+            format!("{name}({})", fields.collect::<Vec<_>>().join(", "))
+        }
+        Setting::Decision(value) => expr(value),
+    }
+}
+
+fn figure(metric: Metric, accounting: Option<Accounting>) -> String {
+    let name = goals::METRICS.iter().find(|row| row.metric == metric).map_or("", |row| row.name);
+    match goals::ACCOUNTINGS.iter().find(|row| Some(row.1) == accounting) {
+        Some((word, ..)) => format!("{name}({word})"),
+        None => name.to_owned(),
+    }
+}
+
+fn on(target: Option<&String>) -> String {
+    target.map_or(String::new(), |target| format!(" on {target:?}"))
+}
+
+fn requirement(limit: &Requirement) -> String {
+    let sign = if limit.metric.is_gain() { ">=" } else { "<=" };
+    let figure = figure(limit.metric, limit.accounting);
+    format!("{figure} {sign} {}{}", limit.limit, on(limit.target.as_ref()))
+}
+
+fn objective(objective: &Objective) -> String {
+    let word = if objective.metric.is_gain() { "maximize" } else { "minimize" };
+    format!("{word} {}{}", figure(objective.metric, objective.accounting), on(objective.target.as_ref()))
 }
 
 fn json(value: &impl Serialize) -> String {

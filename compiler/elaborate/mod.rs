@@ -42,7 +42,7 @@ pub use program::{
     Accounting, DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec,
     Source, Strategy, TrainSpec,
 };
-pub use schema::{Later, Setting, Settings, reference as section_reference};
+pub use schema::{Later, Setting, Settings};
 
 /// Reads files that a spec takes blocks from by `use "name.nas"`.
 pub trait Files {

@@ -265,18 +265,4 @@ impl Program {
     pub fn refusals(&self) -> Diagnostics {
         Diagnostics(self.later.iter().map(Later::refusal).collect())
     }
-
-    /// The canonical text of a section whose values may be decided: that of its view where they are not.
-    pub(super) fn section_text(&self, section: &str) -> String {
-        let empty = Settings::default();
-        let settings = self.settings.get(section).unwrap_or(&empty);
-        let view = match section {
-            _ if settings.decides() => None,
-            "train" => TrainSpec::of(settings).map(|spec| serde_json::to_string(&spec)),
-            "quantize" => QuantizeSpec::of(settings).map(|spec| serde_json::to_string(&spec)),
-            _ => None,
-        };
-        let text = view.unwrap_or_else(|| serde_json::to_string(settings));
-        text.expect("settings have texts for keys and finite numbers")
-    }
 }

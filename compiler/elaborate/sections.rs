@@ -49,18 +49,11 @@ pub(super) fn read<'a>(
     }
     for phase in phases {
         let Some(table) = schema::find("phase") else { continue };
-        let name = &phase.name;
-        if let Some((_, first)) = read.phases.iter().zip(0usize..).find(|((known, _), _)| *known == name.text)
-        {
-            let message = format!("`{}` is the name of two phases", name.text);
-            let error = Diagnostic::error(Code::DUPLICATE_NAME, message).at(name.span, "given again here");
-            context.out.push(error.note(format!("phase {} has it already", first + 1)));
-            read.failed = true;
-        }
-        match schema::check(table, &format!("phase {}", name.text), phase, context) {
+        let name = &phase.name.text;
+        match schema::check(table, &format!("phase {name}"), phase, context) {
             Some(checked) => {
                 read.later.extend(checked.later);
-                read.phases.push((name.text.clone(), checked.settings));
+                read.phases.push((name.clone(), checked.settings));
             }
             None => read.failed = true,
         }

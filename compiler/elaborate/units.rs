@@ -34,7 +34,7 @@ pub(super) enum Dimension {
 }
 
 /// Unit, dimension, and the worth of one in base units.
-pub(super) const UNITS: [(&str, Dimension, f64); 25] = [
+const UNITS: [(&str, Dimension, f64); 25] = [
     ("B", Dimension::Bytes, 1.0),
     ("kB", Dimension::Bytes, 1e3),
     ("KB", Dimension::Bytes, 1e3),
@@ -89,6 +89,17 @@ const HABITS: [(&[&str], &[&str]); 21] = [
 
 /// Units a thousand times as large as the largest known one, in lower case.
 const TOO_LARGE: [(&str, &str); 3] = [("ghz", "MHz"), ("gmac", "MMAC"), ("gb", "MB")];
+/// What can be measured, with its units; for the reference.
+pub(super) fn table() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut rows: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (unit, dimension, _) in UNITS {
+        match rows.iter_mut().find(|(what, _)| *what == dimension.what()) {
+            Some((_, units)) => units.push(unit),
+            None => rows.push((dimension.what(), vec![unit])),
+        }
+    }
+    rows
+}
 
 impl Dimension {
     /// In words.
@@ -108,7 +119,7 @@ impl Dimension {
     }
 
     /// The unit that amounts are told in.
-    pub(super) fn base(self) -> &'static str {
+    fn base(self) -> &'static str {
         match self {
             Dimension::Bytes => "bytes",
             Dimension::Frequency => "Hz",
@@ -156,6 +167,8 @@ impl Dimension {
         match best {
             Some((unit, _, worth)) => {
                 let rounded = (amount / worth * 1e9).round() / 1e9;
+                let is_one = rounded.to_bits() == 1f64.to_bits() && unit.len() > 3;
+                let unit = if is_one { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
                 format!("{} {unit}", grouped(rounded))
             }
             None => grouped(amount),

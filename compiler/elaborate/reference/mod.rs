@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::diagnostic::all_codes;
 use crate::elaborate::layers::{self, Default};
 use crate::elaborate::library::{STDLIB_FILES, parse};
-use crate::elaborate::{schema, stdlib_targets, structure, value};
+use crate::elaborate::{goals, schema, stdlib_targets, structure, units, value};
 use crate::source::SourceMap;
 use crate::syntax::ast::{self, ItemKind};
 use crate::syntax::print_expr;
@@ -20,12 +20,14 @@ pub fn reference() -> String {
         "# Reference of the language\n\nMade from the compiler's own tables by `make docs`; a test compares. \
          [`language.md`](language.md) explains what is listed here.\n",
     );
-    let chapters: [(&str, String); 9] = [
+    let chapters: [(&str, String); 11] = [
         ("Layers", layers()),
         ("Parameter types", types()),
         ("Functions", functions()),
         ("Merges", merges()),
-        ("Sections, figures and units", sections()),
+        ("Units", units()),
+        ("Sections", schema::reference()),
+        ("Metrics", metrics()),
         ("Targets", targets()),
         ("Standard library", library()),
         ("Messages", codes()),
@@ -96,10 +98,30 @@ fn merges() -> String {
     table(&["merge", "meaning"], rows.chain(fits))
 }
 
-fn sections() -> String {
+fn units() -> String {
+    let rows = units::table().into_iter().map(|(what, units)| {
+        let units: Vec<String> = units.iter().map(|unit| format!("`{unit}`")).collect();
+        vec![what.to_owned(), units.join(", ")]
+    });
+    table(&["what", "units"], rows)
+}
+
+fn metrics() -> String {
+    let rows = goals::METRICS.iter().map(|row| {
+        let later = if row.later.is_some() { " \\*" } else { "" };
+        let better = if row.metric.is_gain() { "more" } else { "less" };
+        let limit = goals::limits(row.metric).dimension.what();
+        vec![format!("`{}`{later}", row.name), row.doc.to_owned(), better.to_owned(), limit.to_owned()]
+    });
+    let ways = goals::ACCOUNTINGS.iter().map(|(word, _, metrics, doc)| {
+        let rows = goals::METRICS.iter().filter(|row| metrics.contains(&row.metric));
+        let written: Vec<String> = rows.map(|row| format!("`{}({word})`", row.name)).collect();
+        vec![format!("{} \\*", written.join(", ")), (*doc).to_owned()]
+    });
     format!(
-        "What has a star is read and checked, but not acted on by this version.\n\n{}",
-        schema::reference()
+        "{}\nPapers count memory in ways of their own. This version only checks what has a star.\n\n{}",
+        table(&["metric", "meaning", "better", "limit"], rows),
+        table(&["written", "meaning"], ways)
     )
 }
 

@@ -158,6 +158,7 @@ impl Reader<'_, '_> {
         let message = format!("`{}` is {wanted}, found `{}`", key.name, print_expr(given));
         let label = match kind {
             Kind::Forms(forms) if forms.len() > 1 => "expected one of these".to_owned(),
+            Kind::List(_) => "expected `[...]`".to_owned(),
             _ => format!("expected {wanted}"),
         };
         let error = Diagnostic::error(Code::TYPE, message).at(given.span, label);
@@ -252,7 +253,11 @@ impl Reader<'_, '_> {
         if names.contains(&name) {
             return true;
         }
-        self.context.out.push(unknown("decision", name, span, names));
+        let error = unknown("decision", name, span, names.iter().copied());
+        self.context.out.push(match names.is_empty() {
+            true => error.help("the model decides nothing that has a name"),
+            false => error,
+        });
         false
     }
 

@@ -66,10 +66,16 @@ pub(super) fn decision(
     };
     if let Err(violation) = value::check(&expr, space, |value| allowed(kind, value)) {
         let wanted = describe(kind);
-        let message = format!("`{}` is {wanted}, found {}", key.name, violation.found);
+        // In its own unit, as it is written.
+        let found = match violation.found.parse::<f64>() {
+            Ok(amount) if dimension(kind) != Dimension::Plain => dimension(kind).shown(amount),
+            _ => violation.found.clone(),
+        };
+        let message = format!("`{}` is {wanted}, found {found}", key.name);
         let mut error =
             Diagnostic::error(violation.code, message).at(given.span, format!("expected {wanted}"));
-        if !violation.under.is_empty() {
+        let says_the_same = violation.under == format!("`{}` = {}", key.name, violation.found);
+        if !violation.under.is_empty() && !says_the_same {
             error = error.note(format!("found with {}", violation.under));
         }
         context.out.push(error);

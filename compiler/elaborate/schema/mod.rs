@@ -18,7 +18,7 @@ mod train;
 use crate::elaborate::units::Dimension;
 
 pub(super) use check::section as check;
-pub use reference::reference;
+pub(super) use reference::reference;
 pub use setting::{Later, Setting, Settings};
 
 /// A section: `train { key: value }`.
