@@ -33,6 +33,7 @@ use crate::elaborate::fields::Context;
 use crate::elaborate::library::Library;
 use crate::elaborate::scope::unknown;
 use crate::source::{FileId, SourceMap, Span};
+use crate::space::Output;
 use crate::syntax::{self, ast};
 use crate::target::Target;
 
@@ -262,15 +263,8 @@ fn output_span(model: &ast::Definition) -> Span {
     model.params.iter().find(says).map_or(model.name.span, |param| param.name.span)
 }
 
-fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) -> Option<Program> {
-    let items = items(library.spec(), out);
-    let start = Span { file: library.spec_file(), start: 0, end: 0 };
-    let near = items.model.map_or(start, |model| model.name.span);
-    let Some(model) = items.model else {
-        missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
-        return None;
-    };
-    let (mut space, scope) = model::build(library, model, &items, out);
+/// E0203 for sections and objectives that a spec must have.
+fn missing_items(items: &Items<'_>, near: Span, out: &mut Diagnostics) {
     for (name, example) in [
         ("data", "data { source: ts(train: \"train.ts\", test: \"test.ts\"), split: holdout(val: 20 %) }"),
         ("train", "train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }"),
@@ -283,6 +277,18 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     if items.objectives.is_empty() {
         missing(out, "objective", "maximize accuracy", near);
     }
+}
+
+fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) -> Option<Program> {
+    let items = items(library.spec(), out);
+    let start = Span { file: library.spec_file(), start: 0, end: 0 };
+    let near = items.model.map_or(start, |model| model.name.span);
+    let Some(model) = items.model else {
+        missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
+        return None;
+    };
+    let (mut space, scope) = model::build(library, model, &items, out);
+    missing_items(&items, near, out);
     let output = goals::Output { kind: space.output, span: output_span(model), name: &model.name.text };
     let mut context = Context { scope: &scope, out, space: Some(&mut space) };
     let section = |name: &str| items.sections.get(name).copied();
@@ -294,7 +300,10 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     let objectives = goals::objectives(&items.objectives, &known, &mut context);
     goals::energy_needs_power(&requirements, &items.objectives, &targets, &mut context);
     let wants = [items.require.as_slice(), items.prefer.as_slice()];
-    goals::fit_output(&wants, &items.objectives, &output, &mut context);
+    // A mistake in `classes` is told already.
+    if output.kind != Output::Input || output.span == model.name.span {
+        goals::fit_output(&wants, &items.objectives, &output, &mut context);
+    }
     read.later.extend(goals::later(&wants, &items.objectives));
     let (failed, search) = (read.failed, read.settings.get("search").and_then(SearchSpec::of));
     let data = read.settings.get("data").and_then(DataSpec::of);

@@ -27,7 +27,7 @@ pub(super) enum Dimension {
     Share,
     /// Of samples.
     Samples,
-    /// Passes over the training data.
+    /// Passes over the training data; a number without a unit says the same.
     Epochs,
     /// Multiply-accumulates; a number without a unit says the same.
     Macs,
@@ -284,7 +284,8 @@ pub(super) fn constant(expr: &Expr, wanted: Dimension, scope: &Scope) -> Result<
         return Err(unknown_unit(*number, unit, Some(wanted)));
     }
     let quantity = evaluate(expr, scope)?;
-    let counts = wanted == Dimension::Macs && quantity.dimension == Dimension::Plain;
+    let counts =
+        matches!(wanted, Dimension::Macs | Dimension::Epochs) && quantity.dimension == Dimension::Plain;
     if quantity.dimension == wanted || counts {
         return Ok(quantity.value);
     }

@@ -3,7 +3,7 @@
 use super::decide::{decides, decision};
 use super::{Default, Form, Key, Kind, Later, Section, Setting, Settings};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::fields::{Context, Fields, Limits, number, text};
+use crate::elaborate::fields::{Context, Fields, Limits, number, text, word_of};
 use crate::elaborate::goals;
 use crate::elaborate::scope::unknown;
 use crate::elaborate::units::{self, Dimension};
@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
         if key.decides && decides(given, kind, self.context.scope) {
             if let (Kind::Forms(forms), ExprKind::Set(options)) = (kind, &given.kind) {
                 for option in options {
-                    let named = |form: &&Form| super::super::fields::word_of(option) == Some(form.name);
+                    let named = |form: &&Form| word_of(option) == Some(form.name);
                     forms.iter().filter(named).for_each(|form| self.form_later(key, form, option.span));
                 }
             }
@@ -127,11 +127,18 @@ impl Reader<'_, '_> {
             },
             Kind::Forms(forms) => self.form(key, forms, given),
             Kind::List(inner) => match &given.kind {
-                ExprKind::List(values) => self.all(key, *inner, values),
+                ExprKind::List(values) => self.all(key, inner, values),
                 _ => self.wrong(key, kind, given),
             },
             Kind::Pair(inner) => match &given.kind {
-                ExprKind::Tuple(values) if values.len() == 2 => self.all(key, *inner, values),
+                ExprKind::Tuple(values) if values.len() == 2 => self.all(key, inner, values),
+                _ => self.wrong(key, kind, given),
+            },
+            Kind::Course(low, high) => match &given.kind {
+                ExprKind::Range(range) if range.step.is_none() && !range.log => {
+                    let ends = [range.low.clone(), range.high.clone()];
+                    self.all(key, &Kind::Number(Dimension::Plain, low, high), &ends)
+                }
                 _ => self.wrong(key, kind, given),
             },
             Kind::DecisionName => match &given.kind {
@@ -147,8 +154,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn all(&mut self, key: &Key, kind: Kind, values: &[ast::Expr]) -> Option<Setting> {
-        let read: Vec<Option<Setting>> = values.iter().map(|value| self.value(key, kind, value)).collect();
+    fn all(&mut self, key: &Key, kind: &Kind, values: &[ast::Expr]) -> Option<Setting> {
+        let read: Vec<Option<Setting>> = values.iter().map(|value| self.value(key, *kind, value)).collect();
         read.into_iter().collect::<Option<Vec<Setting>>>().map(Setting::List)
     }
 
@@ -429,6 +436,10 @@ pub(super) fn describe(kind: Kind) -> String {
         },
         Kind::Pair(inner) => format!("a pair `(height, width)`, each {}", describe(*inner)),
         Kind::OneOf(kinds) => joined(kinds.iter().map(|kind| describe(*kind)).collect()),
+        Kind::Course(low, high) => {
+            let [low, high] = [low, high].map(units::grouped);
+            format!("`from..to`, numbers from {low} to {high}")
+        }
         Kind::DecisionName => "the name of a decision".to_owned(),
         Kind::Narrowed => "a decision with some of its values, such as `kernel({5, 7})`".to_owned(),
         Kind::Amount => "a metric with an amount, such as `ram(64 KiB)`".to_owned(),

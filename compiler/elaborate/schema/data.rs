@@ -102,7 +102,13 @@ const SOURCES: &[Form] = &[
         &[
             TRAIN_FILE,
             TEST_FILE,
-            required("label", Kind::Text, "\"activity\"", "The column that names the class."),
+            optional(
+                "label",
+                Kind::Text,
+                Default::Absent,
+                "\"activity\"",
+                "The column that names the class; a reconstruction needs none.",
+            ),
             optional(
                 "columns",
                 Kind::List(&Kind::Text),
@@ -132,9 +138,21 @@ const SOURCES: &[Form] = &[
         "idx",
         &[
             required("train", Kind::Path, "\"train-images-idx3-ubyte.gz\"", "Samples to learn from."),
-            required("train_labels", Kind::Path, "\"train-labels-idx1-ubyte.gz\"", "Their labels."),
+            optional(
+                "train_labels",
+                Kind::Path,
+                Default::Absent,
+                "\"train-labels-idx1-ubyte.gz\"",
+                "Their labels; a reconstruction needs none.",
+            ),
             required("test", Kind::Path, "\"t10k-images-idx3-ubyte.gz\"", "Samples to test on."),
-            required("test_labels", Kind::Path, "\"t10k-labels-idx1-ubyte.gz\"", "Their labels."),
+            optional(
+                "test_labels",
+                Kind::Path,
+                Default::Absent,
+                "\"t10k-labels-idx1-ubyte.gz\"",
+                "Their labels; a reconstruction needs none.",
+            ),
         ],
         "Pictures in the format of MNIST, also compressed by gzip.",
     )
@@ -150,9 +168,28 @@ const SOURCES: &[Form] = &[
         "npy",
         &[
             required("train", Kind::Path, "\"train.npy\"", "Samples to learn from."),
-            required("train_labels", Kind::Path, "\"train_labels.npy\"", "Their labels."),
+            optional(
+                "train_labels",
+                Kind::Path,
+                Default::Absent,
+                "\"train_labels.npy\"",
+                "Their labels; a reconstruction needs none.",
+            ),
             required("test", Kind::Path, "\"test.npy\"", "Samples to test on."),
-            required("test_labels", Kind::Path, "\"test_labels.npy\"", "Their labels."),
+            optional(
+                "test_labels",
+                Kind::Path,
+                Default::Absent,
+                "\"test_labels.npy\"",
+                "Their labels; a reconstruction needs none.",
+            ),
+            optional(
+                "window",
+                count(1.0, 1e6),
+                Default::Absent,
+                "5",
+                "Rows of one sample; without it the first extent counts samples.",
+            ),
         ],
         "Arrays of NumPy, also compressed by gzip.",
     )

@@ -162,6 +162,12 @@ fn plain(expr: &ast::Expr, wanted: Dimension, scope: &Scope) -> Result<ast::Expr
                 other => other.clone(),
             },
         })),
+        // The unit of epochs may be left out, so decisions may count them.
+        ExprKind::Name(_) | ExprKind::Binary(..)
+            if wanted == Dimension::Epochs && decides(expr, Kind::Bool, scope) =>
+        {
+            expr.kind.clone()
+        }
         ExprKind::Name(name) if decides(expr, Kind::Bool, scope) => {
             let message = format!("the decision `{name}` has no unit, and {} is needed", wanted.what());
             let error =

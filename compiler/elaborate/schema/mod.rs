@@ -75,6 +75,8 @@ pub(crate) enum Kind {
     Pair(&'static Kind),
     /// What any of these takes; no two take values of one look.
     OneOf(&'static [Kind]),
+    /// `5..0.1`: what a number is at the start and in the end, both within these ends.
+    Course(f64, f64),
     /// The name of a decision of the space.
     DecisionName,
     /// `kernel({5, 7})`: a decision of the space with some of its values.
@@ -134,7 +136,7 @@ pub(super) fn find(name: &str) -> Option<&'static Section> {
 }
 
 /// What other tools call keys and words, in lower case without `_`, and what the language calls them.
-pub(super) const SYNONYMS: [(&str, &str); 54] = [
+pub(super) const SYNONYMS: [(&str, &str); 55] = [
     ("adam", "adamw"),
     ("momentumsgd", "sgd"),
     ("beta", "momentum"),
@@ -156,6 +158,7 @@ pub(super) const SYNONYMS: [(&str, &str); 54] = [
     ("l2loss", "mse"),
     ("gradientclip", "clip"),
     ("kd", "distill"),
+    ("from", "teacher"),
     ("distillation", "distill"),
     ("alpha", "weight"),
     ("pruning", "prune"),

@@ -93,7 +93,7 @@ const CROSSOVER: Key = optional(
 );
 
 /// Source  µNAS, arXiv:2010.14246; Once-for-All, arXiv:1908.09791; SpArSe, arXiv:1905.12107; MicroNets, arXiv:2010.11267
-const STRATEGIES: &[Form] = &[
+pub(super) const STRATEGIES: &[Form] = &[
     form("random", &[], "Independent draws."),
     form("grid", &[], "Every point in order.").later(ONLY_RANDOM),
     form(
@@ -118,10 +118,10 @@ const STRATEGIES: &[Form] = &[
             optional("generations", count(1.0, 1e5), Default::Integer(30), "30", "Rounds."),
             optional(
                 "parents",
-                share(0.01, 1.0),
+                Kind::OneOf(&[count(1.0, 1e5), share(0.01, 1.0)]),
                 Default::Number(0.25),
                 "25 %",
-                "Share that goes on and has children.",
+                "How many, or which share, go on and have children.",
             ),
             MUTATION,
             CROSSOVER,
@@ -184,17 +184,10 @@ const STRATEGIES: &[Form] = &[
         &[
             optional(
                 "temperature",
-                Kind::Forms(&[form(
-                    "anneal",
-                    &[
-                        required("from", number(1e-3, 1e3), "5.0", "At the start."),
-                        required("to", number(1e-3, 1e3), "0.1", "In the end."),
-                    ],
-                    "Falls from one to the other, each epoch by the same factor.",
-                )]),
+                Kind::Course(1e-3, 1e3),
                 Default::Absent,
-                "anneal(from: 5.0, to: 0.1)",
-                "Of the soft choices; without it from 5 to 0.1.",
+                "5..0.1",
+                "Of the soft choices at the start and in the end; without it 5 and 0.1.",
             ),
             optional(
                 "weight",
@@ -214,6 +207,7 @@ const STRATEGIES: &[Form] = &[
         "Chooses by gradients, with all options in one network.",
     )
     .later(ONLY_RANDOM),
+    form("morphs", &[], "Changes of the best networks so far alone.").later(ONLY_RANDOM),
 ];
 
 const PROXIES: &[Form] = &[form(

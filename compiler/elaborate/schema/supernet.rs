@@ -1,5 +1,6 @@
 //! The sections `scale`, `supernet`, `phase` and `schedule`.
 
+use super::search::STRATEGIES;
 use super::train::{PRUNERS, TEACHERS};
 use super::{Default, Form, Key, Kind, Section, count, form, number, optional, required, share};
 
@@ -83,7 +84,7 @@ const DISTILL: Key = optional(
     "distill",
     Kind::Forms(TEACHERS),
     Default::Absent,
-    "largest(temperature: 1, weight: 100 %)",
+    "largest(temperature: 1, weight: 1.0)",
     "A network whose answers are learned besides the labels.",
 );
 
@@ -173,10 +174,7 @@ pub(super) const PHASE: Section = Section {
         optional("trials", count(1.0, 1e6), Default::Absent, "50", "Networks to train in this phase."),
         optional(
             "strategy",
-            Kind::Forms(&[
-                form("random", &[], "Independent draws."),
-                form("morphs", &[], "Changes of the best networks so far alone."),
-            ]),
+            Kind::Forms(STRATEGIES),
             Default::Absent,
             "morphs",
             "How they are chosen; without it as in `search`.",

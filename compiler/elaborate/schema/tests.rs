@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::check::{Checked, section as check};
+use super::check::{Checked, section as check, written};
 use super::{Default, Form, Key, Kind, Section, Setting, reference, sections};
 use crate::diagnostic::{Diagnostics, Style, render};
 use crate::elaborate::fields::Context;
@@ -149,7 +149,7 @@ fn what_is_only_checked_is_told_and_nothing_else() {
                     .filter(|other| other.name != key.name && matches!(other.default, Default::Required))
                     .map(|other| format!("{}: {}", other.name, other.example))
                     .collect();
-                let value = super::check::written(form);
+                let value = written(form);
                 let listed = matches!(key.kind, Kind::List(_));
                 text.push(format!("{}: {}", key.name, if listed { format!("[{value}]") } else { value }));
                 let checked = read(table, &text.join(", ")).unwrap_or_else(|told| panic!("{path}: {told}"));
@@ -370,5 +370,5 @@ fn what_commands_refuse_names_key_place_and_way_out() {
         ]
     );
     assert!(matches!(program.settings["quantize"].0["weights"], Setting::Decision(_)));
-    assert_eq!(super::setting::Later::refusal(&program.later[0]).labels.len(), 1);
+    assert_eq!(program.later[0].refusal().labels.len(), 1);
 }

@@ -68,7 +68,7 @@ pub(super) const TRAIN: Section = Section {
             "distill",
             Kind::Forms(TEACHERS),
             Default::Absent,
-            "from(\"teacher.tflite\", temperature: 4, weight: 50 %)",
+            "teacher(\"teacher.tflite\", temperature: 4, weight: 0.5)",
             "Another network whose answers are learned besides the labels.",
         )
         .later("leave `distill` out"),
@@ -162,17 +162,17 @@ const TEMPERATURE: Key = optional(
 .decides();
 const WEIGHT: Key = optional(
     "weight",
-    share(0.0, 1.0),
+    number(0.0, 1e3),
     Default::Number(0.5),
-    "50 %",
-    "Share of the loss that compares with the teacher.",
+    "0.5",
+    "Of the loss that compares with the teacher; that of the labels has 1.",
 )
 .decides();
 
 /// Also of `supernet` and its phases.
 pub(super) const TEACHERS: &[Form] = &[
     form(
-        "from",
+        "teacher",
         &[
             required(
                 "file",

@@ -15,7 +15,7 @@ train {
   optimizer: sgd(lr: log 1e-4..1e-2, decay: drop, nesterov: true)
   epochs: 3..18, batch: {16, 32}
   schedule: step(every: 30 epochs, factor: 0.2)
-  distill: from("teacher.tflite", temperature: 4)
+  distill: teacher("teacher.tflite", temperature: 4)
   prune: dpf(sparsity: 5 %..80 %, structured: true, from: 3 epochs, to: 18 epochs)
 }
 quantize { weights: {i8, i4}, aware: last(5 epochs), compat: tflm }
