@@ -4,6 +4,7 @@
 //! (`mutate`, `morphs`), and vectors (`encode`).
 
 mod activity;
+mod bounds;
 mod count;
 mod cross;
 mod domain;
@@ -12,6 +13,7 @@ mod enumerate;
 mod facts;
 mod genome;
 mod instantiate;
+mod interval;
 mod layer;
 mod merge;
 mod mirror;
@@ -22,6 +24,7 @@ mod spelling;
 mod value;
 
 pub use activity::canonical;
+pub use bounds::{Bounds, Extents, bounds};
 pub use count::{Cardinality, cardinality, unrolled};
 pub use cross::cross;
 pub use domain::Domain;
@@ -29,6 +32,7 @@ pub use encode::{Feature, encode};
 pub use enumerate::enumerate;
 pub use genome::{from_json, sample, to_json, try_sample, validate};
 pub use instantiate::instantiate;
+pub use interval::Interval;
 pub(crate) use layer::MAX_EXTENT;
 pub use morph::{Morph, MorphRules, apply, morphs, mutate};
 pub use region::{

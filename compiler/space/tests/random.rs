@@ -209,7 +209,9 @@ impl Maker {
                 let words = labels.iter().cloned().map(Value::Text).collect();
                 let choice = self.decide(home, "choose", Domain::Set(words));
                 self.space.set_kind(id, RegionKind::Choose { labels: labels.clone(), decision: choice });
-                labels.iter().for_each(|label| drop(self.child(id, label, depth)));
+                for label in &labels {
+                    self.child(id, label, depth);
+                }
             }
             5 => {
                 let flags = Domain::Set(vec![Value::Bool(false), Value::Bool(true)]);
@@ -228,7 +230,9 @@ impl Maker {
             }
             7 if !self.plain => {
                 self.space.set_kind(id, RegionKind::Parallel { merge });
-                ["left", "right"].iter().for_each(|label| drop(self.child(id, label, depth)));
+                for label in ["left", "right"] {
+                    self.child(id, label, depth);
+                }
             }
             _ if !self.plain => {
                 let mirror = self.one_of(2) == 0;
