@@ -9,7 +9,7 @@ use crate::space::interval::{Interval, Numbers, may_be, numbers, pair};
 use crate::space::{Argument, Expr, Layer, Merge, MergeKind, RegionId, RegionKind, Scope, Space, Value};
 
 /// Visits of regions after which nothing is said.
-const WORK: usize = 200_000;
+const WORK: usize = 50_000;
 
 /// Height, width and channels; a vector has height and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Search spaces: the region tree with its decisions, genomes, and the views on both.
 //!
 //! In: what `elaborate` built from a spec. Out: networks (`instantiate`), random points (`sample`), changed points
-//! (`mutate`, `morphs`), and vectors (`encode`).
+//! (`mutate`, `morphs`, `cross`), vectors (`encode`), the number of points (`cardinality`) and what their networks
+//! cost at least and at most (`bounds`). All points that come out are in canonical form: what nothing in a point reads
+//! has the first value of its domain.
 
 mod activity;
 mod bounds;

@@ -237,6 +237,25 @@ fn large_spaces_are_counted_exactly() {
 }
 
 #[test]
+fn spaces_beyond_all_measure_have_bounds() {
+    let mut space = Space::new([8, 8, 1], Output::Input, SPAN);
+    let mut body = space.root();
+    for _ in 0..8 {
+        let count = Expr::Value(Value::Int(256));
+        let repeat = space.add_child(body, region(RegionKind::Repeat { count, branching: None }, "repeat"));
+        body = space.add_child(repeat, region(RegionKind::Sequence, ""));
+        let width = space.add_decision(body, decision("width", range(1, 128, 1)));
+        let act = word("none");
+        let dense = Layer::Dense { units: decided(width), norm: act.clone(), act };
+        space.add_child(body, region(RegionKind::Layer(dense), "dense"));
+    }
+    let found = cardinality(&space);
+    assert!(!found.exact && found.count.bits() > 60_000);
+    let bounds = bounds(&space);
+    assert_eq!(bounds.macs, Interval { low: bounds.macs.low, high: u64::MAX });
+}
+
+#[test]
 fn what_nothing_reads_does_not_count() {
     let (mut space, [kernel, unused, _]) = with_dead_decisions();
     assert_eq!(cardinality(&space).count, BigUint::from(4u32));

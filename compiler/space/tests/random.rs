@@ -191,19 +191,7 @@ impl Maker {
         let home = if hoisted { at } else { id };
         let outside = self.seen.len();
         match kind {
-            3 => {
-                let count =
-                    self.decide(home, "repeat", Domain::Range { low: 0, high: 2, step: 1, log: false });
-                let body = self.space.add_child(id, region(RegionKind::Sequence, ""));
-                let mut branching = None;
-                if !self.plain && self.one_of(2) == 0 {
-                    let words = ["series", "beside"].map(|text| Value::Text(text.into()));
-                    let link = self.space.add_decision(body, decision("link", Domain::Set(words.to_vec())));
-                    branching = Some(Branching { link, merge });
-                }
-                self.space.set_kind(id, RegionKind::Repeat { count: Expr::Decision(count), branching });
-                self.body(body, depth + 1);
-            }
+            3 => self.repeat(id, home, merge, depth),
             4 => {
                 let labels = vec!["a".to_owned(), "b".to_owned()];
                 let words = labels.iter().cloned().map(Value::Text).collect();
@@ -246,5 +234,18 @@ impl Maker {
         if !hoisted {
             self.seen.truncate(outside);
         }
+    }
+
+    fn repeat(&mut self, id: RegionId, home: RegionId, merge: Merge, depth: usize) {
+        let count = self.decide(home, "repeat", Domain::Range { low: 0, high: 2, step: 1, log: false });
+        let body = self.space.add_child(id, region(RegionKind::Sequence, ""));
+        let mut branching = None;
+        if !self.plain && self.one_of(2) == 0 {
+            let words = ["series", "beside"].map(|text| Value::Text(text.into()));
+            let link = self.space.add_decision(body, decision("link", Domain::Set(words.to_vec())));
+            branching = Some(Branching { link, merge });
+        }
+        self.space.set_kind(id, RegionKind::Repeat { count: Expr::Decision(count), branching });
+        self.body(body, depth + 1);
     }
 }
