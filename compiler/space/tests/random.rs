@@ -4,8 +4,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::{SPAN, decided, decision, fixed, ints, region, word};
+use crate::source::Span;
 use crate::space::domain::below;
 use crate::space::*;
+
+/// Name of the layers inside a mirror.
+pub(super) const MIRRORED: &str = "mirrored";
 
 /// A space from a seed. Its layers keep height and width but for pools, so that many points are networks.
 pub(super) fn random_space(seed: u64) -> Space {
@@ -94,7 +98,11 @@ impl Maker {
     }
 
     fn layer(&mut self, at: RegionId, around: RegionId) {
-        let id = self.space.add_child(at, region(RegionKind::Sequence, "layer"));
+        // A place of its own, so that the nodes of a network can be told apart.
+        let start = self.space.regions().node_count() as u32 + 10;
+        let span = Span { start, end: start + 1, ..SPAN };
+        let name = if self.plain { MIRRORED } else { "layer" };
+        let id = self.space.add_child(at, Region { span, ..region(RegionKind::Sequence, name) });
         let layer = match self.one_of(8) {
             0..=2 => {
                 let filters = match self.one_of(3) {
