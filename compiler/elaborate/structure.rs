@@ -20,8 +20,11 @@ use crate::syntax::ast;
 const MAX_REPEAT: i64 = 256;
 
 /// The ways to merge.
-const MERGES: [(&str, MergeKind); 3] =
-    [("add", MergeKind::Add), ("concat", MergeKind::Concat), ("mul", MergeKind::Mul)];
+pub(super) const MERGES: [(&str, MergeKind, &str); 3] = [
+    ("add", MergeKind::Add, "the sum; shapes must be equal"),
+    ("concat", MergeKind::Concat, "channels one after the other; heights and widths must be equal"),
+    ("mul", MergeKind::Mul, "the product; a vector of one value for each channel multiplies every pixel"),
+];
 
 impl Builder<'_> {
     pub(super) fn repeat(&mut self, repeat: &ast::Repeat, parent: RegionId, span: Span) {
@@ -180,7 +183,7 @@ impl Builder<'_> {
             }
         };
         match MERGES.iter().find(|known| known.0 == name) {
-            Some((_, kind)) => merge.kind = *kind,
+            Some((_, kind, _)) => merge.kind = *kind,
             None => self.out.push(unknown("merge", name, span, MERGES.iter().map(|known| known.0))),
         }
         for arg in args {
@@ -245,8 +248,9 @@ impl Builder<'_> {
 
     pub(super) fn when(&mut self, when: &ast::When, parent: RegionId, span: Span) {
         let Some(region) = self.add(parent, RegionKind::Sequence, "", span) else { return };
+        let generic = !self.stack.is_empty();
         let (scope, space) = (&self.scope, &mut self.space);
-        match condition::lower(&when.condition, &mut Place { scope, space, region, name: "when" }) {
+        match condition::lower(&when.condition, &mut Place { scope, space, region, name: "when" }, generic) {
             Ok(condition) => self.space.set_kind(region, RegionKind::When { condition }),
             Err(error) => self.out.push(error),
         }
@@ -262,10 +266,11 @@ impl Builder<'_> {
             self.out
                 .push(error.at(span, "forbids nothing").help("write `forbid { kernel == 7 and depth > 3 }`"));
         }
+        let generic = !self.stack.is_empty();
         for written in conditions {
             let (scope, space) = (&self.scope, &mut self.space);
             let place = &mut Place { scope, space, region, name: "forbid" };
-            match condition::lower(written, place) {
+            match condition::lower(written, place, generic) {
                 Ok(Expr::Value(Value::Bool(true))) => {
                     let error = Diagnostic::error(Code::EMPTY_RANGE, "this forbids every point of the space");
                     self.out.push(error.at(written.span, "is always true"));
