@@ -18,12 +18,18 @@ use crate::space::genome::children_of;
 use crate::space::{DecisionId, RegionId, RegionKind, Scope, Space, Value};
 
 /// Steps of counting after which an upper bound has to do.
-const WORK: usize = 1_000_000;
+const WORK: usize = 200_000;
+
+/// Bits of the largest number that is told; nested repeats could ask for more than fits into any memory.
+const MAX_BITS: u64 = 1 << 16;
+
+/// Words of a number that are as much work as a step.
+const WORDS: u64 = 64;
 
 /// A number of points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cardinality {
-    /// The number, or an upper bound of it.
+    /// The number, or an upper bound of it; beyond 2^65536 the number 2^65536, as not exact.
     pub count: BigUint,
     /// Whether it is the number.
     pub exact: bool,
@@ -53,7 +59,7 @@ pub(crate) fn cardinality_within(space: &Space, work: usize) -> Cardinality {
 }
 
 /// The product of the numbers of values of all decisions of the largest network, as [`crate::space::encode`] lists
-/// them: repeats at their greatest count, all options side by side.
+/// them: repeats at their greatest count, all options side by side. At most 2^65536.
 ///
 /// Source  how µNAS, arXiv:2010.14246, states the size of its space
 pub fn unrolled(space: &Space) -> BigUint {
@@ -63,13 +69,21 @@ pub fn unrolled(space: &Space) -> BigUint {
 fn unrolled_region(space: &Space, id: RegionId) -> BigUint {
     let region = space.region(id);
     let own = region.decisions.iter().map(|&decision| BigUint::from(space.decision(decision).domain.len()));
-    let children: BigUint =
-        space.children(id).into_iter().map(|child| unrolled_region(space, child)).product();
+    let children = space.children(id).into_iter().map(|child| unrolled_region(space, child));
+    let one = BigUint::from(1u32);
+    let own = own.fold(one.clone(), |product, size| capped(product * size));
+    let children = children.fold(one, |product, part| capped(product * part));
     let times = match &region.kind {
         RegionKind::Repeat { count, .. } => u32::try_from(greatest(space, count)).unwrap_or(0),
         _ => 1,
     };
-    own.product::<BigUint>() * children.pow(times)
+    let bits = children.bits().saturating_sub(1).saturating_mul(u64::from(times));
+    let children = if bits > MAX_BITS { BigUint::from(1u32) << MAX_BITS } else { children.pow(times) };
+    capped(own * children)
+}
+
+fn capped(number: BigUint) -> BigUint {
+    if number.bits() > MAX_BITS { BigUint::from(1u32) << MAX_BITS } else { number }
 }
 
 /// What is known of some points before the regions around theirs are: the decisions around it that they read, and
@@ -226,10 +240,14 @@ impl Counter<'_> {
 
     /// The counts of two parts beside each other.
     fn join(&mut self, a: &Counts, b: &Counts) -> Option<Counts> {
-        self.spend(a.len() * b.len())?;
         let mut joined = Counts::new();
         for ((a_reads, a_pending), m) in a {
             for ((b_reads, b_pending), n) in b {
+                let words = (m.bits() / 64 + 1).saturating_mul(n.bits() / 64 + 1);
+                self.spend(1 + usize::try_from(words / WORDS).ok()?)?;
+                if m.bits() + n.bits() > MAX_BITS {
+                    return None;
+                }
                 let key = (a_reads | b_reads, a_pending | b_pending);
                 insert(&mut joined, key, m * n);
             }

@@ -71,7 +71,13 @@ impl Domain {
             }
             (Domain::Range { .. }, _) => None,
             (Domain::Grid { steps, .. }, _) => {
-                (0..=*steps as usize).find(|&at| self.get(at).as_ref() == Some(value))
+                // Values grow with their positions.
+                let (mut least, mut most) = (0, *steps as usize);
+                while least < most {
+                    let middle = least + (most - least) / 2;
+                    if self.get(middle).as_ref() < Some(value) { least = middle + 1 } else { most = middle }
+                }
+                (self.get(least).as_ref() == Some(value)).then_some(least)
             }
             (Domain::Set(values), _) => values.iter().position(|known| known == value),
         }
@@ -91,13 +97,14 @@ impl Domain {
     /// What one morphism may change a value to: the neighbours of a number in a range, any other value of a set.
     pub fn neighbours(&self, value: &Value) -> Vec<Value> {
         let here = self.position(value);
-        (0..self.len())
-            .filter(|&index| match (self, here) {
-                (Domain::Range { .. } | Domain::Grid { .. }, Some(here)) => index.abs_diff(here) == 1,
-                _ => Some(index) != here,
-            })
-            .filter_map(|index| self.get(index))
-            .collect()
+        let positions: Vec<usize> = match (self, here) {
+            (Domain::Range { .. } | Domain::Grid { .. }, Some(here)) => {
+                here.checked_sub(1).into_iter().chain([here + 1]).collect()
+            }
+            (Domain::Range { .. } | Domain::Grid { .. }, None) => vec![0],
+            (Domain::Set(values), _) => (0..values.len()).filter(|&at| Some(at) != here).collect(),
+        };
+        positions.into_iter().filter_map(|at| self.get(at)).collect()
     }
 
     /// The least and greatest integer, if all values are integers.

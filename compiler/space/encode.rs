@@ -3,6 +3,7 @@
 use crate::space::activity::Activity;
 use crate::space::facts::Facts;
 use crate::space::genome::children_of;
+use crate::space::interval::numbers;
 use crate::space::{Domain, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
 
 /// One decision of the largest network: its value and whether the genome decides it at all.
@@ -85,38 +86,7 @@ fn unit(domain: &Domain, value: &Value) -> f64 {
     if domain.len() < 2 { 0.0 } else { position as f64 / (domain.len() - 1) as f64 }
 }
 
-/// An upper bound of an integer expression over all values of its decisions.
+/// An upper bound of a count over all values of its decisions; 0 where there is none, which `elaborate` refuses.
 pub(crate) fn greatest(space: &Space, expr: &Expr) -> i64 {
-    interval(space, expr).map_or(0, |(_, high)| high)
-}
-
-/// Bounds of an integer expression; `None` where it is not one, or overflows.
-pub(crate) fn interval(space: &Space, expr: &Expr) -> Option<(i64, i64)> {
-    use crate::space::BinaryOp;
-    match expr {
-        Expr::Value(value) => value.as_int().map(|x| (x, x)),
-        Expr::Decision(decision) => space.decision(*decision).domain.int_bounds(),
-        Expr::Tuple(_) | Expr::Channels(_) | Expr::Call(..) | Expr::Not(_) => None,
-        Expr::Binary(op, a, b) => {
-            let ((al, ah), (bl, bh)) = (interval(space, a)?, interval(space, b)?);
-            match op {
-                BinaryOp::Add => Some((al.checked_add(bl)?, ah.checked_add(bh)?)),
-                BinaryOp::Sub => Some((al.checked_sub(bh)?, ah.checked_sub(bl)?)),
-                BinaryOp::Mul | BinaryOp::Div => {
-                    let mut corners = Vec::with_capacity(4);
-                    for x in [al, ah] {
-                        for y in [bl, bh] {
-                            corners.push(match op {
-                                BinaryOp::Mul => x.checked_mul(y)?,
-                                _ if bl <= 0 && bh >= 0 => return None,
-                                _ => x.checked_div(y)?,
-                            });
-                        }
-                    }
-                    Some((*corners.iter().min()?, *corners.iter().max()?))
-                }
-                _ => None,
-            }
-        }
-    }
+    numbers(space, expr, &|_| None).map_or(0, |(_, high)| high.floor() as i64)
 }

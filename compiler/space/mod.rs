@@ -1,9 +1,12 @@
 //! Search spaces: the region tree with its decisions, genomes, and the views on both.
 //!
 //! In: what `elaborate` built from a spec. Out: networks (`instantiate`), random points (`sample`), changed points
-//! (`mutate`, `morphs`), and vectors (`encode`).
+//! (`mutate`, `morphs`, `cross`), vectors (`encode`), the number of points (`cardinality`) and what their networks
+//! cost at least and at most (`bounds`). All points that come out are in canonical form: what nothing in a point reads
+//! has the first value of its domain.
 
 mod activity;
+mod bounds;
 mod count;
 mod cross;
 mod domain;
@@ -12,6 +15,7 @@ mod enumerate;
 mod facts;
 mod genome;
 mod instantiate;
+mod interval;
 mod layer;
 mod merge;
 mod mirror;
@@ -22,6 +26,7 @@ mod spelling;
 mod value;
 
 pub use activity::canonical;
+pub use bounds::{Bounds, Extents, bounds};
 pub use count::{Cardinality, cardinality, unrolled};
 pub use cross::cross;
 pub use domain::Domain;
@@ -29,6 +34,7 @@ pub use encode::{Feature, encode};
 pub use enumerate::enumerate;
 pub use genome::{from_json, sample, to_json, try_sample, validate};
 pub use instantiate::instantiate;
+pub use interval::Interval;
 pub(crate) use layer::MAX_EXTENT;
 pub use morph::{Morph, MorphRules, apply, morphs, mutate};
 pub use region::{

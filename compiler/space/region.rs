@@ -157,12 +157,12 @@ pub enum RegionKind {
     Choose {
         /// The labels in the order of the children.
         labels: Vec<String>,
-        /// Which: its domain is the set of labels. It lives in this region.
+        /// Which: its domain is the set of labels. It lives in this region or in one around it.
         decision: DecisionId,
     },
     /// Its one child or nothing.
     Optional {
-        /// Whether: `false` or `true`. It lives in this region.
+        /// Whether: `false` or `true`. It lives in this region or in one around it.
         decision: DecisionId,
     },
     /// Its first child if a condition holds; else its second, or nothing where there is none.
@@ -381,7 +381,7 @@ pub struct GenomeNode {
     /// The values of the decisions that live here, in the order of [`Region::decisions`]. Values, not indices, so that a
     /// genome survives reordering of options.
     pub values: Vec<Value>,
-    /// Sequence and parallel: one for each child. Repeat: one for each repetition. Choose: the chosen one.
-    /// Optional: one or none. Layer: none.
+    /// Sequence, parallel, residual, mirror: one for each child. Repeat: one for each repetition. Choose: the chosen
+    /// one. Optional, when: one or none. Layer: none.
     pub children: Vec<GenomeNode>,
 }

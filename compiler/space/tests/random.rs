@@ -4,8 +4,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::{SPAN, decided, decision, fixed, ints, region, word};
+use crate::source::Span;
 use crate::space::domain::below;
 use crate::space::*;
+
+/// Name of the layers inside a mirror.
+pub(super) const MIRRORED: &str = "mirrored";
 
 /// A space from a seed. Its layers keep height and width but for pools, so that many points are networks.
 pub(super) fn random_space(seed: u64) -> Space {
@@ -94,7 +98,11 @@ impl Maker {
     }
 
     fn layer(&mut self, at: RegionId, around: RegionId) {
-        let id = self.space.add_child(at, region(RegionKind::Sequence, "layer"));
+        // A place of its own, so that the nodes of a network can be told apart.
+        let start = self.space.regions().node_count() as u32 + 10;
+        let span = Span { start, end: start + 1, ..SPAN };
+        let name = if self.plain { MIRRORED } else { "layer" };
+        let id = self.space.add_child(at, Region { span, ..region(RegionKind::Sequence, name) });
         let layer = match self.one_of(8) {
             0..=2 => {
                 let filters = match self.one_of(3) {
@@ -191,25 +199,15 @@ impl Maker {
         let home = if hoisted { at } else { id };
         let outside = self.seen.len();
         match kind {
-            3 => {
-                let count =
-                    self.decide(home, "repeat", Domain::Range { low: 0, high: 2, step: 1, log: false });
-                let body = self.space.add_child(id, region(RegionKind::Sequence, ""));
-                let mut branching = None;
-                if !self.plain && self.one_of(2) == 0 {
-                    let words = ["series", "beside"].map(|text| Value::Text(text.into()));
-                    let link = self.space.add_decision(body, decision("link", Domain::Set(words.to_vec())));
-                    branching = Some(Branching { link, merge });
-                }
-                self.space.set_kind(id, RegionKind::Repeat { count: Expr::Decision(count), branching });
-                self.body(body, depth + 1);
-            }
+            3 => self.repeat(id, home, merge, depth),
             4 => {
                 let labels = vec!["a".to_owned(), "b".to_owned()];
                 let words = labels.iter().cloned().map(Value::Text).collect();
                 let choice = self.decide(home, "choose", Domain::Set(words));
                 self.space.set_kind(id, RegionKind::Choose { labels: labels.clone(), decision: choice });
-                labels.iter().for_each(|label| drop(self.child(id, label, depth)));
+                for label in &labels {
+                    self.child(id, label, depth);
+                }
             }
             5 => {
                 let flags = Domain::Set(vec![Value::Bool(false), Value::Bool(true)]);
@@ -228,7 +226,9 @@ impl Maker {
             }
             7 if !self.plain => {
                 self.space.set_kind(id, RegionKind::Parallel { merge });
-                ["left", "right"].iter().for_each(|label| drop(self.child(id, label, depth)));
+                for label in ["left", "right"] {
+                    self.child(id, label, depth);
+                }
             }
             _ if !self.plain => {
                 let mirror = self.one_of(2) == 0;
@@ -242,5 +242,18 @@ impl Maker {
         if !hoisted {
             self.seen.truncate(outside);
         }
+    }
+
+    fn repeat(&mut self, id: RegionId, home: RegionId, merge: Merge, depth: usize) {
+        let count = self.decide(home, "repeat", Domain::Range { low: 0, high: 2, step: 1, log: false });
+        let body = self.space.add_child(id, region(RegionKind::Sequence, ""));
+        let mut branching = None;
+        if !self.plain && self.one_of(2) == 0 {
+            let words = ["series", "beside"].map(|text| Value::Text(text.into()));
+            let link = self.space.add_decision(body, decision("link", Domain::Set(words.to_vec())));
+            branching = Some(Branching { link, merge });
+        }
+        self.space.set_kind(id, RegionKind::Repeat { count: Expr::Decision(count), branching });
+        self.body(body, depth + 1);
     }
 }
