@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 
 mod args;
+mod fmt;
 mod show;
 mod world;
 
@@ -32,6 +33,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Compile(args) => compile(&args, format),
         Command::Eval { input, data, target } => eval(&input, data.as_deref(), target, format),
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
+        Command::Fmt(args) => fmt::fmt(&args, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),
         Command::Doctor => doctor(format),
