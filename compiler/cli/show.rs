@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use nasc::device::Tool;
-use nasc::pipeline::{Checked, Compiled, Evaluated, Verified, Written};
+use nasc::pipeline::{Checked, Compiled, Evaluated, Size, Verified, Written};
 use nasc::report::{self, bytes_text, share_text};
 use nasc::target::Target;
 
@@ -46,16 +46,39 @@ pub(crate) fn wrap(text: &str, width: usize) -> String {
 
 pub(crate) fn checked(checked: &Checked) -> String {
     let mut out = String::new();
-    let Checked { name, decisions, drawn, valid, feasible, .. } = checked;
-    let _ = writeln!(out, "{name}: {decisions} decisions; {valid} of {drawn} points drawn are networks");
+    let Checked { name, decisions, size, drawn, valid, feasible, .. } = checked;
+    let _ = writeln!(out, "{name}: {} points from {decisions} decisions", points(size));
+    let _ = writeln!(out, "  {valid} of {drawn} points drawn are networks");
     for target in feasible {
         let range = |[low, high]: [u64; 2]| format!("{} to {}", bytes_text(low), bytes_text(high));
-        let _ = writeln!(out, "  {}: {} of {valid} meet the requirements", target.target, target.fitting);
+        let _ = writeln!(
+            out,
+            "  {}: {} of {} meet the requirements ({}, 95 %: {} to {})",
+            target.target,
+            target.fitting,
+            target.tried,
+            share_text(target.fitting as f64 / target.tried.max(1) as f64),
+            share_text(target.ci95[0]),
+            share_text(target.ci95[1])
+        );
         let _ = writeln!(out, "    RAM    {}", range(target.ram_bytes));
         let _ = writeln!(out, "    flash  {}", range(target.flash_bytes));
         let _ = writeln!(out, "    work   {} to {} MAC", target.macs[0], target.macs[1]);
     }
     out
+}
+
+/// A number of points: in full up to a million, then in powers of ten with all its digits behind.
+fn points(size: &Size) -> String {
+    let digits = &size.points;
+    let bound = if size.exact { "" } else { "at most " };
+    if digits.len() <= 7 {
+        return format!("{bound}{digits}");
+    }
+    let (first, rest) = digits.split_at(1);
+    let power = rest.len();
+    let short = format!("{first}.{}e{power}", &rest[..2]);
+    if digits.len() <= 30 { format!("{bound}{short} ({digits})") } else { format!("{bound}{short}") }
 }
 
 pub(crate) fn bundle(compiled: &Compiled, written: &Written, verified: Option<&Verified>) -> String {
@@ -123,14 +146,34 @@ pub(crate) fn evaluated(evaluated: &Evaluated) -> String {
 
 pub(crate) fn targets(targets: &std::collections::BTreeMap<String, Target>) -> String {
     let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{:<20} {:<12} {:<12} {:>9} {:>9} {:>9} {:>8}",
+        "target", "core", "isa", "clock", "ram", "flash", "power"
+    );
+    let memory = |bytes: Option<nasc::tensor::Bytes>| match bytes {
+        Some(bytes) if bytes.0 % 1024 == 0 => format!("{} KiB", bytes.0 / 1024),
+        Some(bytes) => format!("{} B", bytes.0),
+        None => "-".into(),
+    };
     for target in targets.values() {
+        let power = target.active_milliwatts.map_or("-".into(), |power| format!("{power:.0} mW"));
         let _ = writeln!(
             out,
-            "{:<14} {:>5} MHz  {}",
+            "{:<20} {:<12} {:<12} {:>9} {:>9} {:>9} {:>8}",
             target.name,
-            target.clock.0 / 1_000_000,
-            wrap(&target.source, 200)
+            target.core.as_deref().unwrap_or("-"),
+            target.isa.name(),
+            format!("{} MHz", target.clock.0 / 1_000_000),
+            memory(target.ram),
+            memory(target.flash),
+            power
         );
+    }
+    out.push_str("\nwhere the figures come from\n");
+    for target in targets.values() {
+        let file = nasc::elaborate::stdlib_target_file(&target.name).unwrap_or_default();
+        let _ = writeln!(out, "{:<20} {file}: {}", target.name, wrap(&target.source, 200));
     }
     out
 }

@@ -5,39 +5,106 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::elaborate::Program;
-use crate::space::{BinaryOp, Domain, Expr, Layer, RegionId, RegionKind, Space};
+use crate::elaborate::goals;
+use crate::elaborate::value::FUNCTIONS;
+use crate::elaborate::{Accounting, Metric, Objective, Preference, Program, Requirement, Setting, Settings};
+use crate::space::{BinaryOp, Domain, Expr, Layer, Merge, MergeKind, Output, RegionId, RegionKind, Space};
 
 /// The text of every section. Spans, comments, the order of sections and of keys do not show.
 pub(super) fn sections(program: &Program) -> BTreeMap<String, String> {
-    let mut requirements: Vec<String> = program.requirements.iter().map(json).collect();
+    let mut requirements: Vec<String> = program.requirements.iter().map(requirement).collect();
     requirements.sort();
-    let mut preferences: Vec<String> = program.preferences.iter().map(json).collect();
+    let weighted = |p: &Preference| format!("{} weight {}", requirement(&p.limit), p.weight);
+    let mut preferences: Vec<String> = program.preferences.iter().map(weighted).collect();
     preferences.sort();
-    let objectives: Vec<String> = program.objectives.iter().map(json).collect();
+    let objectives: Vec<String> = program.objectives.iter().map(objective).collect();
     let targets: Vec<String> = program.targets.values().map(json).collect();
-    [
+    let mut goals = objectives;
+    if !preferences.is_empty() {
+        goals.push(format!("prefer\n{}", preferences.join("\n")));
+    }
+    let phases: Vec<String> = program
+        .phases
+        .iter()
+        .map(|(name, settings_)| format!("phase {name}\n{}", settings(settings_)))
+        .collect();
+    let mut texts: BTreeMap<String, String> = [
         ("space", space(&program.space)),
-        ("data", json(&program.data)),
-        ("train", json(&program.train)),
-        ("quantize", json(&program.quantize)),
-        ("search", json(&program.search)),
-        ("objectives", [objectives.join("\n"), preferences.join("\n")].join("\nprefer\n")),
+        ("objectives", goals.join("\n")),
         ("requirements", requirements.join("\n")),
         ("targets", [targets.join("\n"), program.named_targets.join("\n")].join("\nnamed\n")),
     ]
     .into_iter()
     .map(|(name, text)| (name.to_owned(), text))
-    .collect()
+    .collect();
+    texts.extend(program.settings.iter().map(|(name, section)| (name.clone(), settings(section))));
+    if !phases.is_empty() {
+        texts.insert("phases".to_owned(), phases.concat());
+    }
+    texts
+}
+
+/// The values of a section, one key in a line, defaults included; decisions by their numbers.
+fn settings(settings: &Settings) -> String {
+    settings.0.iter().map(|(key, value)| format!("{key}: {}\n", setting(value))).collect()
+}
+
+fn setting(value: &Setting) -> String {
+    match value {
+        Setting::Number(value) => format!("{value}"),
+        Setting::Integer(value) => value.to_string(),
+        Setting::Text(text) => format!("{text:?}"),
+        Setting::Word(word) => word.clone(),
+        Setting::Bool(value) => value.to_string(),
+        Setting::List(values) => format!("[{}]", values.iter().map(setting).collect::<Vec<_>>().join(", ")),
+        Setting::Call(name, fields) => {
+            let fields = fields.0.iter().map(|(key, value)| format!("{key}: {}", setting(value)));
+            format!("{name}({})", fields.collect::<Vec<_>>().join(", "))
+        }
+        Setting::Decision(value) => expr(value),
+    }
+}
+
+fn figure(metric: Metric, accounting: Option<Accounting>) -> String {
+    let name = goals::METRICS.iter().find(|row| row.metric == metric).map_or("", |row| row.name);
+    match goals::ACCOUNTINGS.iter().find(|row| Some(row.1) == accounting) {
+        Some((word, ..)) => format!("{name}({word})"),
+        None => name.to_owned(),
+    }
+}
+
+fn on(target: Option<&String>) -> String {
+    target.map_or(String::new(), |target| format!(" on {target:?}"))
+}
+
+fn requirement(limit: &Requirement) -> String {
+    let sign = if limit.metric.is_gain() { ">=" } else { "<=" };
+    let figure = figure(limit.metric, limit.accounting);
+    format!("{figure} {sign} {}{}", limit.limit, on(limit.target.as_ref()))
+}
+
+fn objective(objective: &Objective) -> String {
+    let word = if objective.metric.is_gain() { "maximize" } else { "minimize" };
+    format!("{word} {}{}", figure(objective.metric, objective.accounting), on(objective.target.as_ref()))
 }
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("these types have texts for keys and finite numbers")
 }
 
-/// The region tree, one region or decision in a line.
+/// The space: what comes in and goes out, then the region tree, one region or decision in a line.
 fn space(space: &Space) -> String {
-    let mut out = format!("input {:?}\noutput {:?}\n", space.fixed_input(), space.output);
+    let [height, width, channels] = space.input.each_ref().map(|size| expr(&size.expr));
+    let output = match space.output {
+        Output::Classes(count) => format!("classes {count}"),
+        Output::Values(count) => format!("outputs {count}"),
+        Output::Input => "outputs as many as come in".to_owned(),
+    };
+    let mut out = format!("input ({height}, {width}, {channels})\n{output}\n");
+    if let Some(scale) = &space.width_scale {
+        writeln!(out, "filters * {} in multiples of {}", expr(&scale.factor), scale.round)
+            .expect("a String takes all");
+    }
     region(space, space.root(), 0, &mut out);
     out
 }
@@ -46,8 +113,11 @@ fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
     let region_ = space.region(id);
     let kind = match &region_.kind {
         RegionKind::Sequence => "sequence".to_owned(),
-        RegionKind::Parallel { merge } => format!("parallel {merge:?}"),
-        RegionKind::Repeat { count, .. } => format!("repeat {}", expr(count)),
+        RegionKind::Parallel { merge: how } => format!("parallel {}", merge(*how)),
+        RegionKind::Repeat { count, branching: None } => format!("repeat {}", expr(count)),
+        RegionKind::Repeat { count, branching: Some(branching) } => {
+            format!("repeat {} branching by d{} {}", expr(count), branching.link.0, merge(branching.merge))
+        }
         RegionKind::Choose { decision, .. } => format!("choose d{}", decision.0),
         RegionKind::Optional { decision } => format!("optional d{}", decision.0),
         RegionKind::When { condition } => format!("when {}", expr(condition)),
@@ -62,15 +132,34 @@ fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
         let domain = domain(&decision.domain);
         writeln!(out, "{indent}  d{number} {} in {domain}", decision.name).expect("a String takes all");
     }
+    for forbid in space.forbids.iter().filter(|forbid| forbid.region == id) {
+        writeln!(out, "{indent}  forbid {}", expr(&forbid.condition)).expect("a String takes all");
+    }
     for child in space.children(id) {
         region(space, child, depth + 1, out);
     }
 }
 
+fn merge(merge: Merge) -> String {
+    let kind = match merge.kind {
+        MergeKind::Add => "add",
+        MergeKind::Concat => "concat",
+        MergeKind::Mul => "mul",
+    };
+    match (merge.pool, merge.pad) {
+        (false, false) => kind.to_owned(),
+        (true, false) => format!("{kind}(pool)"),
+        (false, true) => format!("{kind}(pad)"),
+        (true, true) => format!("{kind}(pool, pad)"),
+    }
+}
+
 fn domain(domain: &Domain) -> String {
     match domain {
-        Domain::Grid { low, high, steps, log } => format!("{low}..{high} in {steps} steps, log {log}"),
-        Domain::Range { low, high, step, .. } => format!("{low}..{high} step {step}"),
+        Domain::Grid { low, high, steps, log: false } => format!("{low}..{high} in {steps} parts"),
+        Domain::Grid { low, high, steps, log: true } => format!("log {low}..{high} in {steps} parts"),
+        Domain::Range { low, high, step, log: false } => format!("{low}..{high} step {step}"),
+        Domain::Range { low, high, step, log: true } => format!("log {low}..{high} step {step}"),
         Domain::Set(values) => {
             let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             format!("{{{}}}", values.join(", "))
@@ -106,7 +195,8 @@ fn expr(value: &Expr) -> String {
         Expr::Channels(_) => "channels".to_owned(),
         Expr::Call(function, values) => {
             let values: Vec<String> = values.iter().map(expr).collect();
-            format!("{function:?}({})", values.join(", "))
+            let name = FUNCTIONS.iter().find(|known| known.1 == *function).map_or("", |known| known.0);
+            format!("{name}({})", values.join(", "))
         }
         Expr::Not(operand) => format!("not {}", expr(operand)),
     }

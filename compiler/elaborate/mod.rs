@@ -5,24 +5,30 @@
 
 mod call;
 mod canonical;
+mod condition;
 mod domain;
 mod fields;
 mod goals;
+mod interface;
 mod layers;
 mod library;
 mod model;
 mod program;
+mod reference;
+mod schema;
 mod scope;
 mod sections;
+mod structure;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod units;
 mod value;
+mod variant;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::elaborate::fields::Context;
 use crate::elaborate::library::Library;
 use crate::elaborate::scope::unknown;
@@ -30,10 +36,13 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
 use crate::target::Target;
 
+pub use reference::reference;
+
 pub use program::{
-    DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
-    Strategy, TrainSpec,
+    Accounting, DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec,
+    Source, Strategy, TrainSpec,
 };
+pub use schema::{Later, Setting, Settings};
 
 /// Reads files that a spec takes blocks from by `use "name.nas"`.
 pub trait Files {
@@ -81,6 +90,7 @@ pub fn elaborate(
     if out.has_errors() {
         return (None, out);
     }
+    variant::take_base(&mut tree, sources, options.files, &mut out);
     set_params(&mut tree, sources, &options.params, &mut out);
     let stdlib = library::stdlib("targets", sources, &mut out);
     let library = Library::load(tree, sources, options.files, &mut out);
@@ -88,8 +98,27 @@ pub fn elaborate(
     out.sort();
     // A mistake in a block is found again at every call of it.
     out.0.dedup();
-    out.0.truncate(syntax::MAX_MESSAGES);
+    if out.0.len() > syntax::MAX_MESSAGES {
+        let warnings = out.0.iter().filter(|d| d.severity != Severity::Error).count();
+        let mut kept = syntax::MAX_MESSAGES.saturating_sub(out.0.len() - warnings);
+        out.0.retain(|diagnostic| {
+            let keep = diagnostic.severity == Severity::Error || kept > 0;
+            kept = kept.saturating_sub(usize::from(diagnostic.severity != Severity::Error));
+            keep
+        });
+        out.0.truncate(syntax::MAX_MESSAGES);
+    }
     (program.filter(|_| !out.has_errors()), out)
+}
+
+/// The text of a spec of the standard library, such as `std/spaces/mcunet`.
+pub fn stdlib_text(path: &str) -> Option<&'static str> {
+    library::stdlib_text(path)
+}
+
+/// The specs of the standard library: `std/spaces/mcunet` and so on.
+pub fn stdlib_spaces() -> Vec<String> {
+    library::stdlib_names("spaces")
 }
 
 /// The targets of the standard library by name.
@@ -99,8 +128,21 @@ pub fn stdlib_targets() -> BTreeMap<String, Target> {
     let (empty, mut out) = syntax::parse(&sources, file);
     let stdlib = library::stdlib("targets", &mut sources, &mut out);
     let scope = scope::Scope::default();
-    let mut context = Context { scope: &scope, out: &mut out };
+    let mut context = Context { scope: &scope, out: &mut out, space: None };
     targets::targets(&stdlib, &empty, &mut context).0
+}
+
+/// The file of the standard library that declares a target, such as `std/targets/cortex_m.nas`.
+pub fn stdlib_target_file(name: &str) -> Option<String> {
+    let mut sources = SourceMap::new();
+    let files = library::stdlib("targets", &mut sources, &mut Diagnostics::default());
+    let declares = |file: &&ast::File| {
+        file.items
+            .iter()
+            .any(|item| matches!(&item.kind, ast::ItemKind::Target(target) if target.name.text == name))
+    };
+    let file = files.iter().find(declares)?;
+    Some(sources.name(file.file).to_owned())
 }
 
 /// Puts values from outside in the place of those of `param`s.
@@ -145,12 +187,14 @@ fn set_params(
 }
 
 /// The items of a spec by kind; what stands twice is told.
-struct Items<'a> {
+pub(super) struct Items<'a> {
     model: Option<&'a ast::Definition>,
     sections: BTreeMap<&'a str, &'a ast::Section>,
     require: Vec<&'a ast::Requirements>,
     prefer: Vec<&'a ast::Requirements>,
     objectives: Vec<(&'a ast::Objective, Span)>,
+    forbids: Vec<(&'a [ast::Expr], Span)>,
+    phases: Vec<&'a ast::Section>,
 }
 
 fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
@@ -160,6 +204,8 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
         require: Vec::new(),
         prefer: Vec::new(),
         objectives: Vec::new(),
+        forbids: Vec::new(),
+        phases: Vec::new(),
     };
     for item in &tree.items {
         match &item.kind {
@@ -186,14 +232,19 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
             },
             ast::ItemKind::Require(requirements) => items.require.push(requirements),
             ast::ItemKind::Prefer(requirements) => items.prefer.push(requirements),
+            ast::ItemKind::Forbid(conditions) => items.forbids.push((conditions, item.span)),
+            ast::ItemKind::Phase(phase) => {
+                if let Some(first) = items.phases.iter().find(|known| known.name.text == phase.name.text) {
+                    out.push(scope::twice(&phase.name.text, phase.name.span, first.name.span));
+                }
+                items.phases.push(phase);
+            }
             ast::ItemKind::Objective(objective) => items.objectives.push((objective, item.span)),
             ast::ItemKind::Use(_)
             | ast::ItemKind::Let(_)
             | ast::ItemKind::Param(_)
             | ast::ItemKind::Block(_)
             | ast::ItemKind::With(_)
-            | ast::ItemKind::Forbid(_)
-            | ast::ItemKind::Phase(_)
             | ast::ItemKind::Target(_) => {}
         }
     }
@@ -205,6 +256,12 @@ fn missing(out: &mut Diagnostics, what: &str, example: &str, near: Span) {
     out.push(error.at(near, format!("{what} is missing")).help(format!("write `{example}`")));
 }
 
+/// Where a model says what it gives: its `classes` or `outputs`, else its name.
+fn output_span(model: &ast::Definition) -> Span {
+    let says = |param: &&ast::Param| ["classes", "outputs"].contains(&param.name.text.as_str());
+    model.params.iter().find(says).map_or(model.name.span, |param| param.name.span)
+}
+
 fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) -> Option<Program> {
     let items = items(library.spec(), out);
     let start = Span { file: library.spec_file(), start: 0, end: 0 };
@@ -213,7 +270,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
         return None;
     };
-    let (space, scope) = model::build(library, model, out);
+    let (mut space, scope) = model::build(library, model, &items, out);
     for (name, example) in [
         ("data", "data { source: ts(train: \"train.ts\", test: \"test.ts\"), split: holdout(val: 20 %) }"),
         ("train", "train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }"),
@@ -226,30 +283,38 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     if items.objectives.is_empty() {
         missing(out, "objective", "maximize accuracy", near);
     }
-    let mut context = Context { scope: &scope, out };
-    let section = |name| items.sections.get(name).copied();
-    let data = section("data").and_then(|section| sections::data(section, &mut context));
-    let train = section("train").and_then(|section| sections::train(section, &mut context));
-    let quantize = sections::quantize(section("quantize"), &mut context);
-    let search = section("search").and_then(|section| sections::search(section, &mut context));
+    let output = goals::Output { kind: space.output, span: output_span(model), name: &model.name.text };
+    let mut context = Context { scope: &scope, out, space: Some(&mut space) };
+    let section = |name: &str| items.sections.get(name).copied();
+    let mut read = sections::read(section, items.phases.iter().copied(), &mut context);
     let (targets, mut named_targets) = targets::targets(stdlib, library.spec(), &mut context);
     let known: Vec<String> = targets.keys().cloned().chain(named_targets.iter().cloned()).collect();
     let requirements = goals::requirements(&items.require, &known, &mut context);
     let preferences = goals::preferences(&items.prefer, &known, &mut context);
-    let objectives = goals::objectives(&items.objectives, &mut context);
+    let objectives = goals::objectives(&items.objectives, &known, &mut context);
     goals::energy_needs_power(&requirements, &items.objectives, &targets, &mut context);
+    let wants = [items.require.as_slice(), items.prefer.as_slice()];
+    goals::fit_output(&wants, &items.objectives, &output, &mut context);
+    read.later.extend(goals::later(&wants, &items.objectives));
+    let (failed, search) = (read.failed, read.settings.get("search").and_then(SearchSpec::of));
+    let data = read.settings.get("data").and_then(DataSpec::of);
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
-    for target in limits.filter_map(|limit| limit.target.as_ref()) {
+    let on = objectives.iter().filter_map(|objective| objective.target.as_ref());
+    for target in limits.filter_map(|limit| limit.target.as_ref()).chain(on) {
         if !named_targets.contains(target) {
             named_targets.push(target.clone());
         }
+    }
+    if failed || !read.settings.contains_key("train") {
+        return None;
     }
     let mut program = Program {
         name: model.name.text.clone(),
         space,
         data: data?,
-        train: train?,
-        quantize: quantize?,
+        settings: read.settings,
+        phases: read.phases,
+        later: read.later,
         search: search?,
         requirements,
         preferences,
@@ -259,5 +324,8 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         sections: BTreeMap::new(),
     };
     program.sections = canonical::sections(&program);
+    if !out.has_errors() {
+        interface::warn_of_unused(&program.space, out);
+    }
     Some(program)
 }

@@ -8,14 +8,22 @@
 mod activation;
 mod add;
 mod batch_norm;
+mod concat;
 mod conv2d;
+mod copy;
+mod curve;
 mod dense;
 mod depthwise_conv2d;
+mod dropout;
 mod fold;
 mod leaf;
+mod mul;
+mod pad;
 mod pool;
 mod reference;
+mod requantize;
 mod reshape;
+mod upsample2d;
 mod window;
 
 use serde::{Deserialize, Serialize};
@@ -26,13 +34,20 @@ use crate::tensor::{DType, Macs, Quant, Scale, TensorType, Value};
 pub use activation::Activation;
 pub use add::{Add, AddParameters};
 pub use batch_norm::BatchNorm;
+pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use curve::{Curve, CurveFunction};
 pub use dense::Dense;
 pub use depthwise_conv2d::DepthwiseConv2d;
+pub use dropout::Dropout;
 pub use fold::{FoldBias, FoldWeight};
 pub use leaf::{Constant, Input, Param, ParamRole};
+pub use mul::Mul;
+pub use pad::Pad;
 pub use pool::{AvgPool2d, MaxPool2d};
+pub use requantize::Requantize;
 pub use reshape::Reshape;
+pub use upsample2d::Upsample2d;
 pub use window::{Padding, Window};
 
 /// Why an operator cannot take its inputs. Code and message become a diagnostic where there is a place.
@@ -262,6 +277,20 @@ ops! {
     FoldWeight,
     /// Bias that takes a batch normalisation in.
     FoldBias,
+    /// Several one behind the other.
+    Concat,
+    /// Zeros around.
+    Pad,
+    /// Product of two.
+    Mul,
+    /// An activation that is no clamp.
+    Curve,
+    /// Every pixel several times.
+    Upsample2d,
+    /// Elements left out in training.
+    Dropout,
+    /// Another scale and zero point.
+    Requantize,
 }
 
 /// Checks the number of inputs.

@@ -113,7 +113,7 @@ impl DeploymentCost for LayerCost {
         const LAYER: u64 = 60;
         let elements = output.shape.elements() as u64;
         match op {
-            Op::BatchNorm(_) => u64::MAX / 4,
+            Op::BatchNorm(_) | Op::Dropout(_) => u64::MAX / 4,
             Op::Reshape(_) => 1,
             Op::AvgPool2d(_) | Op::MaxPool2d(_) => {
                 LAYER
@@ -125,6 +125,12 @@ impl DeploymentCost for LayerCost {
             | Op::Dense(_)
             | Op::Activation(_)
             | Op::Add(_)
+            | Op::Mul(_)
+            | Op::Concat(_)
+            | Op::Pad(_)
+            | Op::Curve(_)
+            | Op::Upsample2d(_)
+            | Op::Requantize(_)
             | Op::Input(_)
             | Op::Param(_)
             | Op::Constant(_)

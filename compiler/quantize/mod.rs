@@ -216,7 +216,16 @@ impl Builder<'_> {
                 let x = self.known(inputs[0])?;
                 self.add(Reshape { shape }, &[x])
             }
-            Op::BatchNorm(_) | Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) => {
+            Op::Concat(_) | Op::Pad(_) | Op::Mul(_) | Op::Curve(_) | Op::Upsample2d(_) => {
+                Err(QuantizeError("has no integer form yet".into()))
+            }
+            Op::BatchNorm(_)
+            | Op::Param(_)
+            | Op::Constant(_)
+            | Op::FoldWeight(_)
+            | Op::FoldBias(_)
+            | Op::Dropout(_)
+            | Op::Requantize(_) => {
                 let name = self.graph.node(node).op.name();
                 Err(QuantizeError(format!("`{name}` at node {} has no integer form here", node.index())))
             }

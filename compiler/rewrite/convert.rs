@@ -241,6 +241,7 @@ fn key(terms: &Terms, term: &Term) -> Option<(Op, Vec<Id>)> {
         Op::DepthwiseConv2d(op) => op.clamp = Clamp::None,
         Op::Dense(op) => op.clamp = Clamp::None,
         Op::Add(op) => op.clamp = Clamp::None,
+        Op::Mul(op) => op.clamp = Clamp::None,
         Op::AvgPool2d(op) => op.clamp = Clamp::None,
         Op::MaxPool2d(op) => op.clamp = Clamp::None,
         _ => {}

@@ -11,8 +11,9 @@ use std::str::FromStr;
 use egg::{Id, Language as _, define_language};
 
 use crate::ops::{
-    Activation, Add, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, FoldBias, FoldWeight,
-    MaxPool2d, Op, Requant, Reshape, Window,
+    Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense,
+    DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mul, Op, Pad, Requant, Requantize, Reshape,
+    Upsample2d, Window,
 };
 use crate::tensor::{Scale, Shape};
 
@@ -31,6 +32,14 @@ pub(crate) enum Attribute {
     Axis(usize),
     /// What is added to a variance.
     Epsilon(Scale),
+    /// Function of a curve.
+    Function(CurveFunction),
+    /// Zeros of a pad, before and after.
+    Margins([[usize; 3]; 2]),
+    /// Factors of an enlargement.
+    Factor([usize; 2]),
+    /// Share of a dropout.
+    Rate(Scale),
 }
 
 impl fmt::Display for Attribute {
@@ -50,6 +59,10 @@ impl fmt::Display for Attribute {
             }
             Attribute::Axis(axis) => write!(f, "axis{axis}"),
             Attribute::Epsilon(epsilon) => write!(f, "epsilon:{}", epsilon.0),
+            Attribute::Function(function) => write!(f, "function:{}", function.name()),
+            Attribute::Margins([before, after]) => write!(f, "margins:{before:?}{after:?}"),
+            Attribute::Factor([down, right]) => write!(f, "factor:{down}x{right}"),
+            Attribute::Rate(rate) => write!(f, "rate:{}", rate.0),
         }
     }
 }
@@ -121,6 +134,20 @@ define_language! {
         "fold_weight" = FoldWeight([Id; 5]),
         // epsilon b gamma beta mean variance
         "fold_bias" = FoldBias([Id; 6]),
+        // two or more inputs
+        "concat" = Concat(Box<[Id]>),
+        // margins x
+        "pad" = Pad([Id; 2]),
+        // clamp requant a b
+        "mul" = Mul([Id; 4]),
+        // function requant x
+        "curve" = Curve([Id; 3]),
+        // factor x
+        "upsample2d" = Upsample2d([Id; 2]),
+        // rate x
+        "dropout" = Dropout([Id; 2]),
+        // requant x
+        "requantize" = Requantize([Id; 2]),
         "outputs" = Outputs(Box<[Id]>),
     }
 }
@@ -131,9 +158,10 @@ type Make = fn(&[Id]) -> Term;
 impl Term {
     fn n_attributes(&self) -> usize {
         match self {
-            Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) => 0,
+            Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) | Term::Concat(_) => 0,
             Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
-            Term::Meet(_) | Term::Dense(_) | Term::Add(_) => 2,
+            Term::Pad(_) | Term::Upsample2d(_) | Term::Dropout(_) | Term::Requantize(_) => 1,
+            Term::Meet(_) | Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
             Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) => 2,
             Term::Conv2d(_) | Term::DepthwiseConv2d(_) => 3,
         }
@@ -185,6 +213,22 @@ impl Term {
                 attributes(vec![A::Axis(op.axis), A::Epsilon(op.epsilon)]),
             ),
             Op::FoldBias(op) => (|ids| Term::FoldBias(fixed(ids)), attributes(vec![A::Epsilon(op.epsilon)])),
+            Op::Concat(_) => (|ids| Term::Concat(ids.into()), Vec::new()),
+            Op::Pad(op) => (|ids| Term::Pad(fixed(ids)), attributes(vec![A::Margins([op.before, op.after])])),
+            Op::Mul(op) => {
+                (|ids| Term::Mul(fixed(ids)), attributes(vec![A::Clamp(op.clamp), A::Requant(op.requant)]))
+            }
+            Op::Curve(op) => (
+                |ids| Term::Curve(fixed(ids)),
+                attributes(vec![A::Function(op.function), A::Requant(op.requant)]),
+            ),
+            Op::Upsample2d(op) => {
+                (|ids| Term::Upsample2d(fixed(ids)), attributes(vec![A::Factor(op.factor)]))
+            }
+            Op::Dropout(op) => (|ids| Term::Dropout(fixed(ids)), attributes(vec![A::Rate(op.rate)])),
+            Op::Requantize(op) => {
+                (|ids| Term::Requantize(fixed(ids)), attributes(vec![A::Requant(Some(op.requant))]))
+            }
         };
         let children: Vec<Id> = attributes.into_iter().chain(inputs.iter().copied()).collect();
         Some(make(&children))
@@ -201,6 +245,13 @@ impl Term {
         let axis = |id| read(attribute(id), |a| if let Attribute::Axis(x) = a { Some(*x) } else { None });
         let epsilon =
             |id| read(attribute(id), |a| if let Attribute::Epsilon(x) = a { Some(*x) } else { None });
+        let function =
+            |id| read(attribute(id), |a| if let Attribute::Function(x) = a { Some(*x) } else { None });
+        let margins =
+            |id| read(attribute(id), |a| if let Attribute::Margins(x) = a { Some(*x) } else { None });
+        let factor = |id| read(attribute(id), |a| if let Attribute::Factor(x) = a { Some(*x) } else { None });
+        let rate = |id| read(attribute(id), |a| if let Attribute::Rate(x) = a { Some(*x) } else { None });
+        let fixed = |id| read(attribute(id), |a| if let Attribute::Requant(x) = a { *x } else { None });
         Some(match *self {
             Term::Attribute(_) | Term::Leaf(_) | Term::Meet(_) | Term::Outputs(_) => return None,
             Term::Conv2d([w, c, r, ..]) => {
@@ -218,6 +269,16 @@ impl Term {
             Term::Reshape([s, _]) => Reshape { shape: shape(s) }.into(),
             Term::FoldWeight([a, e, ..]) => FoldWeight { axis: axis(a), epsilon: epsilon(e) }.into(),
             Term::FoldBias([e, ..]) => FoldBias { epsilon: epsilon(e) }.into(),
+            Term::Concat(_) => Concat {}.into(),
+            Term::Pad([m, _]) => {
+                let [before, after] = margins(m);
+                Pad { before, after }.into()
+            }
+            Term::Mul([c, r, ..]) => Mul { clamp: clamp(c), requant: requant(r) }.into(),
+            Term::Curve([f, r, _]) => Curve { function: function(f), requant: requant(r) }.into(),
+            Term::Upsample2d([f, _]) => Upsample2d { factor: factor(f) }.into(),
+            Term::Dropout([r, _]) => Dropout { rate: rate(r) }.into(),
+            Term::Requantize([r, _]) => Requantize { requant: fixed(r) }.into(),
         })
     }
 }

@@ -3,8 +3,8 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::NodeId;
 use crate::ops::{
-    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op, Param, ParamRole,
-    Reshape, Window,
+    Activation, AvgPool2d, BatchNorm, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, Dropout,
+    MaxPool2d, Op, Param, ParamRole, Reshape, Upsample2d, Window,
 };
 use crate::source::Span;
 use crate::space::instantiate::Builder;
@@ -28,10 +28,14 @@ pub(crate) fn build(
     scope: &Scope<'_>,
     path: &str,
 ) -> Built<NodeId> {
-    let mut at = Place { builder, scope, span: region.span, name: &region.name, path };
+    let window_word = match layer {
+        Layer::MaxPool { .. } | Layer::AvgPool { .. } => "window",
+        _ => "kernel",
+    };
+    let mut at = Place { builder, scope, span: region.span, name: &region.name, path, window_word };
     match layer {
         Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
-            let filters = at.count(filters)?;
+            let filters = at.filters(filters)?;
             let window = at.window(kernel, stride, padding, input)?;
             at.conv(Some(filters), window, input, norm, act)
         }
@@ -60,7 +64,16 @@ pub(crate) fn build(
             at.flatten(pooled)
         }
         Layer::Flatten => at.flatten(input),
-        Layer::Upsample { .. } | Layer::Dropout { .. } | Layer::Identity => Ok(input),
+        Layer::Upsample { factor } => {
+            at.feature_map(input)?;
+            let factor = at.pair(factor)?;
+            at.add(Upsample2d { factor }, &[input])
+        }
+        Layer::Dropout { rate } => {
+            let rate = at.share(rate)?;
+            at.add(Dropout { rate }, &[input])
+        }
+        Layer::Identity => Ok(input),
     }
 }
 
@@ -71,6 +84,8 @@ struct Place<'a, 'b> {
     span: Span,
     name: &'a str,
     path: &'a str,
+    /// What messages call its window.
+    window_word: &'static str,
 }
 
 impl Place<'_, '_> {
@@ -163,12 +178,15 @@ impl Place<'_, '_> {
     }
 
     fn act(&mut self, input: NodeId, act: &Argument) -> Built<NodeId> {
-        let clamp = match self.word(act, &["none", "relu", "relu6"])?.as_str() {
-            "relu" => Clamp::Relu,
-            "relu6" => Clamp::Relu6,
-            _ => return Ok(input),
-        };
-        self.add(Activation { clamp }, &[input])
+        let word = self.word(act, &["none", "relu", "relu6", "hswish", "hsigmoid", "sigmoid"])?;
+        if let Some(function) = CurveFunction::ALL.into_iter().find(|function| function.name() == word) {
+            return self.add(Curve { function, requant: None }, &[input]);
+        }
+        match word.as_str() {
+            "relu" => self.add(Activation { clamp: Clamp::Relu }, &[input]),
+            "relu6" => self.add(Activation { clamp: Clamp::Relu6 }, &[input]),
+            _ => Ok(input),
+        }
     }
 
     fn flatten(&mut self, input: NodeId) -> Built<NodeId> {
@@ -192,34 +210,13 @@ impl Place<'_, '_> {
         if self.word(padding, &["same", "valid"])? == "same" {
             return Ok(Window::same(extents, stride, [height, width]));
         }
-        for (side, extent, available) in [("height", extents[0], height), ("width", extents[1], width)] {
+        for (axis, extent, available) in [(1, extents[0], height), (2, extents[1], width)] {
             if extent > available {
-                return Err(self.too_large(kernel, (side, extent, available), input));
+                let window = (self.name, self.window_word, kernel);
+                return Err(self.builder.too_large(window, (axis, extent, available), input));
             }
         }
         Ok(Window::valid(extents, stride))
-    }
-
-    /// E0304 in the words of the spec, which knows no batch and has names of its own for operators.
-    fn too_large(
-        &self,
-        kernel: &Argument,
-        (side, extent, available): (&str, usize, usize),
-        input: NodeId,
-    ) -> Box<Diagnostic> {
-        let message = format!(
-            "the window of `{}` spans {extent}, but its padded input has {side} {available}",
-            self.name
-        );
-        let mut error = Diagnostic::error(Code::WINDOW, message).at(kernel.span, "does not fit its input");
-        if let Some(place) = self.builder.place_of(input).filter(|&place| place != kernel.span) {
-            error = error.at(place, "its input comes from here");
-        }
-        Box::new(if side == "width" && available == 1 {
-            error.help("a signal over time has width 1: write a pair of height and width such as `(2, 1)`")
-        } else {
-            error.help("use a smaller window, `padding: same`, or less downsampling before it")
-        })
     }
 
     fn value(&self, argument: &Argument) -> Built<Value> {
@@ -240,6 +237,25 @@ impl Place<'_, '_> {
     fn count(&self, argument: &Argument) -> Built<usize> {
         let value = self.value(argument)?;
         self.positive(argument, &value)
+    }
+
+    /// The filters of a convolution: the one place where a width scale comes in.
+    fn filters(&self, argument: &Argument) -> Built<usize> {
+        self.builder.scaled_filters(self.count(argument)?, argument, self.scope)
+    }
+
+    /// A number from 0 to below 1.
+    fn share(&self, argument: &Argument) -> Built<Scale> {
+        let value = self.value(argument)?;
+        let share = match value {
+            Value::Int(0) => Some(0.0),
+            // A number just below 1 can round to 1.
+            Value::Float(share) => Some(share as f32).filter(|share| (0.0..1.0).contains(share)),
+            _ => None,
+        };
+        share
+            .map(Scale)
+            .ok_or_else(|| self.wrong(argument, format!("must be a number from 0 to below 1, is {value}")))
     }
 
     /// A pair, or one integer for both.

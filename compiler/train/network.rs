@@ -339,7 +339,10 @@ impl Builder<'_> {
             Op::AvgPool2d(op) => Step::AvgPool2d { window: op.window, clamp: op.clamp },
             Op::MaxPool2d(op) => Step::MaxPool2d { window: op.window, clamp: op.clamp },
             Op::Reshape(op) => Step::Reshape { extents: op.shape.0[1..].to_vec() },
-            Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) => {
+            Op::Concat(_) | Op::Pad(_) | Op::Mul(_) | Op::Curve(_) | Op::Upsample2d(_) | Op::Dropout(_) => {
+                return Err(refuse(self.graph, node, "it has no gradient yet"));
+            }
+            Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Requantize(_) => {
                 return Err(refuse(self.graph, node, "it does not belong in a training graph"));
             }
         };

@@ -282,3 +282,29 @@ fn several_targets_get_a_folder_each() {
     let again = lab.run(&[both.as_slice(), &["--locked"]].concat()).good();
     assert!(!again.stderr.contains("searching"));
 }
+
+/// Learning rates of which one leaves training where it starts: the pick shows that recipes come from genomes.
+#[test]
+fn recipes_are_searched_and_locked_with_the_network() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "adamw(lr: 1e-2), epochs: 3", "adamw(lr: {1e-9, 1e-2}), epochs: {2, 3}");
+    lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]).good();
+    let lock: serde_json::Value = serde_json::from_str(&lab.text("waves.nas.lock")).unwrap();
+    let genome = &lock["networks"]["waves"]["genome"];
+    assert!(genome["lr"].to_string().contains("0.01"), "{genome}");
+    assert!(genome["epochs"].to_string().contains(['2', '3']), "{genome}");
+    lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify", "--locked"]).good();
+}
+
+#[test]
+fn what_this_version_only_checks_is_accepted_by_check_and_refused_by_compile() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "epochs: 3", "schedule: step(every: 1 epochs), epochs: 3");
+    let checked = lab.run(&["check", "waves.nas"]).good();
+    let told = "does not carry out `schedule: step` of `train`";
+    assert!(checked.stderr.contains("warning[E0806]") && checked.stderr.contains(told), "{}", checked.stderr);
+    let refused = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]);
+    assert_eq!((refused.code, refused.n_errors()), (Some(1), 1), "{}", refused.stderr);
+    assert!(refused.stderr.contains(told) && refused.stderr.contains("leave `schedule` out"));
+    assert!(!lab.path("waves.nas.lock").exists());
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
 use crate::graph::NodeId;
 use crate::kernel::{Access, Affine, Stmt};
-use crate::ops::{Activation, Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Op};
+use crate::ops::{Activation, Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Mul, Op};
 
 impl Lowering<'_> {
     /// The network's inputs and what its outputs read; layers of one value read nothing.
@@ -38,13 +38,20 @@ impl Lowering<'_> {
             Op::Conv2d(Conv2d { clamp, requant, .. })
             | Op::DepthwiseConv2d(DepthwiseConv2d { clamp, requant, .. })
             | Op::Dense(Dense { clamp, requant })
-            | Op::Add(Add { clamp, requant }) => clamp.range(requant.as_ref()?),
+            | Op::Add(Add { clamp, requant })
+            | Op::Mul(Mul { clamp, requant }) => clamp.range(requant.as_ref()?),
             Op::Activation(Activation { clamp })
             | Op::AvgPool2d(AvgPool2d { clamp, .. })
             | Op::MaxPool2d(MaxPool2d { clamp, .. }) => clamp_range(*clamp, &node.ty).ok()?.into(),
             Op::Input(_)
             | Op::Constant(_)
             | Op::Reshape(_)
+            | Op::Concat(_)
+            | Op::Pad(_)
+            | Op::Curve(_)
+            | Op::Upsample2d(_)
+            | Op::Dropout(_)
+            | Op::Requantize(_)
             | Op::Param(_)
             | Op::BatchNorm(_)
             | Op::FoldWeight(_)

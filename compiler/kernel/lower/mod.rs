@@ -135,7 +135,13 @@ impl Lowering<'_> {
             Op::Add(op) => self.add(layer, op)?,
             Op::AvgPool2d(op) => self.avg_pool2d(layer, op)?,
             Op::MaxPool2d(op) => self.max_pool2d(layer, op)?,
-            Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) => {
+            Op::Concat(_)
+            | Op::Pad(_)
+            | Op::Mul(_)
+            | Op::Curve(_)
+            | Op::Upsample2d(_)
+            | Op::Requantize(_) => return Err("has no kernel yet".into()),
+            Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Dropout(_) => {
                 return Err("belongs to training, not to an integer graph".into());
             }
         };

@@ -23,6 +23,9 @@ pub(super) fn rules() -> Vec<Rule> {
         rewrite!("fold-activation";       "(activation ?c ?x)"                   => { Evaluate } if are_known(["?x"])             if is_no_larger(["?x"])),
         rewrite!("fold-avg-pool";         "(avg_pool2d ?w ?c ?x)"                => { Evaluate } if are_known(["?x"])             if is_no_larger(["?x"])),
         rewrite!("fold-max-pool";         "(max_pool2d ?w ?c ?x)"                => { Evaluate } if are_known(["?x"])             if is_no_larger(["?x"])),
+        rewrite!("fold-mul";              "(mul ?c ?r ?x ?y)"                    => { Evaluate } if are_known(["?x", "?y"])       if is_no_larger(["?x", "?y"])),
+        rewrite!("fold-curve";            "(curve ?f ?r ?x)"                     => { Evaluate } if are_known(["?x"])             if is_no_larger(["?x"])),
+        rewrite!("fold-requantize";       "(requantize ?r ?x)"                   => { Evaluate } if are_known(["?x"])             if is_no_larger(["?x"])),
         rewrite!("fold-reshape";          "(reshape ?s ?x)"                      => { Evaluate } if are_known(["?x"])             if is_no_larger(["?x"])),
     ]
 }

@@ -15,6 +15,7 @@ pub(super) fn rules() -> Vec<Rule> {
         rewrite!("activation-into-quantized-depthwise-conv2d"; "(activation ?a (depthwise_conv2d ?w ?c ?r ?x ?k ?b))"   => "(depthwise_conv2d ?w (meet ?a ?c) ?r ?x ?k ?b)"   if same_quantization("?r")),
         rewrite!("activation-into-quantized-dense";            "(activation ?a (dense ?c ?r ?x ?k ?b))"                 => "(dense (meet ?a ?c) ?r ?x ?k ?b)"                 if same_quantization("?r")),
         rewrite!("activation-into-quantized-add";              "(activation ?a (add ?c ?r ?x ?y))"                      => "(add (meet ?a ?c) ?r ?x ?y)"                      if same_quantization("?r")),
+        rewrite!("activation-into-quantized-mul";              "(activation ?a (mul ?c ?r ?x ?y))"                      => "(mul (meet ?a ?c) ?r ?x ?y)"                      if same_quantization("?r")),
         rewrite!("activation-into-quantized-avg-pool";         "(activation ?a (avg_pool2d ?w ?c ?x))"                  => "(avg_pool2d ?w (meet ?a ?c) ?x)"                  if is_quantized()),
         rewrite!("activation-into-quantized-max-pool";         "(activation ?a (max_pool2d ?w ?c ?x))"                  => "(max_pool2d ?w (meet ?a ?c) ?x)"                  if is_quantized()),
     ]
