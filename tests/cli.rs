@@ -13,6 +13,8 @@ mod bad;
 mod commands;
 #[path = "cli/determinism.rs"]
 mod determinism;
+#[path = "cli/fmt.rs"]
+mod fmt;
 #[path = "cli/kill.rs"]
 mod kill;
 #[path = "cli/lab.rs"]

@@ -82,6 +82,10 @@ pub(crate) enum Command {
         #[arg(long)]
         emulator_only: bool,
     },
+    /// Put specs in their one layout.
+    #[command(after_help = "Examples:\n  nasc fmt kws.nas\n  nasc fmt --check examples/*/*.nas\n  \
+                            nasc fmt --stdin < kws.nas")]
+    Fmt(FmtArgs),
     /// What a code such as E0304 means; all of them without one.
     #[command(after_help = "Example:\n  nasc explain E0304")]
     Explain {
@@ -143,6 +147,20 @@ pub(crate) struct CompileArgs {
     /// Also write the search's archive in its canonical form.
     #[arg(long, value_name = "FILE")]
     pub(crate) archive: Option<PathBuf>,
+}
+
+/// Arguments of `fmt`.
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// The files; `-` alone is the standard input.
+    #[arg(required_unless_present = "stdin", conflicts_with = "stdin")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; show what would change, and fail if anything would.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Format the standard input to the standard output.
+    #[arg(long)]
+    pub(crate) stdin: bool,
 }
 
 /// A time in seconds.

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 
 mod args;
+mod fmt;
 mod show;
 mod world;
 
@@ -38,6 +39,7 @@ pub(crate) fn run() -> ExitCode {
             eval(&input, data.as_deref(), target.as_deref(), &params.into_iter().collect(), format)
         }
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
+        Command::Fmt(args) => fmt::fmt(&args, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),
         Command::Doctor => doctor(format),

@@ -9,6 +9,7 @@ pub mod ast;
 mod bodies;
 mod build;
 mod expected;
+mod format;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{FileId, SourceMap, Span};
 
+pub use format::{WIDTH, format};
 pub use print::{print, print_expr};
 pub use split::{MAX_NESTING, MAX_TOKENS};
 

@@ -150,7 +150,7 @@ fn lex(text: &str) -> Vec<Token> {
 }
 
 /// One past the closing quote, or the end of the line where none closes.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
+pub(super) fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != b'\n' {
         match bytes[at] {

@@ -7,7 +7,14 @@ nas 1
 /// the 1x1 convolutions before the larger ones.
 ///
 /// Source: arXiv:1409.4842 figure 2b, with batch normalisation as in arXiv:1502.03167
-block inception(one: count, three_in: count, three: count, five_in: count, five: count, pool: count) {
+block inception(
+  one: count,
+  three_in: count,
+  three: count,
+  five_in: count,
+  five: count,
+  pool: count,
+) {
   parallel merge concat {
     one: conv2d(filters: one, kernel: 1, norm: batch, act: relu)
     three: {

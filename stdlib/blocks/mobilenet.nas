@@ -7,7 +7,13 @@ nas 1
 /// first two convolutions.
 ///
 /// Source: arXiv:1801.04381 section 3.3
-block mbconv(out: count, expand: number = 6, kernel: pair = 3, stride: pair = 1, act: activation = relu6) {
+block mbconv(
+  out: count,
+  expand: number = 6,
+  kernel: pair = 3,
+  stride: pair = 1,
+  act: activation = relu6,
+) {
   residual {
     when expand != 1 {
       conv2d(filters: make_divisible(channels * expand, 8), kernel: 1, norm: batch, act: act)
@@ -21,7 +27,13 @@ block mbconv(out: count, expand: number = 6, kernel: pair = 3, stride: pair = 1,
 /// convolution.
 ///
 /// Source: arXiv:1905.02244 section 5.3
-block mbconv_se(out: count, expand: number = 6, kernel: pair = 3, stride: pair = 1, act: activation = hswish) {
+block mbconv_se(
+  out: count,
+  expand: number = 6,
+  kernel: pair = 3,
+  stride: pair = 1,
+  act: activation = hswish,
+) {
   residual {
     when expand != 1 {
       conv2d(filters: make_divisible(channels * expand, 8), kernel: 1, norm: batch, act: act)

@@ -17,10 +17,10 @@ use std/blocks { mbconv }
 ///
 /// Smaller boards: a file with `with std/spaces/mcunet` and its own `require`.
 scale {
-  width:      0.2..1.0 step 0.1
+  width: 0.2..1.0 step 0.1
   resolution: 48..224 step 16
-  round:      8
-  select:     mean(macs, samples: 1000)
+  round: 8
+  select: mean(macs, samples: 1000)
 }
 
 /// A stage of the super-network: the first block has the stride, all have the width.
@@ -46,17 +46,17 @@ model tinynas(input: (224, 224, 3), classes: 1000) {
 }
 
 data {
-  source:    image_folder("imagenet", size: 224)
-  split:     lists(train: "train.csv", val: "val.csv", test: "test.csv")
+  source: image_folder("imagenet", size: 224)
+  split: lists(train: "train.csv", val: "val.csv", test: "test.csv")
   normalize: standardize
-  augment:   [flip, crop(8 %)]
+  augment: [flip, crop(8 %)]
 }
 
 train {
   optimizer: sgd(lr: 0.05, momentum: 0.9, decay: 5e-5)
-  schedule:  cosine
-  epochs:    100
-  batch:     256
+  schedule: cosine
+  epochs: 100
+  batch: 256
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples }
@@ -64,8 +64,8 @@ quantize { weights: i8, activations: i8, calibrate: 200 samples }
 /// Small kernels are the middle of large ones: the paper has no transform between them. Channels are sorted once the
 /// largest network is trained.
 supernet {
-  elastic:     [kernel, expand, depth]
-  sort:        l1
+  elastic: [kernel, expand, depth]
+  sort: l1
   recalibrate: batches(20, size: 64)
 }
 
@@ -76,12 +76,18 @@ phase largest {
 phase shrink {
   epochs: 300
   sample: 4
-  open:   [kernel({3, 5, 7}), expand({3, 4, 6}), depth({2, 3, 4})]
+  open: [kernel({3, 5, 7}), expand({3, 4, 6}), depth({2, 3, 4})]
 }
 
 search {
-  strategy:  evolution(population: 100, generations: 30, parents: 20 %, mutation: 10 %, crossover: 50 %)
-  trials:    3000
+  strategy: evolution(
+    population: 100,
+    generations: 30,
+    parents: 20 %,
+    mutation: 10 %,
+    crossover: 50 %,
+  )
+  trials: 3000
   finalists: 1
 }
 

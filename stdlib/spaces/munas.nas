@@ -52,27 +52,38 @@ model munas(input: (32, 32, 3), classes: 10) {
 }
 
 data {
-  source:    cifar("cifar-10-batches-bin")
-  split:     holdout(val: 10 %)
+  source: cifar("cifar-10-batches-bin")
+  split: holdout(val: 10 %)
   normalize: standardize
-  augment:   [flip, crop(12 %)]
+  augment: [flip, crop(12 %)]
 }
 
 train {
   optimizer: sgd(lr: 0.01, momentum: 0.9, decay: 1e-5)
-  schedule:  step(every: 90 epochs, factor: 0.1)
-  epochs:    130
-  batch:     128
+  schedule: step(every: 90 epochs, factor: 0.1)
+  epochs: 130
+  batch: 128
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples }
 
 search {
   strategy: aging_evolution(population: 100, tournament: 25)
-  trials:   6000
-  morphs:   [
-    insert, remove, change(link), change(pool_before), change(norm), change(act), change(stride), change(type),
-    step(kernel), step(filters, by: [1, 3, 5]), change(pool), step(size), step(units, by: [1, 3, 5])
+  trials: 6000
+  morphs: [
+    insert,
+    remove,
+    change(link),
+    change(pool_before),
+    change(norm),
+    change(act),
+    change(stride),
+    change(type),
+    step(kernel),
+    step(filters, by: [1, 3, 5]),
+    change(pool),
+    step(size),
+    step(units, by: [1, 3, 5]),
   ]
 }
 

@@ -50,79 +50,85 @@ model ofa(input: (res, res, 3), classes: 1000) {
 }
 
 data {
-  source:    image_folder("imagenet", size: 224)
-  split:     lists(train: "train.csv", val: "val.csv", test: "test.csv")
+  source: image_folder("imagenet", size: 224)
+  split: lists(train: "train.csv", val: "val.csv", test: "test.csv")
   normalize: standardize
-  augment:   [flip, crop(8 %)]
+  augment: [flip, crop(8 %)]
 }
 
 train {
   optimizer: sgd(lr: 2.6, momentum: 0.9, nesterov: true, decay: 3e-5)
-  schedule:  cosine
-  epochs:    180
-  batch:     2048
+  schedule: cosine
+  epochs: 180
+  batch: 2048
   smoothing: 0.1
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples }
 
 supernet {
-  elastic:     [kernel, depth, expand]
-  transform:   kernel
-  sort:        l1
+  elastic: [kernel, depth, expand]
+  transform: kernel
+  sort: l1
   recalibrate: batches(20, size: 100)
 }
 
 phase full {
   epochs: 180
-  lr:     2.6
+  lr: 2.6
 }
 
 phase kernel {
-  epochs:  125
-  warmup:  4 %
-  lr:      0.96
-  open:    [kernel({3, 5, 7})]
+  epochs: 125
+  warmup: 4 %
+  lr: 0.96
+  open: [kernel({3, 5, 7})]
   distill: largest(temperature: 1, weight: 100 %)
 }
 
 phase depth_1 {
-  epochs:  25
-  lr:      0.08
-  sample:  2
-  open:    [depth({3, 4})]
+  epochs: 25
+  lr: 0.08
+  sample: 2
+  open: [depth({3, 4})]
   distill: largest(temperature: 1, weight: 100 %)
 }
 
 phase depth_2 {
-  epochs:  125
-  warmup:  4 %
-  lr:      0.24
-  sample:  2
-  open:    [depth({2, 3, 4})]
+  epochs: 125
+  warmup: 4 %
+  lr: 0.24
+  sample: 2
+  open: [depth({2, 3, 4})]
   distill: largest(temperature: 1, weight: 100 %)
 }
 
 phase expand_1 {
-  epochs:  25
-  lr:      0.08
-  sample:  4
-  open:    [expand({4, 6})]
+  epochs: 25
+  lr: 0.08
+  sample: 4
+  open: [expand({4, 6})]
   distill: largest(temperature: 1, weight: 100 %)
 }
 
 phase expand_2 {
-  epochs:  125
-  warmup:  4 %
-  lr:      0.24
-  sample:  4
-  open:    [expand({3, 4, 6})]
+  epochs: 125
+  warmup: 4 %
+  lr: 0.24
+  sample: 4
+  open: [expand({3, 4, 6})]
   distill: largest(temperature: 1, weight: 100 %)
 }
 
 search {
-  strategy: evolution(population: 100, generations: 500, parents: 25 %, mutation: 10 %, crossover: 50 %)
-  trials:   16000
+  strategy: evolution(
+    population: 100,
+    generations: 500,
+    parents: 25 %,
+    mutation: 10 %,
+    crossover: 50 %,
+  )
+  trials: 16000
 }
 
 /// The published point: 76.0 % of ImageNet with 230 million multiply-accumulates.

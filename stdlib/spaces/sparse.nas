@@ -48,18 +48,18 @@ model sparse(input: (32, 32, 3), classes: 2) {
 }
 
 data {
-  source:    image_folder("cifar10_binary", size: 32)
-  split:     holdout(val: 10 %)
+  source: image_folder("cifar10_binary", size: 32)
+  split: holdout(val: 10 %)
   normalize: standardize
 }
 
 train {
   optimizer: adamw(lr: log 1e-4..1e-2)
-  schedule:  step(every: 1 epochs..10000 epochs, factor: 0.9..0.99)
-  epochs:    50
-  batch:     2..128
-  prune:     magnitude(sparsity: 5 %..90 %)
-  inherit:   true
+  schedule: step(every: 1 epochs..10000 epochs, factor: 0.9..0.99)
+  epochs: 50
+  batch: 2..128
+  prune: magnitude(sparsity: 5 %..90 %)
+  inherit: true
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples }
@@ -76,13 +76,13 @@ phase shrink {
 
 /// Stage 3: only changes of the front.
 phase refine {
-  trials:   50
+  trials: 50
   strategy: morphs
 }
 
 search {
   strategy: mobo(kernel: arc, scalarize: chebyshev, acquisition: thompson, initial: 15)
-  trials:   150
+  trials: 150
 }
 
 maximize accuracy

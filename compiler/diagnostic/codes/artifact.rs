@@ -13,4 +13,5 @@ codes! {
     MISMATCH = 908, "The emitted code gave other bytes than the evaluator. The message names the first sample and byte. This is a bug in nasc or in the compiler used: please report it with the bundle.";
     UNVERIFIED = 909, "The bundle was written but not run, because the cross compiler or the emulator is missing. Its code is the same as that of a verified one; `nasc verify` proves it once the tools are installed.";
     NAME = 910, "The name given for the bundle cannot be used for C files and macros. A name has letters, digits and `_`, and starts with a letter.";
+    FORMAT = 911, "`nasc fmt` found that the file in its new layout would say something else than before, and left it as it is. This is a bug of nasc: please report it with the file.";
 }
