@@ -239,6 +239,11 @@ impl Counter<'_> {
                 self.add(Term::Load, 1);
                 self.affine(index);
             }
+            Expr::Lookup { at, .. } => {
+                self.add(Term::Load, 1);
+                self.add(Term::Operation, 1);
+                self.expr(at);
+            }
             Expr::Bin(op, a, b) => {
                 let selects = matches!(op, BinOp::Min | BinOp::Max);
                 self.add(if selects { Term::Selection } else { Term::Operation }, 1);
