@@ -15,7 +15,7 @@ type Kind = (&'static str, [f64; 3]);
 /// The kinds, numbered as [`Counts`] has them. A convolution's product costs 1.1 instructions on a Cortex-M4 by
 /// its assembly, a depthwise one 8 in plain loops. Clamps and copies by themselves were not among the networks of
 /// the fit: their ratio is counted in the code.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 13] = [
     ("product in fours", [1.0, 0.0, 0.0]),
     ("other product", [1.32, 0.0, 0.0]),
     ("depthwise product", [7.12, 0.0, 0.0]),
@@ -26,6 +26,9 @@ const KINDS: [Kind; 10] = [
     ("sum", [0.0, 0.24, 0.0]),
     ("clamp or copy", [0.0, 0.2, 0.0]),
     ("call", [0.0, 0.0, 1.0]),
+    ("product of elements", [0.0, 0.5, 0.0]),
+    ("requantization", [0.0, 0.4, 0.0]),
+    ("look-up", [0.0, 0.1, 0.0]),
 ];
 
 /// Output channels that a run of activations meets at once, and elements that an instruction pair takes.
@@ -65,6 +68,9 @@ fn counts(graph: &Graph, program: &Program) -> Counts {
                 counts[3] += (outputs * window.kernel[0] * window.kernel[1]) as f64;
             }
             Some((_, Op::Add(_))) => counts[7] += outputs as f64,
+            Some((_, Op::Mul(_))) => counts[10] += outputs as f64,
+            Some((_, Op::Requantize(_))) => counts[11] += outputs as f64,
+            Some((_, Op::Curve(_))) => counts[12] += outputs as f64,
             Some(_) | None => counts[8] += outputs as f64,
         }
         counts[9] += step.calls.len() as f64;
