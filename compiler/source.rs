@@ -79,8 +79,16 @@ impl SourceMap {
 
     /// Where a span starts.
     pub fn position(&self, span: Span) -> Position {
-        let file = &self.files[span.file.0 as usize];
-        let at = span.start as usize;
+        self.position_of(span.file, span.start as usize)
+    }
+
+    /// Where a span ends: the first place behind it.
+    pub fn end_position(&self, span: Span) -> Position {
+        self.position_of(span.file, span.end as usize)
+    }
+
+    fn position_of(&self, file: FileId, at: usize) -> Position {
+        let file = &self.files[file.0 as usize];
         let line = file.line_starts.partition_point(|&start| start <= at) - 1;
         let column = file.text[file.line_starts[line]..at].chars().count() + 1;
         Position { line: line + 1, column }

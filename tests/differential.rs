@@ -45,6 +45,7 @@ fn cortex_m4(align: usize, isa: Isa) -> Target {
     let flags = ["-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"];
     Target {
         name: "cortex-m4".into(),
+        core: None,
         isa,
         clock: Hertz(80_000_000),
         ram: None,

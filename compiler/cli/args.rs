@@ -29,6 +29,10 @@ pub(crate) enum Format {
     Human,
     /// For programs.
     Json,
+    /// Messages as a SARIF log, for code scanning; results as for people.
+    Sarif,
+    /// Messages as annotations of a pull request; results as for people.
+    Github,
 }
 
 /// What nasc can do.
@@ -42,6 +46,12 @@ pub(crate) enum Command {
         /// Target to try the space on; may be given several times.
         #[arg(long = "target", value_name = "NAME")]
         targets: Vec<String>,
+        /// Value of a `param` instead of the spec's; may be given several times.
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+        params: Vec<(String, String)>,
+        /// Points to draw; without it as many as about 50 ms allow.
+        #[arg(long, value_name = "N", value_parser = parse_trials)]
+        samples: Option<usize>,
     },
     /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
     #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
@@ -58,6 +68,9 @@ pub(crate) enum Command {
         /// The target whose network is meant, where they differ.
         #[arg(long, value_name = "NAME")]
         target: Option<String>,
+        /// Value of a `param`, as it was given to `compile`; may be given several times.
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+        params: Vec<(String, String)>,
     },
     /// Prove a bundle: evaluator, interpreter, host code, C on the host and on the emulated chip, byte by byte.
     #[command(after_help = "Example:\n  nasc verify build/vowels/cortex-m4\n\n\
@@ -91,6 +104,9 @@ pub(crate) struct CompileArgs {
     /// Target to compile for; may be given several times. Default: those that the spec names.
     #[arg(long = "target", value_name = "NAME")]
     pub(crate) targets: Vec<String>,
+    /// Value of a `param` instead of the spec's, such as `--set width=16`; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub(crate) params: Vec<(String, String)>,
     /// Folder of the bundle. Default: build/<name>/<target>.
     #[arg(short, long = "out-dir", value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -141,6 +157,15 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("must be an integer of at least 1".into()),
         Ok(number) => Ok(number),
+    }
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("must be `name=value`, such as `width=16` or `kernel={3, 5}`".into()),
     }
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod show;
 mod world;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use nasc::device;
 use nasc::diagnostic::{self, Code, Diagnostic, Diagnostics, Style};
-use nasc::pipeline::{self, CompileOptions, Compiled, Environment, Failure, Stage};
+use nasc::pipeline::{self, CheckOptions, CompileOptions, Compiled, Environment, Failure, Stage};
 use serde_json::json;
 
 use crate::cli::args::{Cli, Command, CompileArgs, Format};
@@ -28,9 +29,14 @@ pub(crate) fn run() -> ExitCode {
     std::panic::set_hook(Box::new(show::bug));
     let format = cli.format;
     let result = match cli.command {
-        Command::Check { spec, targets } => check(&spec, &targets, format),
+        Command::Check { spec, targets, params, samples } => {
+            let options = CheckOptions { targets, params: params.into_iter().collect(), samples };
+            check(&spec, &options, format)
+        }
         Command::Compile(args) => compile(&args, format),
-        Command::Eval { input, data, target } => eval(&input, data.as_deref(), target, format),
+        Command::Eval { input, data, target, params } => {
+            eval(&input, data.as_deref(), target.as_deref(), &params.into_iter().collect(), format)
+        }
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),
@@ -69,6 +75,8 @@ fn show_diagnostics(failure: &Failure, format: Format) {
     let text = match format {
         Format::Human => diagnostic::render(diagnostics, sources, style()),
         Format::Json => diagnostic::to_json(diagnostics, sources).to_string() + "\n",
+        Format::Sarif => diagnostic::to_sarif(diagnostics, sources).to_string() + "\n",
+        Format::Github => diagnostic::to_github(diagnostics, sources),
     };
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
@@ -77,12 +85,27 @@ fn show_warnings(warnings: &Diagnostics, sources: &nasc::source::SourceMap, form
     show_diagnostics(&Failure { sources: sources.clone(), diagnostics: warnings.clone() }, format);
 }
 
-fn check(spec: &Path, targets: &[String], format: Format) -> Outcome {
-    let checked = pipeline::check(&Disk, spec, targets)?;
+fn check(spec: &Path, options: &CheckOptions, format: Format) -> Outcome {
+    let result = pipeline::check(&Disk, spec, options);
+    if matches!(format, Format::Sarif | Format::Github) {
+        // Here the messages are the result.
+        let (failure, code) = match result {
+            Ok(checked) => {
+                (Failure { sources: checked.sources, diagnostics: checked.warnings }, ExitCode::SUCCESS)
+            }
+            Err(failure) => (failure, ExitCode::from(BAD)),
+        };
+        match format {
+            Format::Sarif => print_json(&diagnostic::to_sarif(&failure.diagnostics, &failure.sources)),
+            _ => print(&diagnostic::to_github(&failure.diagnostics, &failure.sources)),
+        }
+        return Ok(code);
+    }
+    let checked = result?;
     show_warnings(&checked.warnings, &checked.sources, format);
     match format {
         Format::Json => print_json(&json!(checked)),
-        Format::Human => print(&show::checked(&checked)),
+        _ => print(&show::checked(&checked)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -90,6 +113,7 @@ fn check(spec: &Path, targets: &[String], format: Format) -> Outcome {
 fn options(args: &CompileArgs) -> CompileOptions {
     CompileOptions {
         targets: args.targets.clone(),
+        params: args.params.iter().cloned().collect(),
         out: args.out.clone(),
         data: args.data.clone(),
         seed: args.seed,
@@ -183,7 +207,7 @@ fn finish_compile(compiled: &Compiled, args: &CompileArgs, bars: &Bars, format: 
                 .collect();
             print_json(&json!({ "searched": compiled.searched, "bundles": bundles }));
         }
-        Format::Human => {
+        _ => {
             for (written, verified) in &shown {
                 print(&show::bundle(compiled, written, verified.as_ref()));
             }
@@ -201,7 +225,13 @@ fn unverified(folder: &Path, missing: Diagnostics) -> Diagnostic {
     })
 }
 
-fn eval(input: &Path, data: Option<&Path>, target: Option<String>, format: Format) -> Outcome {
+fn eval(
+    input: &Path,
+    data: Option<&Path>,
+    target: Option<&str>,
+    params: &BTreeMap<String, String>,
+    format: Format,
+) -> Outcome {
     let evaluated = if input.is_dir() {
         let Some(data) = data else {
             return Err(Diagnostic::error(Code::DATA_MISSING, "a bundle does not know where its data is")
@@ -210,11 +240,11 @@ fn eval(input: &Path, data: Option<&Path>, target: Option<String>, format: Forma
         };
         pipeline::evaluate_bundle(&Disk, input, data)?
     } else {
-        pipeline::evaluate_spec(&Disk, input, data, target.as_deref())?
+        pipeline::evaluate_spec(&Disk, input, data, target, params)?
     };
     match format {
         Format::Json => print_json(&json!(evaluated)),
-        Format::Human => print(&show::evaluated(&evaluated)),
+        _ => print(&show::evaluated(&evaluated)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -223,7 +253,7 @@ fn verify(bundle: &Path, emulator_only: bool, format: Format) -> Outcome {
     let verified = pipeline::verify(&Disk, bundle, emulator_only)?;
     match format {
         Format::Json => print_json(&json!(verified)),
-        Format::Human => print(&show::verified(&verified)),
+        _ => print(&show::verified(&verified)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -250,7 +280,7 @@ fn explain(code: Option<&str>, format: Format) -> Outcome {
                 .collect();
             print_json(&json!(list));
         }
-        Format::Human => {
+        _ => {
             for (code, text) in chosen {
                 print(&format!("{code}\n{}\n\n", show::wrap(text, 88)));
             }
@@ -263,7 +293,7 @@ fn targets(format: Format) -> Outcome {
     let targets = nasc::elaborate::stdlib_targets();
     match format {
         Format::Json => print_json(&json!(targets)),
-        Format::Human => print(&show::targets(&targets)),
+        _ => print(&show::targets(&targets)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -272,7 +302,7 @@ fn doctor(format: Format) -> Outcome {
     let tools = device::tools();
     match format {
         Format::Json => print_json(&json!(tools)),
-        Format::Human => print(&show::tools(&tools)),
+        _ => print(&show::tools(&tools)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -123,14 +123,34 @@ pub(crate) fn evaluated(evaluated: &Evaluated) -> String {
 
 pub(crate) fn targets(targets: &std::collections::BTreeMap<String, Target>) -> String {
     let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{:<20} {:<12} {:<12} {:>9} {:>9} {:>9} {:>8}",
+        "target", "core", "isa", "clock", "ram", "flash", "power"
+    );
+    let memory = |bytes: Option<nasc::tensor::Bytes>| match bytes {
+        Some(bytes) if bytes.0 % 1024 == 0 => format!("{} KiB", bytes.0 / 1024),
+        Some(bytes) => format!("{} B", bytes.0),
+        None => "-".into(),
+    };
     for target in targets.values() {
+        let power = target.active_milliwatts.map_or("-".into(), |power| format!("{power:.0} mW"));
         let _ = writeln!(
             out,
-            "{:<14} {:>5} MHz  {}",
+            "{:<20} {:<12} {:<12} {:>9} {:>9} {:>9} {:>8}",
             target.name,
-            target.clock.0 / 1_000_000,
-            wrap(&target.source, 200)
+            target.core.as_deref().unwrap_or("-"),
+            target.isa.name(),
+            format!("{} MHz", target.clock.0 / 1_000_000),
+            memory(target.ram),
+            memory(target.flash),
+            power
         );
+    }
+    out.push_str("\nwhere the figures come from\n");
+    for target in targets.values() {
+        let file = nasc::elaborate::stdlib_target_file(&target.name).unwrap_or_default();
+        let _ = writeln!(out, "{:<20} {file}: {}", target.name, wrap(&target.source, 200));
     }
     out
 }

@@ -78,6 +78,7 @@ int main(void)
 #define SYSTICK_CONTROL REGISTER(0xe000e010u)
 #define SYSTICK_RELOAD REGISTER(0xe000e014u)
 #define SYSTICK_VALUE REGISTER(0xe000e018u)
+#define CONFIGURATION REGISTER(0xe000ed14u)
 #define COPROCESSORS REGISTER(0xe000ed88u)
 
 extern uint32_t bundle_data_load[], bundle_data_start[], bundle_data_end[];
@@ -208,7 +209,12 @@ static void clear(uint32_t *to, const uint32_t *end)
 void reset(void);
 void reset(void)
 {
+#if defined(__ARM_ARCH_6M__)
+    /* An Armv6-M core faults on every unaligned access, the Armv7-M one that runs its code here only on demand. */
+    CONFIGURATION |= 1u << 3;
+#else
     COPROCESSORS |= 0xfu << 20;
+#endif
     __asm__ volatile("dsb\n\tisb" ::: "memory");
     copy(bundle_data_start, bundle_data_end, bundle_data_load);
     copy(data_start, data_end, data_load);
@@ -229,7 +235,7 @@ static void systick(void)
 
 typedef void (*vector_t)(void);
 __attribute__((section(".vectors"), used)) static const vector_t vectors[16] = {
-    stack_top, reset, fault, fault, fault, fault, fault, 0,
+    stack_top, reset, fault, fault, fault, fault, fault, fault,
     0, 0, 0, fault, fault, 0, fault, systick,
 };
 

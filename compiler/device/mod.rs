@@ -4,10 +4,11 @@
 //! emulated run, counts and the sizes of the linked image ([`Measured`]). Everything happens in a temporary
 //! folder that is removed afterwards; programs are stopped when their time is over.
 //!
-//! On the board, QEMU runs with `-icount shift=0`, where one instruction takes one nanosecond, and SysTick
-//! counts at 25 MHz: one tick is 40 instructions.
+//! On the board, QEMU runs with `-icount shift=0`, where one instruction takes one nanosecond, and the ticks of its
+//! timer are counted; `machine.rs` has the boards.
 
 mod elf;
+mod machine;
 mod process;
 mod stack;
 mod tools;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::device::elf::Image;
+use crate::device::machine::Machine;
 use crate::device::process::TempFolder;
 use crate::device::stack::CallGraph;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Result};
@@ -27,10 +29,8 @@ use crate::target::Toolchain;
 pub use tools::{Tool, find, tools};
 
 const HARNESS: &str = include_str!("harness.c");
-const LINKER_SCRIPT: &str = include_str!("mps2_an386.ld");
+const LINKER_SCRIPT: &str = include_str!("board.ld");
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
-/// Instructions of one SysTick tick on mps2-an386 under `-icount shift=0`.
-const INSTRUCTIONS_PER_TICK: u64 = 40;
 /// Greatest size of the files of a bundle together.
 const MAX_FILE_BYTES: u64 = 512 << 20;
 
@@ -101,7 +101,7 @@ pub struct Measured {
 pub struct Device {
     /// The machine that was emulated.
     pub core: String,
-    /// Instructions of one `_run` on its slots, exact to 40.
+    /// Instructions of one `_run` on its slots, exact to those of one tick: at most 50.
     pub instructions: u64,
     /// Number of samples run.
     pub samples: usize,
@@ -202,21 +202,13 @@ pub fn run_board(
     toolchain: &Toolchain,
     limit: Duration,
 ) -> Result<BoardRun> {
-    let machine =
-        toolchain.machine.as_deref().filter(|machine| *machine == "mps2-an386").ok_or_else(|| {
-            let named = toolchain.machine.as_deref().unwrap_or("none");
-            Diagnostic::error(
-                Code::TOOL_FAILED,
-                format!("nasc has no board support for the machine `{named}`"),
-            )
-            .help("set the target's machine to `mps2-an386`")
-        })?;
+    let machine = Machine::find(toolchain.machine.as_deref())?;
     let folder = prepare(bundle, interface, samples)?;
-    folder.write("nasc_board.ld", LINKER_SCRIPT.as_bytes())?;
+    folder.write("nasc_board.ld", format!("{}{LINKER_SCRIPT}", machine.memory()).as_bytes())?;
     build_image(&folder, interface, samples, toolchain)?;
     let arguments: Vec<String> = [
         "-machine",
-        machine,
+        machine.name,
         "-display",
         "none",
         "-monitor",
@@ -234,12 +226,39 @@ pub fn run_board(
     .to_vec();
     process::run("qemu-system-arm", &arguments, folder.path(), limit)?;
     let outputs = split_outputs(&folder.read("outputs.bin", "qemu-system-arm")?, interface, samples.len())?;
-    let mut device = measure(&folder, interface, samples, toolchain)?;
-    device.core = machine.to_string();
+    let mut device = measure(&folder, interface, samples, toolchain, machine)?;
+    device.core = machine.name.to_string();
     device.samples = samples.len();
     device.mismatched_bytes = mismatches(&outputs, expected);
     let toolchain = tools::version(&toolchain.cc).unwrap_or_else(|| toolchain.cc.clone());
     Ok(BoardRun { outputs, measured: Measured { toolchain, device } })
+}
+
+/// Cross compiles a bundle for a target that nothing emulates: its C has to be clean for that compiler too.
+///
+/// # Errors
+/// E0905 if the cross compiler is not installed; E0906 if it fails; E0904 if the temporary folder cannot be written.
+pub fn compile_cross(bundle: &Bundle, interface: &Interface, toolchain: &Toolchain) -> Result<()> {
+    let folder = prepare(bundle, interface, Samples::Int8(&[]))?;
+    for part in ["", "_weights", "_test"] {
+        let mut arguments: Vec<String> = STRICT_FLAGS.iter().map(ToString::to_string).collect();
+        arguments.extend(options(toolchain));
+        arguments.extend(["-c".into(), format!("{}{part}.c", interface.name)]);
+        arguments.extend(["-o".into(), "nasc_object.o".into()]);
+        process::run(&toolchain.cc, &arguments, folder.path(), BUILD_LIMIT)?;
+    }
+    Ok(())
+}
+
+/// The named toolchain's options: those of the design with the target's own.
+fn options(toolchain: &Toolchain) -> Vec<String> {
+    let mut options = vec!["-std=c99".to_string(), "-O2".into()];
+    if toolchain.cc.starts_with("arm-") {
+        options.push("-mthumb".into());
+    }
+    options.extend(toolchain.flags.iter().cloned());
+    options.extend(["-ffunction-sections", "-fdata-sections"].map(String::from));
+    options
 }
 
 /// Output bytes that differ, missing ones among them.
@@ -298,9 +317,7 @@ fn build_image(
     toolchain: &Toolchain,
 ) -> Result<()> {
     let name = &interface.name;
-    let mut common: Vec<String> = ["-std=c99", "-O2", "-mthumb"].map(String::from).to_vec();
-    common.extend(toolchain.flags.iter().cloned());
-    common.extend(["-ffunction-sections", "-fdata-sections"].map(String::from));
+    let common = options(toolchain);
     let sources = [
         (format!("{name}.c"), "bundle_code.o"),
         (format!("{name}_weights.c"), "bundle_weights.o"),
@@ -327,6 +344,7 @@ fn measure(
     interface: &Interface,
     samples: Samples<'_>,
     toolchain: &Toolchain,
+    machine: &Machine,
 ) -> Result<Device> {
     let damaged = |what: &str| -> Diagnostics {
         Diagnostic::error(Code::TOOL_FAILED, format!("`{}` wrote {what} that nasc cannot read", toolchain.cc))
@@ -349,7 +367,7 @@ fn measure(
     let image = folder.read("nasc_image.elf", &toolchain.cc)?;
     let image = Image::parse(&image).ok_or_else(|| damaged("an image"))?;
     Ok(Device {
-        instructions: ticks * INSTRUCTIONS_PER_TICK,
+        instructions: machine.instructions(ticks),
         stack_bytes,
         stack_bound_bytes,
         text_bytes: image.section_size(".bundle_text"),

@@ -24,6 +24,7 @@ pub struct Tool {
 
 const TOOLS: &[(&str, &str, &str)] = &[
     ("arm-none-eabi-gcc", "gcc-arm-none-eabi", "compiles bundles for Cortex-M"),
+    ("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", "compiles bundles for RISC-V"),
     ("qemu-system-arm", "qemu-system-arm", "runs bundles on an emulated Cortex-M"),
     ("cc", "gcc", "compiles bundles for this machine"),
     ("clang", "clang", "a second opinion on the emitted C"),

@@ -5,11 +5,13 @@
 //! and a help line says the way out where one is known. Our own bugs never become diagnostics.
 
 mod codes;
+mod machine;
 mod render;
 
 use crate::source::Span;
 
 pub use codes::{Code, all_codes, explain};
+pub use machine::{to_github, to_sarif};
 pub use render::{Style, render, to_json};
 
 /// How bad it is.

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::layers::{self, Default, Kind, Row};
 use crate::elaborate::model::Builder;
-use crate::elaborate::scope::{Binding, Scope, is_meant, twice, unknown};
+use crate::elaborate::scope::{Binding, Scope, Structure, is_meant, twice, unknown};
 use crate::elaborate::value::{self, Place};
 use crate::space::{Argument, Expr, Layer, RegionId, RegionKind, Value};
 use crate::syntax::ast;
@@ -189,6 +189,7 @@ impl Builder<'_> {
         let (given, strays) = self.arguments(call, &known);
         let mut inner = self.scopes[callee.module].clone();
         inner.enter();
+        inner.set_body(Some(region));
         for param in &definition.params {
             let binding = match given.get(param.name.text.as_str()) {
                 Some(arg) => self.block_argument(param, &arg.value, &self.scope.clone(), region),
@@ -214,6 +215,7 @@ impl Builder<'_> {
         let outer = std::mem::replace(&mut self.scope, inner);
         let outer_module = std::mem::replace(&mut self.module, callee.module);
         self.stack.push((block, call.span));
+        self.scope.set_body(Some(region));
         self.body(&definition.body, region);
         self.stack.pop();
         self.module = outer_module;
@@ -237,6 +239,9 @@ impl Builder<'_> {
                 return None;
             }
         };
+        if let Some(ty) = &param.ty {
+            return self.typed_argument((param, ty), given, expr);
+        }
         let default = param.default.as_ref().and_then(type_word);
         let is_word = |value: &Value| matches!(value, Value::Text(_));
         let verdict = value::check(&expr, &self.space, |value| match default {
@@ -252,7 +257,35 @@ impl Builder<'_> {
             self.out.push(error);
             return None;
         }
-        Some(Binding { expr: Some(expr), quantity: None, span: given.span })
+        Some(Binding { expr: Some(expr), quantity: None, span: given.span, structure: Structure::No })
+    }
+}
+
+impl Builder<'_> {
+    /// An argument of a block whose parameter has a type.
+    fn typed_argument(
+        &mut self,
+        (param, ty): (&ast::Param, &ast::Name),
+        given: &ast::Expr,
+        expr: Expr,
+    ) -> Option<Binding> {
+        let kind = self.kind_of(ty)?;
+        let name = &param.name.text;
+        if let Err(violation) = value::check(&expr, &self.space, |value| value::allowed(kind, value)) {
+            let allowed = value::describe(kind);
+            let error = Diagnostic::error(
+                violation.code,
+                format!("`{name}` is {allowed}, found {}", violation.found),
+            )
+            .at(given.span, format!("expected {allowed}"))
+            .at(ty.span, "by its type");
+            self.out.push(match violation.under.as_str() {
+                "" => error,
+                under => error.note(format!("found with {under}")),
+            });
+            return None;
+        }
+        Some(Binding { expr: Some(expr), quantity: None, span: given.span, structure: Structure::No })
     }
 }
 

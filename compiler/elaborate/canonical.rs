@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::elaborate::Program;
-use crate::space::{BinaryOp, Domain, Expr, Layer, RegionId, RegionKind, Space};
+use crate::elaborate::value::FUNCTIONS;
+use crate::space::{BinaryOp, Domain, Expr, Layer, Merge, MergeKind, Output, RegionId, RegionKind, Space};
 
 /// The text of every section. Spans, comments, the order of sections and of keys do not show.
 pub(super) fn sections(program: &Program) -> BTreeMap<String, String> {
@@ -35,9 +36,19 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("these types have texts for keys and finite numbers")
 }
 
-/// The region tree, one region or decision in a line.
+/// The space: what comes in and goes out, then the region tree, one region or decision in a line.
 fn space(space: &Space) -> String {
-    let mut out = format!("input {:?}\noutput {:?}\n", space.fixed_input(), space.output);
+    let [height, width, channels] = space.input.each_ref().map(|size| expr(&size.expr));
+    let output = match space.output {
+        Output::Classes(count) => format!("classes {count}"),
+        Output::Values(count) => format!("outputs {count}"),
+        Output::Input => "outputs as many as come in".to_owned(),
+    };
+    let mut out = format!("input ({height}, {width}, {channels})\n{output}\n");
+    if let Some(scale) = &space.width_scale {
+        writeln!(out, "filters * {} in multiples of {}", expr(&scale.factor), scale.round)
+            .expect("a String takes all");
+    }
     region(space, space.root(), 0, &mut out);
     out
 }
@@ -46,8 +57,11 @@ fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
     let region_ = space.region(id);
     let kind = match &region_.kind {
         RegionKind::Sequence => "sequence".to_owned(),
-        RegionKind::Parallel { merge } => format!("parallel {merge:?}"),
-        RegionKind::Repeat { count, .. } => format!("repeat {}", expr(count)),
+        RegionKind::Parallel { merge: how } => format!("parallel {}", merge(*how)),
+        RegionKind::Repeat { count, branching: None } => format!("repeat {}", expr(count)),
+        RegionKind::Repeat { count, branching: Some(branching) } => {
+            format!("repeat {} branching by d{} {}", expr(count), branching.link.0, merge(branching.merge))
+        }
         RegionKind::Choose { decision, .. } => format!("choose d{}", decision.0),
         RegionKind::Optional { decision } => format!("optional d{}", decision.0),
         RegionKind::When { condition } => format!("when {}", expr(condition)),
@@ -62,15 +76,34 @@ fn region(space: &Space, id: RegionId, depth: usize, out: &mut String) {
         let domain = domain(&decision.domain);
         writeln!(out, "{indent}  d{number} {} in {domain}", decision.name).expect("a String takes all");
     }
+    for forbid in space.forbids.iter().filter(|forbid| forbid.region == id) {
+        writeln!(out, "{indent}  forbid {}", expr(&forbid.condition)).expect("a String takes all");
+    }
     for child in space.children(id) {
         region(space, child, depth + 1, out);
     }
 }
 
+fn merge(merge: Merge) -> String {
+    let kind = match merge.kind {
+        MergeKind::Add => "add",
+        MergeKind::Concat => "concat",
+        MergeKind::Mul => "mul",
+    };
+    match (merge.pool, merge.pad) {
+        (false, false) => kind.to_owned(),
+        (true, false) => format!("{kind}(pool)"),
+        (false, true) => format!("{kind}(pad)"),
+        (true, true) => format!("{kind}(pool, pad)"),
+    }
+}
+
 fn domain(domain: &Domain) -> String {
     match domain {
-        Domain::Grid { low, high, steps, log } => format!("{low}..{high} in {steps} steps, log {log}"),
-        Domain::Range { low, high, step, .. } => format!("{low}..{high} step {step}"),
+        Domain::Grid { low, high, steps, log: false } => format!("{low}..{high} in {steps} parts"),
+        Domain::Grid { low, high, steps, log: true } => format!("log {low}..{high} in {steps} parts"),
+        Domain::Range { low, high, step, log: false } => format!("{low}..{high} step {step}"),
+        Domain::Range { low, high, step, log: true } => format!("log {low}..{high} step {step}"),
         Domain::Set(values) => {
             let values: Vec<String> = values.iter().map(ToString::to_string).collect();
             format!("{{{}}}", values.join(", "))
@@ -106,7 +139,8 @@ fn expr(value: &Expr) -> String {
         Expr::Channels(_) => "channels".to_owned(),
         Expr::Call(function, values) => {
             let values: Vec<String> = values.iter().map(expr).collect();
-            format!("{function:?}({})", values.join(", "))
+            let name = FUNCTIONS.iter().find(|known| known.1 == *function).map_or("", |known| known.0);
+            format!("{name}({})", values.join(", "))
         }
         Expr::Not(operand) => format!("not {}", expr(operand)),
     }

@@ -7,8 +7,14 @@ use crate::space::{Decision, DecisionId, Domain, RegionId, Space, Value};
 use crate::syntax::ast::{self, Step};
 use crate::syntax::print_expr;
 
-/// Options of one decision; more is refused.
+/// Values of one set; more is refused.
 const MAX_OPTIONS: usize = 4096;
+
+/// Values of one range of integers; more is refused.
+const MAX_VALUES: i64 = 1 << 20;
+
+/// Parts that a range of decimal numbers without a step is cut into.
+const PARTS: u32 = 1000;
 
 /// Adds a decision under `name`, or under `name.2` and so on where the region has that name already.
 pub(super) fn add_decision(
@@ -66,14 +72,10 @@ pub(super) fn range(span: Span, range: &ast::Range, place: &mut Place<'_>) -> Re
         Some(Step::Add(step)) => (constant(step, place)?, false, step.span),
         Some(Step::Multiply(factor)) => (constant(factor, place)?, true, factor.span),
     };
-    if range.log && !is_factor {
-        return Err(Diagnostic::error(Code::TYPE, "a range over the logarithm needs a factor")
-            .at(span, "not countable without")
-            .help(format!("write `log {}..{} by *2`", print_expr(&range.low), print_expr(&range.high))));
-    }
     match (low, high, step) {
         (Value::Int(low), Value::Int(high), Value::Int(step)) => {
-            integers(span, step_span, (low, high, step), is_factor)
+            let found = integers(span, step_span, (low, high, step), is_factor)?;
+            Ok(if range.log { logarithmic(found, span)? } else { found })
         }
         (low, high, step) => {
             let numbers = [&low, &high, &step].map(as_decimal);
@@ -82,13 +84,49 @@ pub(super) fn range(span: Span, range: &ast::Range, place: &mut Place<'_>) -> Re
                 return Err(error.at(span, "expected numbers"));
             };
             if range.step.is_none() {
-                return Err(Diagnostic::error(Code::TYPE, "a range of decimal numbers needs a step")
-                    .at(span, "not countable without")
-                    .help("add `step 0.1` or `by *2`"));
+                return parts(span, (low, high), range.log);
+            }
+            if range.log && !is_factor {
+                let message = "a logarithmic range of decimal numbers has no `step`";
+                let (low, high) = (print_expr(&range.low), print_expr(&range.high));
+                let help =
+                    format!("write `log {low}..{high}` for {PARTS} equal ratios, or `{low}..{high} by *2`");
+                return Err(Diagnostic::error(Code::TYPE, message)
+                    .at(step_span, "not with `log`")
+                    .help(help));
             }
             decimals(span, step_span, (low, high, step), is_factor)
         }
     }
+}
+
+/// Integers that are drawn evenly in the logarithm; a range by a factor is so already.
+fn logarithmic(domain: Domain, span: Span) -> Result<Domain, Diagnostic> {
+    match domain {
+        Domain::Range { low, .. } if low < 1 => {
+            let error =
+                Diagnostic::error(Code::RANGE, format!("a logarithmic range starts above 0, found {low}"));
+            Err(error.at(span, "has no logarithm at its start"))
+        }
+        Domain::Range { low, high, step, .. } => Ok(Domain::Range { low, high, step, log: true }),
+        other => Ok(other),
+    }
+}
+
+/// A range of decimal numbers without a step.
+fn parts(span: Span, (low, high): (f64, f64), log: bool) -> Result<Domain, Diagnostic> {
+    if low > high {
+        return Err(empty(span, low, high));
+    }
+    if log && low <= 0.0 {
+        let error =
+            Diagnostic::error(Code::RANGE, format!("a logarithmic range starts above 0, found {low}"));
+        return Err(error.at(span, "has no logarithm at its start"));
+    }
+    if low.to_bits() == high.to_bits() {
+        return Ok(Domain::Set(vec![Value::Float(low)]));
+    }
+    Ok(Domain::Grid { low: Value::Float(low), high: Value::Float(high), steps: PARTS, log })
 }
 
 fn empty(span: Span, low: impl std::fmt::Display, high: impl std::fmt::Display) -> Diagnostic {
@@ -125,8 +163,9 @@ fn integers(span: Span, step_span: Span, ends: (i64, i64, i64), factor: bool) ->
         if rest != 0 {
             return Err(misses(high - rest, (high - rest).checked_add(step)));
         }
-        if (high - low) / step >= MAX_OPTIONS as i64 {
-            return Err(too_many(span));
+        if (high - low) / step >= MAX_VALUES {
+            let message = format!("a range has more than {MAX_VALUES} values");
+            return Err(Diagnostic::error(Code::TOO_LARGE, message).at(span, "").help("add a `step`"));
         }
         return Ok(Domain::Range { low, high, step, log: false });
     }
@@ -174,19 +213,10 @@ fn decimals(span: Span, step_span: Span, ends: (f64, f64, f64), factor: bool) ->
     Ok(Domain::Set(values.into_iter().map(Value::Float).collect()))
 }
 
-/// All values of a domain, in order.
+/// The values that stand for all of a domain when an expression is checked: all of them, or of a long range the ends.
 pub(super) fn options(domain: &Domain) -> Vec<Value> {
-    match domain {
-        Domain::Range { low, high, step, .. } => {
-            let mut values = Vec::new();
-            let mut value = Some(*low);
-            while let Some(at) = value.filter(|at| at <= high) {
-                values.push(Value::Int(at));
-                value = at.checked_add(*step);
-            }
-            values
-        }
-        Domain::Grid { .. } => (0..domain.len()).filter_map(|at| domain.get(at)).collect(),
-        Domain::Set(values) => values.clone(),
-    }
+    let all = domain.len();
+    let positions: Vec<usize> =
+        if all <= MAX_OPTIONS { (0..all).collect() } else { vec![0, 1, all - 2, all - 1] };
+    positions.into_iter().filter_map(|at| domain.get(at)).collect()
 }

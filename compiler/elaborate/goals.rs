@@ -30,6 +30,12 @@ fn metric(name: &str, span: Span, context: &mut Context<'_>) -> Option<Metric> {
     found
 }
 
+/// The metrics: name, which way is better, what a limit is; for the reference.
+pub(super) fn table() -> Vec<(&'static str, &'static str, &'static str)> {
+    let better = |metric| if metric == Metric::Accuracy { "more" } else { "less" };
+    METRICS.iter().map(|(name, metric)| (*name, better(*metric), limits(*metric).dimension.what())).collect()
+}
+
 fn limits(metric: Metric) -> Limits {
     let dimension = match metric {
         Metric::Accuracy => {

@@ -14,7 +14,28 @@ pub(super) enum Kind {
     Pair,
     /// One of some words.
     Word(&'static [&'static str]),
+    /// An integer.
+    Integer,
+    /// A number.
+    Number,
+    /// A number from 0 to below 1.
+    Share,
+    /// True or false.
+    Bool,
 }
+
+/// The types that a parameter can be given.
+pub(super) const TYPES: [(&str, Kind); 9] = [
+    ("count", Kind::Count),
+    ("integer", Kind::Integer),
+    ("number", Kind::Number),
+    ("share", Kind::Share),
+    ("pair", Kind::Pair),
+    ("bool", Kind::Bool),
+    ("activation", ACT),
+    ("padding", PADDING),
+    ("norm", NORM),
+];
 
 /// What stands where an argument is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +74,11 @@ pub(super) struct Row {
 
 const PADDING: Kind = Kind::Word(&["same", "valid"]);
 const NORM: Kind = Kind::Word(&["none", "batch"]);
-const ACT: Kind = Kind::Word(&["none", "relu", "relu6"]);
+const ACT: Kind = Kind::Word(&["none", "relu", "relu6", "hswish", "hsigmoid", "sigmoid"]);
 
 /// All words that arguments take.
-pub(super) const WORDS: [&str; 6] = ["same", "valid", "none", "batch", "relu", "relu6"];
+pub(super) const WORDS: [&str; 9] =
+    ["same", "valid", "none", "batch", "relu", "relu6", "hswish", "hsigmoid", "sigmoid"];
 
 const fn required(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind, default: Default::None }
@@ -78,7 +100,7 @@ const POOL: &[Parameter] = &[
 ];
 
 /// Every layer.
-pub(super) const LAYERS: [Row; 12] = [
+pub(super) const LAYERS: [Row; 17] = [
     Row {
         name: "conv2d",
         doc: "convolution over height and width, then normalisation, then activation",
@@ -116,8 +138,21 @@ pub(super) const LAYERS: [Row; 12] = [
     Row { name: "batch_norm", doc: "batch normalisation", parameters: &[] },
     Row { name: "relu", doc: "the greater of 0 and the value", parameters: &[] },
     Row { name: "relu6", doc: "the value, limited to 0 to 6", parameters: &[] },
+    Row { name: "hswish", doc: "hard swish: `x * hsigmoid(x)`", parameters: &[] },
+    Row { name: "hsigmoid", doc: "hard sigmoid: `relu6(x + 3) / 6`", parameters: &[] },
+    Row { name: "sigmoid", doc: "`1 / (1 + exp(-x))`", parameters: &[] },
     Row { name: "max_pool", doc: "greatest of a window", parameters: POOL },
     Row { name: "avg_pool", doc: "mean of a window", parameters: POOL },
+    Row {
+        name: "upsample",
+        doc: "every pixel repeated, to a map that is larger by the factor",
+        parameters: &[Parameter { name: "factor", kind: Kind::Pair, default: Default::Int(2) }],
+    },
+    Row {
+        name: "dropout",
+        doc: "in training sets this share of the values to 0; else nothing",
+        parameters: &[required("rate", Kind::Share)],
+    },
     Row { name: "global_avg_pool", doc: "mean of the whole map", parameters: &[] },
     Row { name: "flatten", doc: "the map as a vector", parameters: &[] },
     Row { name: "identity", doc: "nothing", parameters: &[] },
@@ -159,9 +194,11 @@ pub(super) fn build(row: &Row, arguments: Vec<Argument>, call: Span) -> Layer {
         },
         "dense" => Layer::Dense { units: next(), norm: next(), act: next() },
         "batch_norm" => Layer::BatchNorm,
-        "relu" | "relu6" => Layer::Activation { act: word(row.name) },
+        "relu" | "relu6" | "hswish" | "hsigmoid" | "sigmoid" => Layer::Activation { act: word(row.name) },
         "max_pool" => Layer::MaxPool { size: next(), stride: next(), padding: next() },
         "avg_pool" => Layer::AvgPool { size: next(), stride: next(), padding: next() },
+        "upsample" => Layer::Upsample { factor: next() },
+        "dropout" => Layer::Dropout { rate: next() },
         "global_avg_pool" => Layer::GlobalAvgPool,
         "flatten" => Layer::Flatten,
         _ => Layer::Identity,

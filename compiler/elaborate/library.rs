@@ -29,6 +29,8 @@ pub(super) struct Module {
     pub tree: ast::File,
     /// Names of blocks, own and used: index into [`Library::blocks`] and where the name is declared.
     pub names: IndexMap<String, (usize, Span)>,
+    /// Values that a `use` takes: the name here, the module and the name there.
+    pub values: Vec<(ast::Name, usize, String)>,
     /// Names of a `use` that gave nothing, which has been told.
     pub missing: BTreeSet<String>,
 }
@@ -40,6 +42,8 @@ pub(super) struct Library {
     pub modules: Vec<Module>,
     /// The blocks of all of them.
     pub blocks: Vec<Block>,
+    /// The modules, each after those whose values it takes.
+    pub order: Vec<usize>,
     by_path: IndexMap<String, usize>,
 }
 
@@ -50,11 +54,44 @@ pub(super) fn stdlib(folder: &str, sources: &mut SourceMap, out: &mut Diagnostic
     files.map(|(path, text)| parse(&format!("std/{path}"), text, sources, out)).collect()
 }
 
-fn parse(name: &str, text: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> ast::File {
+/// The names that a file gives values.
+fn values_of(tree: &ast::File) -> impl Iterator<Item = &str> {
+    tree.items.iter().filter_map(|item| match &item.kind {
+        ast::ItemKind::Let(item) | ast::ItemKind::Param(item) => Some(item.name.text.as_str()),
+        _ => None,
+    })
+}
+
+/// The text of a file of the standard library, `std/spaces/mcunet` with or without `.nas`.
+pub(super) fn stdlib_text(path: &str) -> Option<&'static str> {
+    let path = path.strip_prefix("std/")?;
+    let path = path.strip_suffix(".nas").unwrap_or(path);
+    STDLIB_FILES.iter().find(|(known, _)| known.strip_suffix(".nas") == Some(path)).map(|(_, text)| *text)
+}
+
+/// The files of the standard library below a folder, as `std/spaces/mcunet`.
+pub(super) fn stdlib_names(folder: &str) -> Vec<String> {
+    let prefix = format!("{folder}/");
+    let files = STDLIB_FILES.iter().filter(|(path, _)| path.starts_with(&prefix));
+    files.filter_map(|(path, _)| Some(format!("std/{}", path.strip_suffix(".nas")?))).collect()
+}
+
+pub(super) fn parse(name: &str, text: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> ast::File {
     let file = sources.add(name, text);
     let (tree, diagnostics) = syntax::parse(sources, file);
     out.extend(diagnostics);
     tree
+}
+
+/// E0204 for a path that leaves the folder of the spec.
+pub(super) fn inside(name: &ast::Name) -> Result<(), Diagnostic> {
+    let mut parts = name.text.split(['/', '\\']);
+    if name.text.contains(':') || parts.any(|part| matches!(part, "" | "." | "..")) {
+        let message = format!("`{}` is not a path below the folder of the spec", name.text);
+        let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(name.span, "not allowed");
+        return Err(error.help("write the path from the spec's folder down: `\"blocks/mine.nas\"`"));
+    }
+    Ok(())
 }
 
 /// The name that a used block has here.
@@ -88,7 +125,29 @@ impl Library {
             }
             next += 1;
         }
+        library.sort(out);
         library
+    }
+
+    /// Puts the modules in an order in which values are known before they are taken.
+    fn sort(&mut self, out: &mut Diagnostics) {
+        let mut done = vec![false; self.modules.len()];
+        while self.order.len() < self.modules.len() {
+            let ready = (0..self.modules.len()).find(|&module| {
+                !done[module] && self.modules[module].values.iter().all(|(_, from, _)| done[*from])
+            });
+            let next = ready.unwrap_or_else(|| {
+                let first = done.iter().position(|done| !done).unwrap_or(0);
+                if let Some((name, ..)) = self.modules[first].values.first() {
+                    let message = "files take values from one another in a circle";
+                    let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(name.span, "on the circle");
+                    out.push(error.help("put the shared values into a file of their own"));
+                }
+                first
+            });
+            done[next] = true;
+            self.order.push(next);
+        }
     }
 
     fn add_module(&mut self, tree: ast::File, out: &mut Diagnostics) -> usize {
@@ -110,7 +169,7 @@ impl Library {
             names.insert(name.text.clone(), (self.blocks.len(), name.span));
             self.blocks.push(Block { definition: definition.clone(), module });
         }
-        self.modules.push(Module { tree, names, missing: BTreeSet::new() });
+        self.modules.push(Module { tree, names, values: Vec::new(), missing: BTreeSet::new() });
         module
     }
 
@@ -133,14 +192,7 @@ impl Library {
                 name
             }
             ast::UsePath::File(name) => {
-                let parts: Vec<&str> = name.text.split(['/', '\\']).collect();
-                if name.text.contains(':') || parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-                    let message = format!("`{}` is not a path below the folder of the spec", name.text);
-                    let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(name.span, "not allowed");
-                    return Err(
-                        error.help("write the path from the spec's folder down: `\"blocks/mine.nas\"`")
-                    );
-                }
+                inside(name)?;
                 let text = files.read(&name.text).map_err(|problem| {
                     let message = format!("`{}` cannot be read: {problem}", name.text);
                     Diagnostic::error(Code::UNKNOWN_NAME, message).at(name.span, "used here")
@@ -194,9 +246,18 @@ impl Library {
                 let &(block, _) = self.modules[module].names.get(&wanted.name.text)?;
                 Some(block)
             });
+            let value = modules
+                .iter()
+                .find(|&&module| values_of(&self.modules[module].tree).any(|name| name == wanted.name.text));
+            if let (None, Some(&module)) = (block, value) {
+                self.modules[into].values.push((local(wanted).clone(), module, wanted.name.text.clone()));
+                continue;
+            }
             let Some(block) = block else {
-                let known = modules.iter().flat_map(|&module| self.modules[module].names.keys());
-                out.push(unknown("block", &wanted.name.text, wanted.name.span, known.map(String::as_str)));
+                let blocks = modules.iter().flat_map(|&module| self.modules[module].names.keys());
+                let values = modules.iter().flat_map(|&module| values_of(&self.modules[module].tree));
+                let known: Vec<&str> = blocks.map(String::as_str).chain(values).collect();
+                out.push(unknown("block or value", &wanted.name.text, wanted.name.span, known));
                 self.modules[into].missing.insert(local(wanted).text.clone());
                 continue;
             };

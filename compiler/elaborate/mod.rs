@@ -5,30 +5,37 @@
 
 mod call;
 mod canonical;
+mod condition;
 mod domain;
 mod fields;
 mod goals;
+mod interface;
 mod layers;
 mod library;
 mod model;
 mod program;
+mod reference;
 mod scope;
 mod sections;
+mod structure;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod units;
 mod value;
+mod variant;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::elaborate::fields::Context;
 use crate::elaborate::library::Library;
 use crate::elaborate::scope::unknown;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
 use crate::target::Target;
+
+pub use reference::reference;
 
 pub use program::{
     DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
@@ -81,6 +88,7 @@ pub fn elaborate(
     if out.has_errors() {
         return (None, out);
     }
+    variant::take_base(&mut tree, sources, options.files, &mut out);
     set_params(&mut tree, sources, &options.params, &mut out);
     let stdlib = library::stdlib("targets", sources, &mut out);
     let library = Library::load(tree, sources, options.files, &mut out);
@@ -88,8 +96,27 @@ pub fn elaborate(
     out.sort();
     // A mistake in a block is found again at every call of it.
     out.0.dedup();
-    out.0.truncate(syntax::MAX_MESSAGES);
+    if out.0.len() > syntax::MAX_MESSAGES {
+        let warnings = out.0.iter().filter(|d| d.severity != Severity::Error).count();
+        let mut kept = syntax::MAX_MESSAGES.saturating_sub(out.0.len() - warnings);
+        out.0.retain(|diagnostic| {
+            let keep = diagnostic.severity == Severity::Error || kept > 0;
+            kept = kept.saturating_sub(usize::from(diagnostic.severity != Severity::Error));
+            keep
+        });
+        out.0.truncate(syntax::MAX_MESSAGES);
+    }
     (program.filter(|_| !out.has_errors()), out)
+}
+
+/// The text of a spec of the standard library, such as `std/spaces/mcunet`.
+pub fn stdlib_text(path: &str) -> Option<&'static str> {
+    library::stdlib_text(path)
+}
+
+/// The specs of the standard library: `std/spaces/mcunet` and so on.
+pub fn stdlib_spaces() -> Vec<String> {
+    library::stdlib_names("spaces")
 }
 
 /// The targets of the standard library by name.
@@ -101,6 +128,19 @@ pub fn stdlib_targets() -> BTreeMap<String, Target> {
     let scope = scope::Scope::default();
     let mut context = Context { scope: &scope, out: &mut out };
     targets::targets(&stdlib, &empty, &mut context).0
+}
+
+/// The file of the standard library that declares a target, such as `std/targets/cortex_m.nas`.
+pub fn stdlib_target_file(name: &str) -> Option<String> {
+    let mut sources = SourceMap::new();
+    let files = library::stdlib("targets", &mut sources, &mut Diagnostics::default());
+    let declares = |file: &&ast::File| {
+        file.items
+            .iter()
+            .any(|item| matches!(&item.kind, ast::ItemKind::Target(target) if target.name.text == name))
+    };
+    let file = files.iter().find(declares)?;
+    Some(sources.name(file.file).to_owned())
 }
 
 /// Puts values from outside in the place of those of `param`s.
@@ -145,12 +185,14 @@ fn set_params(
 }
 
 /// The items of a spec by kind; what stands twice is told.
-struct Items<'a> {
+pub(super) struct Items<'a> {
     model: Option<&'a ast::Definition>,
     sections: BTreeMap<&'a str, &'a ast::Section>,
     require: Vec<&'a ast::Requirements>,
     prefer: Vec<&'a ast::Requirements>,
     objectives: Vec<(&'a ast::Objective, Span)>,
+    forbids: Vec<(&'a [ast::Expr], Span)>,
+    phases: Vec<&'a ast::Section>,
 }
 
 fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
@@ -160,6 +202,8 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
         require: Vec::new(),
         prefer: Vec::new(),
         objectives: Vec::new(),
+        forbids: Vec::new(),
+        phases: Vec::new(),
     };
     for item in &tree.items {
         match &item.kind {
@@ -186,14 +230,19 @@ fn items<'a>(tree: &'a ast::File, out: &mut Diagnostics) -> Items<'a> {
             },
             ast::ItemKind::Require(requirements) => items.require.push(requirements),
             ast::ItemKind::Prefer(requirements) => items.prefer.push(requirements),
+            ast::ItemKind::Forbid(conditions) => items.forbids.push((conditions, item.span)),
+            ast::ItemKind::Phase(phase) => {
+                if let Some(first) = items.phases.iter().find(|known| known.name.text == phase.name.text) {
+                    out.push(scope::twice(&phase.name.text, phase.name.span, first.name.span));
+                }
+                items.phases.push(phase);
+            }
             ast::ItemKind::Objective(objective) => items.objectives.push((objective, item.span)),
             ast::ItemKind::Use(_)
             | ast::ItemKind::Let(_)
             | ast::ItemKind::Param(_)
             | ast::ItemKind::Block(_)
             | ast::ItemKind::With(_)
-            | ast::ItemKind::Forbid(_)
-            | ast::ItemKind::Phase(_)
             | ast::ItemKind::Target(_) => {}
         }
     }
@@ -213,7 +262,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
         return None;
     };
-    let (space, scope) = model::build(library, model, out);
+    let (space, scope) = model::build(library, model, &items, out);
     for (name, example) in [
         ("data", "data { source: ts(train: \"train.ts\", test: \"test.ts\"), split: holdout(val: 20 %) }"),
         ("train", "train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }"),
@@ -243,6 +292,9 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         if !named_targets.contains(target) {
             named_targets.push(target.clone());
         }
+    }
+    if !context.out.has_errors() {
+        interface::warn_of_unused(&space, context.out);
     }
     let mut program = Program {
         name: model.name.text.clone(),

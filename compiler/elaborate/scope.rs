@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::elaborate::units::Quantity;
 use crate::source::Span;
-use crate::space::Expr;
+use crate::space::{Expr, RegionId};
 use crate::syntax::ast;
 
 /// What a name stands for.
@@ -19,6 +19,19 @@ pub(super) struct Binding {
     pub quantity: Option<Quantity>,
     /// Where it is declared.
     pub span: Span,
+    /// For the name of a `repeat`, `choose` or `optional`: where else one of that name is, so that it says neither.
+    pub structure: Structure,
+}
+
+/// Whether a name is that of a structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Structure {
+    /// Of a value.
+    No,
+    /// Of one `repeat`, `choose` or `optional`.
+    One,
+    /// Of several; the second is here.
+    Several(Span),
 }
 
 /// The names of one place. A name is declared once in a body; a body further in may declare it anew.
@@ -26,9 +39,36 @@ pub(super) struct Binding {
 pub(super) struct Scope {
     // Shared, since every call of a block starts from the names of its file.
     frames: Vec<Rc<IndexMap<String, Binding>>>,
+    /// The innermost body: what `channels` is about.
+    body: Option<RegionId>,
 }
 
 impl Scope {
+    /// Says which body the names are of; gives the one before.
+    pub(super) fn set_body(&mut self, body: Option<RegionId>) -> Option<RegionId> {
+        std::mem::replace(&mut self.body, body)
+    }
+
+    /// The innermost body.
+    pub(super) fn body(&self) -> Option<RegionId> {
+        self.body
+    }
+
+    /// Declares the name of a `repeat`, `choose` or `optional`. A `let` of that name in the same body stays; of two
+    /// structures with one name, the name says neither.
+    pub(super) fn declare_structure(&mut self, name: &ast::Name, expr: Expr) {
+        if self.frames.is_empty() {
+            self.enter();
+        }
+        let frame = Rc::make_mut(self.frames.last_mut().expect("there is one"));
+        let binding = match frame.get(&name.text) {
+            None => Binding { expr: Some(expr), quantity: None, span: name.span, structure: Structure::One },
+            Some(Binding { structure: Structure::No, .. }) => return,
+            Some(known) => Binding { structure: Structure::Several(name.span), ..known.clone() },
+        };
+        frame.insert(name.text.clone(), binding);
+    }
+
     /// Opens a body.
     pub(super) fn enter(&mut self) {
         self.frames.push(Rc::default());

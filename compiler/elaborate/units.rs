@@ -55,6 +55,18 @@ const UNITS: [(&str, Dimension, f64); 22] = [
     ("samples", Dimension::Samples, 1.0),
 ];
 
+/// What can be measured, with its units; for the reference.
+pub(super) fn table() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut rows: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (unit, dimension, _) in UNITS {
+        match rows.iter_mut().find(|(what, _)| *what == dimension.what()) {
+            Some((_, units)) => units.push(unit),
+            None => rows.push((dimension.what(), vec![unit])),
+        }
+    }
+    rows
+}
+
 impl Dimension {
     /// In words.
     pub(super) fn what(self) -> &'static str {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::domain;
 use crate::elaborate::layers::{Kind, WORDS};
-use crate::elaborate::scope::{Scope, twice};
+use crate::elaborate::scope::{Binding, Scope, Structure, twice};
 use crate::elaborate::units;
 use crate::source::Span;
-use crate::space::{BinaryOp, DecisionId, Domain, Expr, MAX_EXTENT, RegionId, Space, Value};
+use crate::space::{BinaryOp, DecisionId, Domain, Expr, Function, MAX_EXTENT, RegionId, Space, Value};
 use crate::syntax::ast::{self, ExprKind, Number, Operator};
 use crate::syntax::print_expr;
 
@@ -40,18 +40,37 @@ pub(super) struct Place<'a> {
 ///
 /// E0201 for unknown names, E0301 and E0302 for values of a wrong kind, E0401 and E0402 for ranges and sets.
 pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+    lower_with(expr, place, BinaryOp::Div)
+}
+
+/// As [`lower`]; `division` says what `/` means: exact for integers, or not in the argument of a function.
+fn lower_with(expr: &ast::Expr, place: &mut Place<'_>, division: BinaryOp) -> Result<Expr, Diagnostic> {
     match &expr.kind {
         ExprKind::Number(Number::Integer(value), None) => Ok(Expr::Value(Value::Int(*value as i64))),
         ExprKind::Number(Number::Decimal(value), None) => Ok(Expr::Value(Value::Float(*value))),
-        ExprKind::Number(number, unit) => {
-            units::literal(*number, unit.as_ref())?;
-            Err(unit_found(expr))
-        }
+        ExprKind::Number(number, unit) => match units::literal(*number, unit.as_ref())? {
+            units::Quantity { value, dimension: units::Dimension::Share } => {
+                Ok(Expr::Value(Value::Float(value)))
+            }
+            _ => Err(unit_found(expr)),
+        },
         ExprKind::Bool(value) => Ok(Expr::Value(Value::Bool(*value))),
         ExprKind::Name(name) => match place.scope.find(name) {
+            Some(Binding { structure: Structure::Several(second), span, .. }) => {
+                let message = format!("`{name}` is the name of two structures");
+                let error =
+                    Diagnostic::error(Code::DUPLICATE_NAME, message).at(expr.span, "which one is meant?");
+                let error = error.at(*span, "the first").at(*second, "the second");
+                Err(error.help("give one of them another name"))
+            }
             Some(binding) => {
                 binding.expr.clone().ok_or_else(|| unit_found(expr).at(binding.span, "declared here"))
             }
+            None if name == "channels" => match place.scope.body() {
+                Some(body) => Ok(Expr::Channels(body)),
+                None => Err(Diagnostic::error(Code::NOT_ALLOWED, "`channels` says what comes into a body")
+                    .at(expr.span, "not inside one")),
+            },
             None if WORDS.contains(&name.as_str()) => Ok(Expr::Value(Value::Text(name.clone()))),
             None => Err(place.scope.unknown(name, expr.span, &WORDS)),
         },
@@ -59,20 +78,23 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
             .at(expr.span, "expected a number or a word")
             .help(format!("numbers and words stand without quotes: `{text}`"))),
         ExprKind::Tuple(values) => {
-            let values = values.iter().map(|value| lower(value, place)).collect::<Result<Vec<_>, _>>()?;
+            let values = values
+                .iter()
+                .map(|value| lower_with(value, place, division))
+                .collect::<Result<Vec<_>, _>>()?;
             small(tuple(values), expr.span)
         }
         ExprKind::Negate(operand) => {
-            let operand = number(operand, place)?;
+            let operand = number(operand, place, division)?;
             binary(BinaryOp::Sub, Expr::Value(Value::Int(0)), operand, expr.span)
         }
         ExprKind::Binary(operator, left, right) => {
-            let (left, right) = (number(left, place)?, number(right, place)?);
+            let (left, right) = (number(left, place, division)?, number(right, place, division)?);
             let operator = match operator {
                 Operator::Add => BinaryOp::Add,
                 Operator::Subtract => BinaryOp::Sub,
                 Operator::Multiply => BinaryOp::Mul,
-                Operator::Divide => BinaryOp::Div,
+                Operator::Divide => division,
             };
             binary(operator, left, right, expr.span)
         }
@@ -84,6 +106,7 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
             let domain = domain::range(expr.span, range, place)?;
             Ok(decide(domain, expr.span, place))
         }
+        ExprKind::Call(call) if function(&call.name.text).is_some() => apply(call, place),
         ExprKind::Call(_)
         | ExprKind::List(_)
         | ExprKind::Compare(..)
@@ -97,6 +120,77 @@ pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Dia
             Err(error
                 .help("a set to choose from is written `{3, 5}`, a range `16..32 step 8`, a pair `(3, 1)`"))
         }
+    }
+}
+
+/// The functions of the language.
+pub(super) const FUNCTIONS: [(&str, Function, &str); 4] = [
+    ("min", Function::Min, "the least of some numbers"),
+    ("max", Function::Max, "the greatest of some numbers"),
+    ("round", Function::Round, "the nearest integer, ties away from zero; inside, `/` need not be exact"),
+    (
+        "make_divisible",
+        Function::MakeDivisible,
+        "`make_divisible(x, 8)`: the multiple of 8 nearest to `x`, at least 8 and at least 90 % of `x`",
+    ),
+];
+
+/// The function of a name.
+pub(super) fn function(name: &str) -> Option<Function> {
+    FUNCTIONS.iter().find(|known| known.0 == name).map(|known| known.1)
+}
+
+/// A function of numbers.
+fn apply(call: &ast::Call, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+    let name = call.name.text.as_str();
+    let function = function(name).expect("the caller looked it up");
+    let wanted = match function {
+        Function::Min | Function::Max => 2..=8,
+        Function::Round => 1..=1,
+        Function::MakeDivisible => 2..=2,
+    };
+    if let Some(named) = call.args.iter().find_map(|arg| arg.name.as_ref()) {
+        let message = format!("the arguments of `{name}` have no names");
+        return Err(Diagnostic::error(Code::NOT_ALLOWED, message).at(named.span, "not expected here"));
+    }
+    if !wanted.contains(&call.args.len()) {
+        let count = match (wanted.start(), wanted.end()) {
+            (low, high) if low == high => format!("{low}"),
+            (low, high) => format!("{low} to {high}"),
+        };
+        let message = format!("`{name}` takes {count} numbers, found {}", call.args.len());
+        let help = if function == Function::MakeDivisible { "write `make_divisible(x, 8)`" } else { "" };
+        let error = Diagnostic::error(Code::TYPE, message).at(call.span, format!("expected {count} numbers"));
+        return Err(if help.is_empty() { error } else { error.help(help) });
+    }
+    let mut values = Vec::with_capacity(call.args.len());
+    for arg in &call.args {
+        values.push(number(&arg.value, place, BinaryOp::Ratio)?);
+    }
+    let expr = Expr::Call(function, values);
+    folded(expr, call.span)
+}
+
+/// The expression, or its value where it depends on nothing.
+fn folded(expr: Expr, span: Span) -> Result<Expr, Diagnostic> {
+    let mut decisions = Vec::new();
+    decisions_of(&expr, &mut decisions);
+    if !decisions.is_empty() || has_channels(&expr) {
+        return small(expr, span);
+    }
+    evaluate(&expr, &BTreeMap::new())
+        .map(Expr::Value)
+        .map_err(|problem| Diagnostic::error(Code::RANGE, problem).at(span, "no value"))
+}
+
+/// Whether a value depends on the channels of a feature map, which are known only in a network.
+pub(super) fn has_channels(expr: &Expr) -> bool {
+    match expr {
+        Expr::Channels(_) => true,
+        Expr::Value(_) | Expr::Decision(_) => false,
+        Expr::Not(operand) => has_channels(operand),
+        Expr::Binary(_, left, right) => has_channels(left) || has_channels(right),
+        Expr::Tuple(parts) | Expr::Call(_, parts) => parts.iter().any(has_channels),
     }
 }
 
@@ -146,20 +240,12 @@ fn fixed(expr: &Expr) -> Option<&Value> {
 }
 
 fn binary(operator: BinaryOp, left: Expr, right: Expr, span: Span) -> Result<Expr, Diagnostic> {
-    let expr = Expr::Binary(operator, Box::new(left), Box::new(right));
-    let mut decisions = Vec::new();
-    decisions_of(&expr, &mut decisions);
-    if !decisions.is_empty() {
-        return small(expr, span);
-    }
-    evaluate(&expr, &BTreeMap::new())
-        .map(Expr::Value)
-        .map_err(|problem| Diagnostic::error(Code::RANGE, problem).at(span, "no value"))
+    folded(Expr::Binary(operator, Box::new(left), Box::new(right)), span)
 }
 
 /// An operand of arithmetic.
-fn number(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
-    let lowered = lower(expr, place)?;
+fn number(expr: &ast::Expr, place: &mut Place<'_>, division: BinaryOp) -> Result<Expr, Diagnostic> {
+    let lowered = lower_with(expr, place, division)?;
     let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
     let good = match &lowered {
         Expr::Value(value) => is_number(value),
@@ -189,9 +275,8 @@ pub(super) fn constant(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Value,
 
 /// A decision, or the value itself where there is only one.
 fn decide(domain: Domain, span: Span, place: &mut Place<'_>) -> Expr {
-    let mut options = domain::options(&domain);
-    if options.len() == 1 {
-        return Expr::Value(options.pop().expect("there is one"));
+    if let (1, Some(only)) = (domain.len(), domain.get(0)) {
+        return Expr::Value(only);
     }
     Expr::Decision(domain::add_decision(place.space, place.region, place.name, domain, span))
 }
@@ -264,6 +349,10 @@ pub(super) fn check(
     space: &Space,
     allowed: impl Fn(&Value) -> Result<(), Code>,
 ) -> Result<(), Violation> {
+    if has_channels(expr) {
+        // Checked where a network is built.
+        return Ok(());
+    }
     let mut decisions = Vec::new();
     decisions_of(expr, &mut decisions);
     let mut domains: Vec<Vec<Value>> =
@@ -311,6 +400,12 @@ pub(super) fn allowed(kind: Kind, value: &Value) -> Result<(), Code> {
             parts.iter().try_for_each(|part| allowed(Kind::Count, part))
         }
         (Kind::Word(words), Value::Text(word)) if words.contains(&word.as_str()) => Ok(()),
+        (Kind::Integer, Value::Int(_)) | (Kind::Bool, Value::Bool(_)) => Ok(()),
+        (Kind::Number, Value::Int(_) | Value::Float(_)) => Ok(()),
+        (Kind::Share, Value::Int(_) | Value::Float(_)) => match as_decimal(value) {
+            Some(share) if (0.0..1.0).contains(&share) => Ok(()),
+            _ => Err(Code::RANGE),
+        },
         _ => Err(Code::TYPE),
     }
 }
@@ -325,6 +420,10 @@ pub(super) fn describe(kind: Kind) -> String {
             format!("{} or `{last}`", first.join(", "))
         }
         Kind::Word([]) => "no word".to_owned(),
+        Kind::Integer => "an integer".to_owned(),
+        Kind::Number => "a number".to_owned(),
+        Kind::Bool => "`true` or `false`".to_owned(),
+        Kind::Share => "a share from 0 % to below 100 %".to_owned(),
     }
 }
 
@@ -339,13 +438,14 @@ pub(super) fn bind(
     }
     let (space, region) = place;
     let quantity = if decides(&item.value) { None } else { units::evaluate(&item.value, scope).ok() };
-    let has_unit = quantity.is_some_and(|quantity| quantity.dimension != units::Dimension::Plain);
+    let is_plain = |d: units::Dimension| matches!(d, units::Dimension::Plain | units::Dimension::Share);
+    let has_unit = quantity.is_some_and(|quantity| !is_plain(quantity.dimension));
     let expr = if has_unit {
         None
     } else {
         Some(lower(&item.value, &mut Place { scope, space, region, name: &item.name.text })?)
     };
-    scope.declare(&item.name, crate::elaborate::scope::Binding { expr, quantity, span: item.name.span })
+    scope.declare(&item.name, Binding { expr, quantity, span: item.name.span, structure: Structure::No })
 }
 
 /// Whether a value holds a decision of its own.
@@ -355,6 +455,7 @@ fn decides(expr: &ast::Expr) -> bool {
         ExprKind::Tuple(values) | ExprKind::List(values) => values.iter().any(decides),
         ExprKind::Negate(value) => decides(value),
         ExprKind::Binary(_, left, right) => decides(left) || decides(right),
+        ExprKind::Call(call) => call.args.iter().any(|arg| decides(&arg.value)),
         _ => false,
     }
 }

@@ -401,6 +401,8 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
 fn is_harmless(toolchain: &Toolchain) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-+_.=,".contains(c);
     let named = toolchain.cc.ends_with("gcc") || toolchain.cc.ends_with("clang");
+    // By name alone, which the compiler looks up in its own folders: the C library of a bare-metal compiler.
+    let library = |flag: &String| matches!(flag.as_str(), "--specs=picolibc.specs" | "--specs=nano.specs");
     let option = |flag: &String| {
         let kind =
             ["-m", "-O", "-std=", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "--target="];
@@ -409,7 +411,7 @@ fn is_harmless(toolchain: &Toolchain) -> bool {
     named
         && !toolchain.cc.starts_with('-')
         && toolchain.cc.chars().all(plain)
-        && toolchain.flags.iter().all(option)
+        && toolchain.flags.iter().all(|flag| option(flag) || library(flag))
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -125,15 +125,12 @@ pub fn problem(program: &Program, align: u64) -> plan::Problem {
 
 /// Bytes of the context that `<name>_init` fills: one pointer.
 pub fn context_bytes(isa: Isa) -> u64 {
-    match isa {
-        Isa::Armv7em => 4,
-        Isa::Portable => 8,
-    }
+    isa.pointer_bytes()
 }
 
 fn cost(graph: &Graph, program: &Program, plan: &Plan, target: &Target, raw_table_bytes: u64) -> Estimate {
     let weights_bytes = program.table_bytes() + raw_table_bytes;
-    let code_bytes = code::bound(program, raw_table_bytes > 0);
+    let code_bytes = code::bound(program, raw_table_bytes > 0, target.isa);
     let cycles = cycles::cycles(graph, program, &target.cost);
     let latency_seconds = cycles as f64 / target.clock.0.max(1) as f64;
     Estimate {

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 fn target(isa: Isa) -> Target {
     Target {
         name: "test".into(),
+        core: None,
         isa,
         clock: Hertz(1_000_000),
         ram: None,

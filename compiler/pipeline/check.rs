@@ -1,5 +1,6 @@
 //! `nasc check`: a spec is read, understood, and tried on random points of its space.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) sources: SourceMap,
     pub(crate) program: Program,
     pub(crate) warnings: Diagnostics,
+    /// Whether it is a file of the standard library and not of the user.
+    pub(crate) of_stdlib: bool,
 }
 
 impl Loaded {
@@ -30,8 +33,21 @@ impl Loaded {
     ///
     /// # Errors
     /// Every mistake that was found.
-    pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<Loaded, Failure> {
-        let content = files.read(path).map_err(|error| {
+    pub(crate) fn read(
+        files: &dyn Files,
+        path: &Path,
+        params: &BTreeMap<String, String>,
+    ) -> Result<Loaded, Failure> {
+        let name = path.display().to_string();
+        let mut of_stdlib = false;
+        let content = files.read(path).or_else(|error| match elaborate::stdlib_text(&name) {
+            Some(text) => {
+                of_stdlib = true;
+                Ok(text.as_bytes().to_vec())
+            }
+            None => Err(error),
+        });
+        let content = content.map_err(|error| {
             Failure::from(
                 Diagnostic::error(Code::DATA_MISSING, format!("cannot read `{}`: {error}", path.display()))
                     .help("give the path of a `.nas` file"),
@@ -49,12 +65,12 @@ impl Loaded {
         let mut sources = SourceMap::new();
         let file = sources.add(path.display().to_string(), text);
         let beside = Beside { files, folder: path.parent().unwrap_or(Path::new("")) };
-        let options = elaborate::Options { files: &beside, ..elaborate::Options::default() };
+        let options = elaborate::Options { files: &beside, params: params.clone() };
         let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &options);
         match program {
             Some(mut program) if !diagnostics.has_errors() => {
                 require_memories(&mut program);
-                Ok(Loaded { sources, program, warnings: diagnostics })
+                Ok(Loaded { sources, program, warnings: diagnostics, of_stdlib })
             }
             _ => Err(Failure { sources, diagnostics }),
         }
@@ -123,6 +139,17 @@ impl elaborate::Files for Beside<'_> {
     }
 }
 
+/// Arguments of [`check`].
+#[derive(Clone, Debug, Default)]
+pub struct CheckOptions {
+    /// Targets to try the space on; empty: those that the spec names.
+    pub targets: Vec<String>,
+    /// Values of `param`s.
+    pub params: BTreeMap<String, String>,
+    /// Points to draw.
+    pub samples: Option<usize>,
+}
+
 /// What `nasc check` found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
@@ -166,8 +193,9 @@ const DRAWN: usize = 64;
 ///
 /// # Errors
 /// Every mistake that was found.
-pub fn check(files: &dyn Files, path: &Path, target_names: &[String]) -> Result<Checked, Failure> {
-    let loaded = Loaded::read(files, path)?;
+pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<Checked, Failure> {
+    let loaded = Loaded::read(files, path, &options.params)?;
+    let target_names = &options.targets;
     let program = &loaded.program;
     let targets = if target_names.is_empty() && program.named_targets.is_empty() {
         Vec::new()
@@ -262,7 +290,7 @@ pub fn stage_text(
     options: &CompileOptions,
     stage: Stage,
 ) -> Result<String, Failure> {
-    let loaded = Loaded::read(files, path)?;
+    let loaded = Loaded::read(files, path, &options.params)?;
     let program = &loaded.program;
     let targets = loaded.targets(&options.targets)?;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed.unwrap_or(program.search.seed));

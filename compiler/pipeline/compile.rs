@@ -23,6 +23,8 @@ use crate::target::Target;
 pub struct CompileOptions {
     /// Targets by name; those of the spec if there is none.
     pub targets: Vec<String>,
+    /// Values of `param`s.
+    pub params: BTreeMap<String, String>,
     /// Folder of the bundle; `build/<name>/<target>` beside nothing else if `None`.
     pub out: Option<PathBuf>,
     /// Folder of the data instead of the spec's.
@@ -94,7 +96,16 @@ pub struct Compiled {
 /// # Errors
 /// Mistakes of the spec, the data or the options; requirements that nothing meets; files that cannot be written.
 pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Compiled, Failure> {
-    let mut loaded = Loaded::read(env.files, spec)?;
+    let mut loaded = Loaded::read(env.files, spec, &options.params)?;
+    if loaded.of_stdlib {
+        let message =
+            format!("`{}` is a space of the standard library, without data of yours", spec.display());
+        let help = format!(
+            "write a spec that starts with `with {}` and has a `data` section; it may change anything else too",
+            spec.with_extension("").display()
+        );
+        return Err(Diagnostic::error(Code::NOT_ALLOWED, message).help(help).into());
+    }
     override_search(&mut loaded.program, options);
     let targets = loaded.targets(&options.targets)?;
     let name = options.name.as_deref().unwrap_or(&loaded.program.name);

@@ -1,5 +1,6 @@
 //! `nasc eval`: accuracy of a locked integer network on data.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -69,8 +70,9 @@ pub fn evaluate_spec(
     spec: &Path,
     root: Option<&Path>,
     target: Option<&str>,
+    params: &BTreeMap<String, String>,
 ) -> Result<Evaluated, Failure> {
-    let loaded = Loaded::read(files, spec)?;
+    let loaded = Loaded::read(files, spec, params)?;
     let fail = |diagnostic: Diagnostic| loaded.failure(diagnostic);
     let (lock_path, weights_path) = locking::paths(spec);
     let missing = |path: &Path| {

@@ -272,6 +272,7 @@ pub(crate) fn host_view() -> Target {
     use crate::target::{CostTable, Isa};
     Target {
         name: "evaluation".into(),
+        core: None,
         isa: Isa::Portable,
         clock: crate::tensor::Hertz(1),
         ram: None,

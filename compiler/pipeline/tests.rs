@@ -21,6 +21,7 @@ const FINAL: Passes = Passes { effort: Effort::Final };
 fn target() -> Target {
     Target {
         name: "test".into(),
+        core: None,
         isa: Isa::Armv7em,
         clock: Hertz(80_000_000),
         ram: None,

@@ -84,7 +84,13 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
         measured: None,
         sizes: None,
     };
-    if let Some(toolchain) = &target.toolchain {
+    let (emulated, compiled): (Vec<_>, Vec<_>) =
+        target.toolchain.iter().partition(|toolchain| toolchain.machine.is_some());
+    for toolchain in compiled {
+        device::compile_cross(&bundle, &file.interface, toolchain)?;
+        check.ways.push(format!("C compiled by {}, not run", toolchain.cc));
+    }
+    for toolchain in emulated {
         let samples = Samples::Raw(&golden.raw);
         let run = device::run_board(&bundle, &file.interface, samples, &golden.outputs, toolchain, LIMIT)?;
         check.outputs(&format!("C on {}", run.measured.device.core), &run.outputs)?;

@@ -1,5 +1,8 @@
 //! A genome as a vector of fixed length, for kernels, surrogates and predictors.
 
+use crate::space::activity::Activity;
+use crate::space::facts::Facts;
+use crate::space::genome::children_of;
 use crate::space::{Domain, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
 
 /// One decision of the largest network: its value and whether the genome decides it at all.
@@ -9,63 +12,71 @@ pub struct Feature {
     pub path: String,
     /// Position in its domain, 0 for the first value and 1 for the last; 0 where it is inactive.
     pub value: f64,
-    /// Whether the genome decides it: not in absent repetitions and options not chosen.
+    /// Whether it is live: not in absent repetitions and options not chosen, nor where nothing present reads it.
     pub active: bool,
 }
 
 /// Every decision of the space, repeats unrolled to their greatest count and all options side by side; the same
-/// length and paths for all genomes of a space.
+/// length and paths for all genomes of a space, and the same features for all spellings of a point.
 ///
 /// Source  the arc kernel's conditional embedding needs value and activity, arXiv:1905.12107
 pub fn encode(space: &Space, genome: &Genome) -> Vec<Feature> {
+    let facts = Facts::new(space);
+    let activity = Activity::of(&facts, genome);
     let mut features = Vec::new();
-    walk(space, space.root(), Some(&genome.root), String::new(), &mut features);
+    let point = Some((&genome.root, &activity));
+    walk(&facts, space.root(), point, &Scope::empty(), "", &mut features);
     features
 }
 
-fn walk(space: &Space, id: RegionId, node: Option<&GenomeNode>, path: String, features: &mut Vec<Feature>) {
+fn walk(
+    facts: &Facts<'_>,
+    id: RegionId,
+    point: Option<(&GenomeNode, &Activity)>,
+    outer: &Scope<'_>,
+    path: &str,
+    features: &mut Vec<Feature>,
+) {
+    let space = facts.space;
     let region = space.region(id);
     for (slot, &decision) in region.decisions.iter().enumerate() {
         let decision = space.decision(decision);
-        let value = node.and_then(|node| node.values.get(slot));
+        let live = point.filter(|(_, activity)| activity.live.get(slot) == Some(&true));
+        let value = live.and_then(|(node, _)| node.values.get(slot));
         features.push(Feature {
             path: format!("{path}/{}", decision.name),
             value: value.map_or(0.0, |value| unit(&decision.domain, value)),
             active: value.is_some(),
         });
     }
-    let children = space.children(id);
-    let instance = |position: usize| node.and_then(|node| node.children.get(position));
-    match &region.kind {
-        RegionKind::Repeat { count, .. } => {
-            let most = usize::try_from(greatest(space, count)).unwrap_or(0);
-            for position in 0..most {
-                for &child in &children {
-                    walk(space, child, instance(position), format!("{path}/{position}"), features);
-                }
+    let nothing = GenomeNode::default();
+    let scope = Scope::within(outer, region, point.map_or(&nothing, |(node, _)| node));
+    let parts = match point {
+        Some(_) => children_of(space, id, &scope).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let instance = |position: usize| {
+        let (node, activity) = point?;
+        Some((node.children.get(position)?, activity.children.get(position)?))
+    };
+    let children = facts.children(id);
+    if let RegionKind::Repeat { count, .. } = &region.kind {
+        let most = usize::try_from(greatest(space, count)).unwrap_or(0);
+        for position in 0..most {
+            for &child in children {
+                let path = format!("{path}/{position}");
+                walk(facts, child, instance(position), &scope, &path, features);
             }
         }
-        RegionKind::Choose { labels, decision } => {
-            let scope_node = node.cloned().unwrap_or_default();
-            let empty = Scope::empty();
-            let scope = Scope::within(&empty, region, &scope_node);
-            let label = scope.get(*decision).and_then(Value::as_text);
-            for (name, &child) in labels.iter().zip(&children) {
-                let chosen = if Some(name.as_str()) == label { instance(0) } else { None };
-                walk(space, child, chosen, format!("{path}/{name}"), features);
-            }
-        }
-        RegionKind::Sequence
-        | RegionKind::Parallel { .. }
-        | RegionKind::Optional { .. }
-        | RegionKind::When { .. }
-        | RegionKind::Residual
-        | RegionKind::Mirror
-        | RegionKind::Layer(_) => {
-            for (position, &child) in children.iter().enumerate() {
-                walk(space, child, instance(position), format!("{path}/{position}"), features);
-            }
-        }
+        return;
+    }
+    for (position, &child) in children.iter().enumerate() {
+        let part = parts.iter().position(|&part| part == child).and_then(instance);
+        let name = match &region.kind {
+            RegionKind::Choose { labels, .. } => labels.get(position).cloned().unwrap_or_default(),
+            _ => position.to_string(),
+        };
+        walk(facts, child, part, &scope, &format!("{path}/{name}"), features);
     }
 }
 
@@ -75,7 +86,7 @@ fn unit(domain: &Domain, value: &Value) -> f64 {
 }
 
 /// An upper bound of an integer expression over all values of its decisions.
-fn greatest(space: &Space, expr: &Expr) -> i64 {
+pub(crate) fn greatest(space: &Space, expr: &Expr) -> i64 {
     interval(space, expr).map_or(0, |(_, high)| high)
 }
 

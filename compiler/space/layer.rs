@@ -28,7 +28,11 @@ pub(crate) fn build(
     scope: &Scope<'_>,
     path: &str,
 ) -> Built<NodeId> {
-    let mut at = Place { builder, scope, span: region.span, name: &region.name, path };
+    let window_word = match layer {
+        Layer::MaxPool { .. } | Layer::AvgPool { .. } => "window",
+        _ => "kernel",
+    };
+    let mut at = Place { builder, scope, span: region.span, name: &region.name, path, window_word };
     match layer {
         Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
             let filters = at.filters(filters)?;
@@ -80,6 +84,8 @@ struct Place<'a, 'b> {
     span: Span,
     name: &'a str,
     path: &'a str,
+    /// What messages call its window.
+    window_word: &'static str,
 }
 
 impl Place<'_, '_> {
@@ -204,34 +210,13 @@ impl Place<'_, '_> {
         if self.word(padding, &["same", "valid"])? == "same" {
             return Ok(Window::same(extents, stride, [height, width]));
         }
-        for (side, extent, available) in [("height", extents[0], height), ("width", extents[1], width)] {
+        for (axis, extent, available) in [(1, extents[0], height), (2, extents[1], width)] {
             if extent > available {
-                return Err(self.too_large(kernel, (side, extent, available), input));
+                let window = (self.name, self.window_word, kernel);
+                return Err(self.builder.too_large(window, (axis, extent, available), input));
             }
         }
         Ok(Window::valid(extents, stride))
-    }
-
-    /// E0304 in the words of the spec, which knows no batch and has names of its own for operators.
-    fn too_large(
-        &self,
-        kernel: &Argument,
-        (side, extent, available): (&str, usize, usize),
-        input: NodeId,
-    ) -> Box<Diagnostic> {
-        let message = format!(
-            "the window of `{}` spans {extent}, but its padded input has {side} {available}",
-            self.name
-        );
-        let mut error = Diagnostic::error(Code::WINDOW, message).at(kernel.span, "does not fit its input");
-        if let Some(place) = self.builder.place_of(input).filter(|&place| place != kernel.span) {
-            error = error.at(place, "its input comes from here");
-        }
-        Box::new(if side == "width" && available == 1 {
-            error.help("a signal over time has width 1: write a pair of height and width such as `(2, 1)`")
-        } else {
-            error.help("use a smaller window, `padding: same`, or less downsampling before it")
-        })
     }
 
     fn value(&self, argument: &Argument) -> Built<Value> {
@@ -256,7 +241,7 @@ impl Place<'_, '_> {
 
     /// The filters of a convolution: the one place where a width scale comes in.
     fn filters(&self, argument: &Argument) -> Built<usize> {
-        self.count(argument)
+        self.builder.scaled_filters(self.count(argument)?, argument, self.scope)
     }
 
     /// A number from 0 to below 1.

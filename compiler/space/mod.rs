@@ -3,26 +3,40 @@
 //! In: what `elaborate` built from a spec. Out: networks (`instantiate`), random points (`sample`), changed points
 //! (`mutate`, `morphs`), and vectors (`encode`).
 
+mod activity;
+mod count;
+mod cross;
+mod domain;
 mod encode;
+mod enumerate;
+mod facts;
 mod genome;
 mod instantiate;
 mod layer;
+mod merge;
+mod mirror;
 mod morph;
 mod region;
 mod scope;
+mod spelling;
 mod value;
 
+pub use activity::canonical;
+pub use count::{Cardinality, cardinality, unrolled};
+pub use cross::cross;
+pub use domain::Domain;
 pub use encode::{Feature, encode};
-pub use genome::{from_json, sample, to_json, validate};
+pub use enumerate::enumerate;
+pub use genome::{from_json, sample, to_json, try_sample, validate};
 pub use instantiate::instantiate;
 pub(crate) use layer::MAX_EXTENT;
-pub use morph::{Morph, apply, morphs, mutate};
+pub use morph::{Morph, MorphRules, apply, morphs, mutate};
 pub use region::{
     Branching, Decision, DecisionId, Forbid, Genome, GenomeNode, Layer, Link, Merge, MergeKind, Output,
     Region, RegionId, RegionKind, Space, WidthScale,
 };
 pub use scope::Scope;
-pub use value::{Argument, BinaryOp, Domain, Expr, Function, Value};
+pub use value::{Argument, BinaryOp, Expr, Function, Value};
 
 #[cfg(test)]
 mod tests;

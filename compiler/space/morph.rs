@@ -1,18 +1,26 @@
 //! Morphisms: all legal edits of a genome, and how one is applied.
 //!
-//! An edit changes one decision to a neighbour, or inserts or removes one repetition. What the edit leaves
-//! undecided (a new repetition, another option of a `choose`) is drawn afresh; everything else stays.
+//! An edit changes one live decision to a neighbour, or inserts or removes one repetition. What the edit leaves
+//! undecided (a new repetition, another option of a `choose`, a decision that nothing read before) is drawn afresh;
+//! everything else stays.
 //!
 //! Source  µNAS, arXiv:2010.14246: enumerate all morphs of the parent, then draw one.
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 
+use crate::space::activity::{Activity, forbidden, settle};
+use crate::space::domain::below;
+use crate::space::facts::Facts;
 use crate::space::genome::children_of;
-use crate::space::value::below;
-use crate::space::{DecisionId, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
+use crate::space::{DecisionId, Domain, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
 
 /// Positions of children from the root.
 type Path = Vec<usize>;
+
+/// Draws for what an edit leaves undecided, before the edit is said to lead to forbidden points alone.
+const DRAWS: usize = 20;
 
 /// An edit of a genome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,107 +37,173 @@ enum ListEdit {
     Remove(usize),
 }
 
-/// All edits of a genome, in a fixed order.
-pub fn morphs(space: &Space, genome: &Genome) -> Vec<Morph> {
-    let mut found = Vec::new();
-    let mut owners = Vec::new();
-    collect(space, space.root(), &genome.root, &mut Vec::new(), &mut owners, &mut found);
-    found
+/// Which edits there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MorphRules {
+    /// For decisions of a name, how far one edit may change them, in positions of the domain: `filters` by 1, 3 or 5 up
+    /// or down. Others change to the next value of a range or to any other value of a set.
+    pub steps: BTreeMap<String, Vec<i64>>,
+    /// Whether a repetition may come in between others.
+    pub insert: bool,
+    /// Whether a repetition may go from between others.
+    pub remove: bool,
 }
 
-/// The genome after an edit of it.
-pub fn apply(space: &Space, genome: &Genome, morph: &Morph, rng: &mut impl Rng) -> Genome {
-    rebuild(space, Some(genome), morph, rng)
-}
-
-/// The genome after one of its edits, drawn uniformly; itself where there is none.
-pub fn mutate(space: &Space, genome: &Genome, rng: &mut impl Rng) -> Genome {
-    let all = morphs(space, genome);
-    if all.is_empty() {
-        return genome.clone();
+impl Default for MorphRules {
+    /// To neighbours; repetitions come and go.
+    fn default() -> MorphRules {
+        MorphRules { steps: BTreeMap::new(), insert: true, remove: true }
     }
-    let morph = &all[below(rng, all.len())];
-    apply(space, genome, morph, rng)
+}
+
+impl MorphRules {
+    /// What one edit may change a decision to.
+    fn targets(&self, name: &str, domain: &Domain, value: &Value) -> Vec<Value> {
+        let Some(steps) = self.steps.get(name) else { return domain.neighbours(value) };
+        let Some(here) = domain.position(value).and_then(|here| i64::try_from(here).ok()) else {
+            return Vec::new();
+        };
+        let mut positions: Vec<i64> = steps
+            .iter()
+            .filter(|&&step| step != 0)
+            .flat_map(|step| [here.checked_sub(*step), here.checked_add(*step)])
+            .flatten()
+            .collect();
+        positions.sort_unstable();
+        positions.dedup();
+        positions.into_iter().filter_map(|at| domain.get(usize::try_from(at).ok()?)).collect()
+    }
+}
+
+/// All edits of a genome, in a fixed order.
+pub fn morphs(space: &Space, genome: &Genome, rules: &MorphRules) -> Vec<Morph> {
+    let facts = Facts::new(space);
+    let activity = Activity::of(&facts, genome);
+    let mut collector = Collector { space, rules, path: Vec::new(), owners: Vec::new(), found: Vec::new() };
+    collector.node(space.root(), &genome.root, &activity, &Scope::empty());
+    collector.found
+}
+
+/// The genome after an edit of it, in canonical form; itself where all that was drawn for the rest is forbidden.
+pub fn apply(space: &Space, genome: &Genome, morph: &Morph, rng: &mut impl Rng) -> Genome {
+    let facts = Facts::new(space);
+    let mut old = genome.clone();
+    let activity = settle(&facts, &mut old);
+    attempt(&facts, &old, &activity, morph, rng).unwrap_or(old)
+}
+
+fn attempt(
+    facts: &Facts<'_>,
+    old: &Genome,
+    activity: &Activity,
+    morph: &Morph,
+    rng: &mut impl Rng,
+) -> Option<Genome> {
+    (0..DRAWS).find_map(|_| {
+        let mut edited = rebuild(facts.space, Some((old, activity)), morph, rng);
+        let activity = settle(facts, &mut edited);
+        forbidden(facts, &edited, &activity).is_none().then_some(edited)
+    })
+}
+
+/// The genome after one of its edits, drawn uniformly from those that lead to another point of the space; itself, in
+/// canonical form, where there is none.
+pub fn mutate(space: &Space, genome: &Genome, rules: &MorphRules, rng: &mut impl Rng) -> Genome {
+    let facts = Facts::new(space);
+    let mut old = genome.clone();
+    let activity = settle(&facts, &mut old);
+    let mut all = morphs(space, &old, rules);
+    while !all.is_empty() {
+        let morph = all.swap_remove(below(rng, all.len()));
+        match attempt(&facts, &old, &activity, &morph, rng) {
+            Some(edited) if edited != old => return edited,
+            _ => {}
+        }
+    }
+    old
 }
 
 /// Where a decision in scope lives: the path of its node and its position there, with its value.
 type Owner = (DecisionId, Path, usize, Value);
 
-fn collect(
+struct Collector<'a> {
+    space: &'a Space,
+    rules: &'a MorphRules,
+    path: Path,
+    owners: Vec<Owner>,
+    found: Vec<Morph>,
+}
+
+impl Collector<'_> {
+    fn node(&mut self, id: RegionId, node: &GenomeNode, activity: &Activity, outer: &Scope<'_>) {
+        let space = self.space;
+        let region = space.region(id);
+        let around = self.owners.len();
+        for (slot, (&decision, value)) in region.decisions.iter().zip(&node.values).enumerate() {
+            self.owners.push((decision, self.path.clone(), slot, value.clone()));
+            if activity.live.get(slot) != Some(&true) {
+                continue;
+            }
+            let decision = space.decision(decision);
+            for other in self.rules.targets(&decision.name, &decision.domain, value) {
+                self.found.push(Morph { sets: vec![(self.path.clone(), slot, other)], list: None });
+            }
+        }
+        if let RegionKind::Repeat { count: Expr::Decision(decision), .. } = &region.kind {
+            self.lists(*decision, node.children.len());
+        }
+        let scope = Scope::within(outer, region, node);
+        let parts = children_of(space, id, &scope).unwrap_or_default();
+        let parts = parts.into_iter().zip(&node.children).zip(&activity.children);
+        for (position, ((child, node), activity)) in parts.enumerate() {
+            self.path.push(position);
+            self.node(child, node, activity, &scope);
+            self.path.pop();
+        }
+        self.owners.truncate(around);
+    }
+
+    /// Edits of a list whose length is a decision.
+    fn lists(&mut self, decision: DecisionId, len: usize) {
+        let owner = self.owners.iter().rev().find(|owner| owner.0 == decision);
+        let Some((_, at, slot, Value::Int(count))) = owner else { return };
+        let domain = &self.space.decision(decision).domain;
+        let mut edit = |count: i64, list: ListEdit| {
+            let count = Value::Int(count);
+            if domain.position(&count).is_some() {
+                let sets = vec![(at.clone(), *slot, count)];
+                self.found.push(Morph { sets, list: Some((self.path.clone(), list)) });
+            }
+        };
+        if self.rules.insert {
+            (0..=len).for_each(|position| edit(count + 1, ListEdit::Insert(position)));
+        }
+        if self.rules.remove {
+            (0..len).for_each(|position| edit(count - 1, ListEdit::Remove(position)));
+        }
+    }
+}
+
+/// A genome from an old one with an edit; what the old one does not decide is drawn, and so is what nothing in it
+/// read. The result need not be canonical, and may be forbidden.
+pub(crate) fn rebuild(
     space: &Space,
-    id: RegionId,
-    node: &GenomeNode,
-    path: &mut Path,
-    owners: &mut Vec<Owner>,
-    found: &mut Vec<Morph>,
-) {
-    let region = space.region(id);
-    let outer = owners.len();
-    for (slot, (&decision, value)) in region.decisions.iter().zip(&node.values).enumerate() {
-        for other in space.decision(decision).domain.neighbours(value) {
-            found.push(Morph { sets: vec![(path.clone(), slot, other)], list: None });
-        }
-        owners.push((decision, path.clone(), slot, value.clone()));
-    }
-    if let RegionKind::Repeat { count: Expr::Decision(decision), .. } = &region.kind {
-        let owner = owners.iter().rev().find(|owner| owner.0 == *decision);
-        if let Some((_, at, slot, Value::Int(count))) = owner {
-            let domain = &space.decision(*decision).domain;
-            let mut edit = |count: i64, list: ListEdit| {
-                let count = Value::Int(count);
-                if domain.position(&count).is_some() {
-                    found.push(Morph {
-                        sets: vec![(at.clone(), *slot, count)],
-                        list: Some((path.clone(), list)),
-                    });
-                }
-            };
-            (0..=node.children.len()).for_each(|position| edit(count + 1, ListEdit::Insert(position)));
-            (0..node.children.len()).for_each(|position| edit(count - 1, ListEdit::Remove(position)));
-        }
-    }
-    let regions = child_regions(space, id, node);
-    for (position, (child, node)) in regions.into_iter().zip(&node.children).enumerate() {
-        path.push(position);
-        collect(space, child, node, path, owners, found);
-        path.pop();
-    }
-    owners.truncate(outer);
-}
-
-/// The regions of a node's children, read off the node itself.
-fn child_regions(space: &Space, id: RegionId, node: &GenomeNode) -> Vec<RegionId> {
-    let children = space.children(id);
-    let region = space.region(id);
-    match &region.kind {
-        RegionKind::Repeat { .. } => node.children.iter().flat_map(|_| children.first().copied()).collect(),
-        RegionKind::Choose { labels, decision } => {
-            let slot = region.decisions.iter().position(|d| d == decision);
-            let label = slot.and_then(|slot| node.values.get(slot)).and_then(Value::as_text);
-            let position = labels.iter().position(|known| Some(known.as_str()) == label);
-            position.and_then(|position| children.get(position).copied()).into_iter().collect()
-        }
-        RegionKind::Sequence
-        | RegionKind::Parallel { .. }
-        | RegionKind::Optional { .. }
-        | RegionKind::When { .. }
-        | RegionKind::Residual
-        | RegionKind::Mirror
-        | RegionKind::Layer(_) => children,
-    }
-}
-
-/// A genome from an old one with an edit; what the old one does not decide is drawn.
-pub(crate) fn rebuild(space: &Space, old: Option<&Genome>, morph: &Morph, rng: &mut impl Rng) -> Genome {
+    old: Option<(&Genome, &Activity)>,
+    morph: &Morph,
+    rng: &mut impl Rng,
+) -> Genome {
     let mut builder = Builder { space, morph, rng };
-    Genome {
-        root: builder.node(
-            space.root(),
-            old.map(|genome| &genome.root),
-            Some(&mut Vec::new()),
-            &Scope::empty(),
-        ),
-    }
+    let empty = Scope::empty();
+    let old = old.map(|(genome, activity)| Old { node: &genome.root, activity, outer: &empty });
+    Genome { root: builder.node(space.root(), old, Some(&mut Vec::new()), &empty) }
+}
+
+/// The instance of the old genome that a new one continues.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    node: &'a GenomeNode,
+    activity: &'a Activity,
+    outer: &'a Scope<'a>,
 }
 
 struct Builder<'a, R> {
@@ -143,7 +217,7 @@ impl<R: Rng> Builder<'_, R> {
     fn node(
         &mut self,
         id: RegionId,
-        old: Option<&GenomeNode>,
+        old: Option<Old<'_>>,
         path: Option<&mut Path>,
         outer: &Scope<'_>,
     ) -> GenomeNode {
@@ -152,23 +226,33 @@ impl<R: Rng> Builder<'_, R> {
         let mut values = Vec::with_capacity(region.decisions.len());
         for (slot, &decision) in region.decisions.iter().enumerate() {
             let edited = self.morph.sets.iter().find(|(at, s, _)| Some(at) == path.as_deref() && *s == slot);
-            values.push(match (edited, old) {
+            let kept = old.filter(|old| old.activity.live.get(slot) == Some(&true));
+            let kept = kept.and_then(|old| old.node.values.get(slot));
+            values.push(match (edited, kept) {
                 (Some((_, _, value)), _) => value.clone(),
-                (None, Some(old)) => old.values[slot].clone(),
+                (None, Some(kept)) => kept.clone(),
                 (None, None) => space.decision(decision).domain.sample(self.rng),
             });
         }
         let decided = GenomeNode { values, children: Vec::new() };
         let scope = Scope::within(outer, region, &decided);
         let wanted = children_of(space, id, &scope).unwrap_or_default();
-        let kept = self.kept_children(id, old, &decided, path.as_deref(), wanted.len());
+        let old_scope = old.map(|old| Scope::within(old.outer, region, old.node));
+        let before =
+            old_scope.as_ref().and_then(|scope| children_of(space, id, scope).ok()).unwrap_or_default();
+        let kept = self.kept_children(&before, path.as_deref(), &wanted);
         let mut path = path;
         let mut children = Vec::with_capacity(wanted.len());
         for (child, kept) in wanted.into_iter().zip(kept) {
-            children.push(match (kept, old, path.as_deref_mut()) {
-                (Some(position), Some(old), Some(path)) => {
+            let continued = kept.zip(old).zip(old_scope.as_ref()).and_then(|((position, old), outer)| {
+                let (node, activity) =
+                    (old.node.children.get(position)?, old.activity.children.get(position)?);
+                Some((position, Old { node, activity, outer }))
+            });
+            children.push(match (continued, path.as_deref_mut()) {
+                (Some((position, old)), Some(path)) => {
                     path.push(position);
-                    let node = self.node(child, old.children.get(position), Some(path), &scope);
+                    let node = self.node(child, Some(old), Some(path), &scope);
                     path.pop();
                     node
                 }
@@ -178,27 +262,14 @@ impl<R: Rng> Builder<'_, R> {
         GenomeNode { values: decided.values, children }
     }
 
-    /// For each new child, the position of the old child that it continues.
+    /// For each new child, the position of the old child that it continues: one of the same region.
     fn kept_children(
         &self,
-        id: RegionId,
-        old: Option<&GenomeNode>,
-        new: &GenomeNode,
+        before: &[RegionId],
         path: Option<&Path>,
-        wanted: usize,
+        wanted: &[RegionId],
     ) -> Vec<Option<usize>> {
-        let Some(old) = old else {
-            return vec![None; wanted];
-        };
-        let region = self.space.region(id);
-        if matches!(region.kind, RegionKind::Choose { .. }) && old.values != new.values {
-            let RegionKind::Choose { decision, .. } = &region.kind else { return vec![None; wanted] };
-            let slot = region.decisions.iter().position(|d| d == decision);
-            if slot.is_some_and(|slot| old.values[slot] != new.values[slot]) {
-                return vec![None; wanted];
-            }
-        }
-        let mut kept: Vec<Option<usize>> = (0..old.children.len()).map(Some).collect();
+        let mut kept: Vec<Option<usize>> = (0..before.len()).map(Some).collect();
         if let Some((at, edit)) = &self.morph.list
             && Some(at) == path
         {
@@ -208,7 +279,10 @@ impl<R: Rng> Builder<'_, R> {
                 ListEdit::Remove(_) => {}
             }
         }
-        kept.resize(wanted, None);
+        kept.resize(wanted.len(), None);
+        for (kept, wanted) in kept.iter_mut().zip(wanted) {
+            *kept = kept.filter(|&position| before[position] == *wanted);
+        }
         kept
     }
 }

@@ -191,7 +191,8 @@ pub struct Branching {
     pub merge: Merge,
 }
 
-/// A combination of decisions that no point has.
+/// A combination of decisions that no point has. It counts where all decisions that it reads are live; of `a or b`,
+/// where all that `a` reads are, or all that `b` reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forbid {
     /// Where it is written: every instance of this region is checked.
@@ -262,6 +263,9 @@ pub struct Space {
     pub forbids: Vec<Forbid>,
     /// What widths are multiplied by.
     pub width_scale: Option<WidthScale>,
+    /// Decisions of the root that something beside the network reads, such as the training section: they are live in
+    /// every point.
+    pub recipe_uses: Vec<DecisionId>,
 }
 
 impl Space {
@@ -271,7 +275,16 @@ impl Space {
         let name = String::new();
         let root = regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
         let input = input.map(|size| Argument { expr: Expr::Value(Value::Int(size as i64)), span });
-        Space { regions, root, decisions: Vec::new(), input, output, forbids: Vec::new(), width_scale: None }
+        Space {
+            regions,
+            root,
+            decisions: Vec::new(),
+            input,
+            output,
+            forbids: Vec::new(),
+            width_scale: None,
+            recipe_uses: Vec::new(),
+        }
     }
 
     /// `[height, width, channels]` of the input where no decision changes it.

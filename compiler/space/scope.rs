@@ -22,6 +22,11 @@ impl<'a> Scope<'a> {
         Scope { outer: Some(outer), decisions: &region.decisions, values: &node.values, channels: None }
     }
 
+    /// What is seen where these decisions have these values, within `outer`.
+    pub(crate) fn of(outer: &'a Scope<'a>, decisions: &'a [DecisionId], values: &'a [Value]) -> Scope<'a> {
+        Scope { outer: Some(outer), decisions, values, channels: None }
+    }
+
     /// This scope with the channels of what comes into its region.
     pub fn with_channels(mut self, region: RegionId, channels: usize) -> Scope<'a> {
         self.channels = Some((region, channels));

@@ -35,41 +35,53 @@ pub(super) struct Builder<'d> {
 
 type Node<'a> = Pair<'a, Rule>;
 
-/// The parts of a node that carry meaning.
+/// The parts of a node that carry meaning: no signs, and no words that only say what comes.
 fn parts(pair: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    pair.into_inner().filter(|part| {
-        !matches!(
-            part.as_rule(),
-            Rule::EOI
-                | Rule::colon
-                | Rule::comma
-                | Rule::equals
-                | Rule::slash
-                | Rule::lparen
-                | Rule::rparen
-                | Rule::lbracket
-                | Rule::rbracket
-                | Rule::lbrace
-                | Rule::rbrace
-                | Rule::dots
-                | Rule::star
-                | Rule::kw_nas
-                | Rule::kw_use
-                | Rule::kw_as
-                | Rule::kw_let
-                | Rule::kw_param
-                | Rule::kw_block
-                | Rule::kw_model
-                | Rule::kw_target
-                | Rule::kw_repeat
-                | Rule::kw_choose
-                | Rule::kw_optional
-                | Rule::kw_parallel
-                | Rule::kw_merge
-                | Rule::kw_step
-                | Rule::kw_by
-        )
-    })
+    pair.into_inner().filter(|part| !is_sign(part.as_rule()))
+}
+
+fn is_sign(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::EOI
+            | Rule::colon
+            | Rule::comma
+            | Rule::equals
+            | Rule::slash
+            | Rule::lparen
+            | Rule::rparen
+            | Rule::lbracket
+            | Rule::rbracket
+            | Rule::lbrace
+            | Rule::rbrace
+            | Rule::dots
+            | Rule::star
+            | Rule::group_comma
+            | Rule::kw_nas
+            | Rule::kw_use
+            | Rule::kw_as
+            | Rule::kw_let
+            | Rule::kw_param
+            | Rule::kw_with
+            | Rule::kw_block
+            | Rule::kw_model
+            | Rule::kw_phase
+            | Rule::kw_target
+            | Rule::kw_repeat
+            | Rule::kw_branching
+            | Rule::kw_choose
+            | Rule::kw_optional
+            | Rule::kw_parallel
+            | Rule::kw_residual
+            | Rule::kw_mirror
+            | Rule::kw_when
+            | Rule::kw_merge
+            | Rule::kw_step
+            | Rule::kw_by
+            | Rule::kw_and
+            | Rule::kw_or
+            | Rule::kw_in
+    )
 }
 
 impl<'d> Builder<'d> {
@@ -97,15 +109,24 @@ impl<'d> Builder<'d> {
         match pair.as_rule() {
             Rule::let_item => ItemKind::Let(self.let_item(pair)),
             Rule::param_item => ItemKind::Param(self.let_item(pair)),
-            _ => {
-                let mut parts = parts(pair);
-                let word = parts.next().expect("an objective starts with its word");
-                let metric = parts.next().expect("an objective names a metric");
-                let maximize = word.as_rule() == Rule::kw_maximize;
-                let name = self.name(&metric);
-                let metric = Expr { span: name.span, kind: ExprKind::Name(name.text) };
-                ItemKind::Objective(Objective { maximize, metric, on: Vec::new() })
-            }
+            Rule::with_item => ItemKind::With(self.use_path(pair)),
+            _ => ItemKind::Objective(self.objective(pair)),
+        }
+    }
+
+    fn objective(&mut self, pair: Node<'_>) -> Objective {
+        let mut parts = parts(pair);
+        let word = parts.next().expect("an objective starts with its word");
+        let metric = self.value(parts.next().expect("an objective names a metric"));
+        let on = parts.nth(1).map_or_else(Vec::new, |targets| self.targets(targets));
+        Objective { maximize: word.as_rule() == Rule::kw_maximize, metric, on }
+    }
+
+    fn targets(&mut self, pair: Node<'_>) -> Vec<Expr> {
+        let inner: Vec<_> = pair.into_inner().collect();
+        match inner.first().map(Pair::as_rule) {
+            Some(Rule::list) => inner.into_iter().flat_map(parts).map(|target| self.value(target)).collect(),
+            _ => inner.into_iter().map(|target| self.value(target)).collect(),
         }
     }
 
@@ -119,7 +140,13 @@ impl<'d> Builder<'d> {
     fn let_item(&mut self, pair: Node<'_>) -> Let {
         let mut parts = parts(pair);
         let name = self.name(&parts.next().expect("a `let` has a name"));
-        Let { name, ty: None, value: self.value(parts.next().expect("a `let` has a value")) }
+        let mut part = parts.next().expect("a `let` has a value");
+        let mut ty = None;
+        if part.as_rule() == Rule::ident {
+            ty = Some(self.name(&part));
+            part = parts.next().expect("a type is followed by a value");
+        }
+        Let { name, ty, value: self.value(part) }
     }
 
     pub(super) fn use_path(&mut self, pair: Node<'_>) -> UsePath {
@@ -147,7 +174,14 @@ impl<'d> Builder<'d> {
         let params = params.filter(|part| part.as_rule() == Rule::parameter).map(|param| {
             let mut parts = parts(param);
             let name = self.name(&parts.next().expect("a parameter has a name"));
-            Param { name, ty: None, default: parts.next().map(|value| self.value(value)) }
+            match parts.next() {
+                Some(typed) if typed.as_rule() == Rule::typed => {
+                    let mut parts = self::parts(typed);
+                    let ty = parts.next().map(|ty| self.name(&ty));
+                    Param { name, ty, default: parts.next().map(|value| self.value(value)) }
+                }
+                value => Param { name, ty: None, default: value.map(|value| self.value(value)) },
+            }
         });
         (name, params.collect())
     }
@@ -173,13 +207,7 @@ impl<'d> Builder<'d> {
         let span = self.span(&pair);
         let mut parts = parts(pair);
         let metric = self.value(parts.next().expect("a requirement has a metric"));
-        let compare = match parts.next().expect("a requirement compares").as_str() {
-            "<" => Compare::Less,
-            "<=" => Compare::AtMost,
-            "==" => Compare::Equal,
-            ">=" => Compare::AtLeast,
-            _ => Compare::Greater,
-        };
+        let compare = compare(&parts.next().expect("a requirement compares"));
         let bound = self.value(parts.next().expect("a requirement has a bound"));
         let (mut on, mut weight) = (Vec::new(), None);
         while let Some(word) = parts.next() {
@@ -192,17 +220,24 @@ impl<'d> Builder<'d> {
                 }
                 weight = Some(value);
             } else {
-                let inner = parts_of_targets(part);
-                on.extend(inner.into_iter().map(|name| self.value(name)));
+                on.extend(self.targets(part));
             }
         }
         Requirement { span, metric, compare, bound, on, weight }
     }
 
-    pub(super) fn repeat(&mut self, pair: Node<'_>) -> (Option<Name>, Expr) {
-        let mut parts: Vec<_> = parts(pair).collect();
-        let count = self.value(parts.pop().expect("`repeat` has a count"));
-        (parts.first().map(|name| self.name(name)), count)
+    /// The name, the count, and how the outputs of repetitions beside one another become one.
+    pub(super) fn repeat(&mut self, pair: Node<'_>) -> (Option<Name>, Expr, Option<Expr>) {
+        let mut parts = parts(pair).peekable();
+        let name = parts.next_if(|part| part.as_rule() == Rule::ident).map(|name| self.name(&name));
+        let count = self.value(parts.next().expect("`repeat` has a count"));
+        let branching = parts.next().map(|merge| self.value(merge));
+        (name, count, branching)
+    }
+
+    /// The condition of a `when`, or one of those of a `forbid`.
+    pub(super) fn condition(&mut self, pair: Node<'_>) -> Expr {
+        self.value(parts(pair).next().expect("the entry rules of conditions hold one"))
     }
 
     pub(super) fn optional_name(&mut self, pair: Node<'_>) -> Option<Name> {
@@ -236,9 +271,12 @@ impl<'d> Builder<'d> {
     fn value(&mut self, pair: Node<'_>) -> Expr {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
-            Rule::value => return self.value(pair.into_inner().next().expect("a value is something")),
-            Rule::arithmetic => return self.arithmetic(pair),
-            Rule::range => self.range(pair),
+            Rule::value => return self.value_or_range(pair),
+            Rule::arithmetic | Rule::operand => return self.arithmetic(pair),
+            Rule::condition => return self.joined(pair, ExprKind::Or),
+            Rule::conjunction => return self.joined(pair, ExprKind::And),
+            Rule::negation => return self.negation(pair),
+            Rule::comparison => return self.comparison(pair),
             Rule::quantity => {
                 let mut parts = pair.into_inner();
                 let number = self.number(&parts.next().expect("a quantity has a number"));
@@ -249,9 +287,9 @@ impl<'d> Builder<'d> {
             Rule::call => ExprKind::Call(self.call(pair)),
             Rule::set => ExprKind::Set(self.values(pair)),
             Rule::list => ExprKind::List(self.values(pair)),
-            Rule::group => {
+            Rule::group | Rule::gathered => {
                 let has_comma = pair.clone().into_inner().any(|part| part.as_rule() == Rule::group_comma);
-                let mut values = self.values(pair);
+                let mut values: Vec<_> = parts(pair).map(|part| self.value(part)).collect();
                 match values.len() {
                     1 if !has_comma => return values.pop().expect("there is one"),
                     _ => ExprKind::Tuple(values),
@@ -262,31 +300,79 @@ impl<'d> Builder<'d> {
         Expr { span, kind }
     }
 
-    fn range(&mut self, pair: Node<'_>) -> ExprKind {
-        let mut parts: Vec<_> = parts(pair).collect();
-        let log = parts[0].as_rule() == Rule::kw_log;
-        let step = match parts.last().map(Pair::as_rule) {
-            Some(Rule::step_add | Rule::step_mul) => parts.pop(),
-            _ => None,
+    fn value_or_range(&mut self, pair: Node<'_>) -> Expr {
+        let span = self.span(&pair);
+        let mut parts = parts(pair).peekable();
+        let log = parts.next_if(|part| part.as_rule() == Rule::kw_log).is_some();
+        let low = self.value(parts.next().expect("a value is something"));
+        let Some(high) = parts.next() else {
+            if log {
+                let error =
+                    Diagnostic::error(Code::SYNTAX, "expected `..` and an upper end after the lower end");
+                self.out.push(error.at(span, "`log` starts a range such as `log 1e-4..1e-2`"));
+            }
+            return low;
         };
-        let step = step.map(|step| {
+        let high = self.value(high);
+        let step = parts.next().map(|step| {
             let is_sum = step.as_rule() == Rule::step_add;
             let by = self.value(step.into_inner().last().expect("a step has a value"));
             if is_sum { Step::Add(by) } else { Step::Multiply(by) }
         });
-        let high = self.value(parts.pop().expect("a range has an upper end"));
-        let low = self.value(parts.pop().expect("a range has a lower end"));
-        ExprKind::Range(Box::new(Range { log, low, high, step }))
+        Expr { span, kind: ExprKind::Range(Box::new(Range { log, low, high, step })) }
+    }
+
+    /// One part stands for itself, several are joined.
+    fn joined(&mut self, pair: Node<'_>, join: fn(Vec<Expr>) -> ExprKind) -> Expr {
+        let span = self.span(&pair);
+        if pair.clone().into_inner().count() > 2 * MAX_OPERATORS {
+            return self.too_long(span);
+        }
+        let mut values: Vec<_> = parts(pair).map(|part| self.value(part)).collect();
+        match values.len() {
+            1 => values.pop().expect("there is one"),
+            _ => Expr { span, kind: join(values) },
+        }
+    }
+
+    fn negation(&mut self, pair: Node<'_>) -> Expr {
+        let mut parts: Vec<_> = parts(pair).collect();
+        if parts.len() > MAX_OPERATORS {
+            let span = self.span(&parts[0]);
+            return self.too_long(span);
+        }
+        let comparison = self.value(parts.pop().expect("a negation holds a comparison"));
+        parts.iter().rev().fold(comparison, |operand, word| {
+            let span = self.span(word).to(operand.span);
+            Expr { span, kind: ExprKind::Not(Box::new(operand)) }
+        })
+    }
+
+    fn too_long(&mut self, span: Span) -> Expr {
+        let message = format!("more than {MAX_OPERATORS} operators in one value");
+        self.out.push(Diagnostic::error(Code::TOO_LARGE, message).at(span, ""));
+        Expr { span, kind: ExprKind::Number(Number::Integer(0), None) }
+    }
+
+    fn comparison(&mut self, pair: Node<'_>) -> Expr {
+        let span = self.span(&pair);
+        let mut parts = parts(pair);
+        let left = self.value(parts.next().expect("a comparison has a left side"));
+        let Some(next) = parts.next() else { return left };
+        let left = Box::new(left);
+        let kind = match parts.next() {
+            Some(right) => ExprKind::Compare(compare(&next), left, Box::new(self.value(right))),
+            None => ExprKind::In(left, Box::new(self.value(next))),
+        };
+        Expr { span, kind }
     }
 
     fn arithmetic(&mut self, pair: Node<'_>) -> Expr {
         let is_operator =
             |part: &Node<'_>| matches!(part.as_rule(), Rule::add | Rule::sub | Rule::mul | Rule::div);
         if pair.clone().into_inner().filter(is_operator).count() > MAX_OPERATORS {
-            let message = format!("more than {MAX_OPERATORS} operators in one value");
             let span = self.span(&pair);
-            self.out.push(Diagnostic::error(Code::TOO_LARGE, message).at(span, ""));
-            return Expr { span, kind: ExprKind::Number(Number::Integer(0), None) };
+            return self.too_long(span);
         }
         // The Pratt parser takes closures that all need the builder, one at a time.
         let this = std::cell::RefCell::new(self);
@@ -355,10 +441,13 @@ impl<'d> Builder<'d> {
     }
 }
 
-fn parts_of_targets(pair: Node<'_>) -> Vec<Node<'_>> {
-    let inner: Vec<_> = pair.into_inner().collect();
-    match inner.first().map(Pair::as_rule) {
-        Some(Rule::list) => inner.into_iter().flat_map(parts).collect(),
-        _ => inner,
+fn compare(pair: &Node<'_>) -> Compare {
+    match pair.as_str() {
+        "<" => Compare::Less,
+        "<=" => Compare::AtMost,
+        "==" => Compare::Equal,
+        "!=" => Compare::NotEqual,
+        ">=" => Compare::AtLeast,
+        _ => Compare::Greater,
     }
 }

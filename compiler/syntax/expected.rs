@@ -39,12 +39,14 @@ pub(super) fn diagnostic(
 
 fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule]) -> Diagnostic {
     match found {
+        "=" if positives.contains(&Rule::compare_any) => diagnostic.help("equality is written `==`"),
         "=" if positives.contains(&Rule::colon) => diagnostic.help("a key and its value are joined by `:`"),
         ":" if positives.contains(&Rule::equals) => diagnostic.help("a name gets its value by `=`"),
         "#" => diagnostic.help(COMMENTS),
         _ if positives.contains(&Rule::string) && entry == Rule::target_head => {
             diagnostic.help("the name of a target stands in quotes: `target \"cortex-m4\" { ... }`")
         }
+        "when" if entry == Rule::else_head => diagnostic.help("write `else { when ... { ... } }`"),
         ";" => diagnostic.help("items end at the end of the line, without a sign"),
         "'" => diagnostic.help("text stands in double quotes: `\"text\"`"),
         _ if !found.is_ascii() => diagnostic
@@ -137,7 +139,7 @@ fn goes_on(rule: Rule) -> bool {
 }
 
 /// The order in which expectations are told: what is most often meant comes first.
-const ORDER: [Rule; 57] = [
+const ORDER: &[Rule] = &[
     Rule::colon,
     Rule::equals,
     Rule::comma,
@@ -146,13 +148,22 @@ const ORDER: [Rule; 57] = [
     Rule::rbracket,
     Rule::rbrace,
     Rule::compare,
+    Rule::compare_any,
+    Rule::kw_in,
+    Rule::kw_and,
+    Rule::kw_or,
+    Rule::condition,
+    Rule::conjunction,
+    Rule::negation,
+    Rule::comparison,
+    Rule::operand,
+    Rule::kw_not,
     Rule::kw_on,
     Rule::kw_weight,
     Rule::targets,
     Rule::list,
     Rule::value,
     Rule::arithmetic,
-    Rule::range,
     Rule::call,
     Rule::quantity,
     Rule::number,
@@ -161,6 +172,7 @@ const ORDER: [Rule; 57] = [
     Rule::kw_log,
     Rule::neg,
     Rule::group,
+    Rule::gathered,
     Rule::set,
     Rule::name,
     Rule::ident,
@@ -172,6 +184,7 @@ const ORDER: [Rule; 57] = [
     Rule::lparen,
     Rule::lbracket,
     Rule::lbrace,
+    Rule::kw_branching,
     Rule::kw_merge,
     Rule::kw_as,
     Rule::slash,
@@ -193,6 +206,13 @@ const ORDER: [Rule; 57] = [
     Rule::kw_block,
     Rule::kw_model,
     Rule::kw_target,
+    Rule::kw_with,
+    Rule::kw_forbid,
+    Rule::kw_phase,
+    Rule::kw_residual,
+    Rule::kw_mirror,
+    Rule::kw_when,
+    Rule::kw_else,
     Rule::string_text,
     Rule::EOI,
 ];
@@ -202,22 +222,32 @@ fn describe(rule: Rule) -> &'static str {
         Rule::colon => "`:` and a value",
         Rule::equals => "`=` and a value",
         Rule::comma | Rule::group_comma => "`,`",
-        Rule::lparen | Rule::group | Rule::params | Rule::args => "`(`",
+        Rule::lparen | Rule::group | Rule::gathered | Rule::params | Rule::args => "`(`",
         Rule::rparen => "`)`",
         Rule::lbracket | Rule::list => "`[`",
         Rule::rbracket => "`]`",
         Rule::lbrace | Rule::set => "`{`",
         Rule::rbrace => "`}`",
-        Rule::compare => "a comparison such as `<=`",
+        Rule::compare | Rule::compare_any => "a comparison such as `<=`",
+        Rule::kw_in => "`in`",
+        Rule::kw_and => "`and`",
+        Rule::kw_or => "`or`",
+        Rule::kw_not => "`not`",
+        Rule::condition
+        | Rule::conjunction
+        | Rule::negation
+        | Rule::comparison
+        | Rule::operand
+        | Rule::condition_item => "a condition such as `depth > 3`",
         Rule::kw_on => "`on`",
         Rule::kw_weight => "`weight`",
         Rule::targets => "the name of a target in quotes",
         Rule::value
         | Rule::arithmetic
-        | Rule::range
         | Rule::call
         | Rule::boolean
         | Rule::arg
+        | Rule::atom
         | Rule::primary => "a value",
         Rule::quantity | Rule::number | Rule::digits => "a number",
         Rule::string | Rule::string_text => "a text",
@@ -226,6 +256,8 @@ fn describe(rule: Rule) -> &'static str {
         Rule::name | Rule::ident | Rule::use_name | Rule::section_head => "a name",
         Rule::path => "a path such as `std/blocks`",
         Rule::parameter => "a parameter",
+        Rule::typed | Rule::type_word => "a type",
+        Rule::kw_branching => "`branching`",
         Rule::kw_merge => "`merge`",
         Rule::kw_as => "`as`",
         Rule::slash | Rule::div => "`/`",
@@ -242,6 +274,13 @@ fn describe(rule: Rule) -> &'static str {
         Rule::kw_block | Rule::block_head => "`block`",
         Rule::kw_model | Rule::model_head => "`model`",
         Rule::kw_target | Rule::target_head => "`target`",
+        Rule::kw_with | Rule::with_item => "`with`",
+        Rule::kw_forbid | Rule::forbid_head => "`forbid`",
+        Rule::kw_phase | Rule::phase_head => "`phase`",
+        Rule::kw_residual | Rule::residual_head => "`residual`",
+        Rule::kw_mirror | Rule::mirror_head => "`mirror`",
+        Rule::kw_when | Rule::when_head => "`when`",
+        Rule::kw_else | Rule::else_head => "`else`",
         Rule::field => "a key, `:` and a value",
         Rule::requirement => "a requirement such as `ram <= 24 KiB`",
         Rule::layer => "a layer",

@@ -6,10 +6,13 @@
 //! types are the concern of `elaborate`.
 
 pub mod ast;
+mod bodies;
 mod build;
 mod expected;
 mod parse;
 mod print;
+#[cfg(test)]
+mod random;
 mod split;
 #[cfg(test)]
 mod tests;

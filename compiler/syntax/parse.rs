@@ -7,10 +7,8 @@ use pest::iterators::Pair;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{
-    Body, Branch, Choose, Definition, Item, ItemKind, Name, Number, Optional, Parallel, Repeat, Requirements,
-    Section, Statement, StatementKind, Target, Use,
-};
+use crate::syntax::ast::{Definition, Item, ItemKind, Number, Requirements, Section, Target, Use};
+use crate::syntax::bodies;
 use crate::syntax::build::Builder;
 use crate::syntax::expected;
 use crate::syntax::grammar::{Nas, Rule};
@@ -22,16 +20,16 @@ const VERSION: u64 = 1;
 /// Items on one line that are still told apart; keeps the work on one long line small.
 const MAX_ITEMS_ON_A_LINE: usize = 8;
 
-const FILE_WORDS: [&str; 15] = [
-    "nas", "use", "let", "param", "block", "model", "data", "train", "quantize", "search", "target",
-    "require", "prefer", "maximize", "minimize",
+const FILE_WORDS: [&str; 21] = [
+    "nas", "use", "with", "let", "param", "forbid", "block", "model", "data", "train", "quantize", "search",
+    "scale", "supernet", "schedule", "phase", "target", "require", "prefer", "maximize", "minimize",
 ];
 
 /// All items of a file, without `nas 1`.
 pub(super) fn file(tokens: &Tokens<'_>, out: &mut Diagnostics) -> Vec<Item> {
     let mut parser = Parser { tokens, out };
     let mut items = Vec::new();
-    let pieces = parser.pieces(0..tokens.list.len(), false);
+    let pieces = parser.pieces(0..tokens.list.len(), Inside::File);
     parser.check_version(&pieces);
     for (index, piece) in pieces.into_iter().enumerate() {
         if index == 0 && tokens.is_word(piece.tokens.start, "nas") {
@@ -43,27 +41,38 @@ pub(super) fn file(tokens: &Tokens<'_>, out: &mut Diagnostics) -> Vec<Item> {
 }
 
 /// An item that is not parsed yet.
-struct Piece {
-    docs: Vec<String>,
-    tokens: Range<usize>,
+pub(super) struct Piece {
+    pub(super) docs: Vec<String>,
+    pub(super) tokens: Range<usize>,
+}
+
+/// Where pieces are cut: everywhere at newlines, inside braces at commas too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// Nothing.
+    File,
+    /// Braces that hold items with bodies of their own, whose brace may begin the next line.
+    Body,
+    /// Braces that hold items without bodies.
+    List,
 }
 
 /// A piece cut at a braced body: indices of tokens.
-struct Cut {
-    head: Range<usize>,
-    open: usize,
-    inner: Range<usize>,
-    rest: Range<usize>,
+pub(super) struct Cut {
+    pub(super) head: Range<usize>,
+    pub(super) open: usize,
+    pub(super) inner: Range<usize>,
+    pub(super) rest: Range<usize>,
 }
 
-struct Parser<'t, 'a> {
-    tokens: &'t Tokens<'a>,
-    out: &'t mut Diagnostics,
+pub(super) struct Parser<'t, 'a> {
+    pub(super) tokens: &'t Tokens<'a>,
+    pub(super) out: &'t mut Diagnostics,
 }
 
 impl<'a> Parser<'_, 'a> {
-    /// Cuts at newlines, and at commas inside braces.
-    fn pieces(&mut self, range: Range<usize>, commas: bool) -> Vec<Piece> {
+    /// Cuts a range of tokens into items.
+    pub(super) fn pieces(&mut self, range: Range<usize>, inside: Inside) -> Vec<Piece> {
         let list = &self.tokens.list;
         let mut pieces = Vec::new();
         let mut docs = Vec::new();
@@ -76,7 +85,7 @@ impl<'a> Parser<'_, 'a> {
                     docs.push(line.strip_prefix(' ').unwrap_or(line).to_owned());
                     at += 1;
                 }
-                Kind::Comma if commas => {
+                Kind::Comma if inside != Inside::File => {
                     if !after_piece {
                         let error = Diagnostic::error(Code::SYNTAX, "expected an item, found `,`");
                         self.out.push(error.at(self.tokens.span_of(at), "nothing stands before this comma"));
@@ -86,7 +95,8 @@ impl<'a> Parser<'_, 'a> {
                 }
                 _ => {
                     let start = at;
-                    while at < range.end && !self.ends_piece(at, commas) {
+                    let is_when = self.is_when(start);
+                    while at < range.end && !self.ends_piece(at, inside, is_when) {
                         at = self.tokens.skip(at);
                     }
                     at = at.min(range.end);
@@ -102,12 +112,23 @@ impl<'a> Parser<'_, 'a> {
         pieces
     }
 
-    /// A newline ends a piece unless the next line starts with the brace of its body.
-    fn ends_piece(&self, at: usize, commas: bool) -> bool {
+    /// Whether a piece that starts here is a `when`, perhaps behind a label.
+    fn is_when(&self, start: usize) -> bool {
+        let has_label = self.tokens.list.get(start + 1).is_some_and(|sign| sign.kind == Kind::Other)
+            && self.tokens.text_of(start + 1) == ":";
+        let word = if has_label { start + 2 } else { start };
+        word < self.tokens.list.len() && self.tokens.is_word(word, "when")
+    }
+
+    /// A newline ends a piece unless the next line starts with the brace of its body or the `else` of its `when`.
+    fn ends_piece(&self, at: usize, inside: Inside, is_when: bool) -> bool {
         let list = &self.tokens.list;
         match list[at].kind {
-            Kind::Comma => commas,
-            Kind::Newline => list.get(at + 1).is_none_or(|next| next.kind != Kind::Open(b'{')),
+            Kind::Comma => inside != Inside::File,
+            Kind::Newline if inside == Inside::List => true,
+            Kind::Newline => list.get(at + 1).is_none_or(|next| {
+                next.kind != Kind::Open(b'{') && !(is_when && self.tokens.is_word(at + 1, "else"))
+            }),
             _ => false,
         }
     }
@@ -133,16 +154,16 @@ impl<'a> Parser<'_, 'a> {
         }
     }
 
-    fn span_of(&self, tokens: Range<usize>) -> Span {
+    pub(super) fn span_of(&self, tokens: Range<usize>) -> Span {
         self.tokens.span_of(tokens.start).to(self.tokens.span_of(tokens.end - 1))
     }
 
-    fn builder(&mut self, tokens: &Range<usize>) -> Builder<'_> {
+    pub(super) fn builder(&mut self, tokens: &Range<usize>) -> Builder<'_> {
         Builder::new(self.tokens.file, self.tokens.list[tokens.start].start, self.out)
     }
 
     /// Parses tokens by an entry rule. Tokens with a mistake that is reported already are passed over.
-    fn grammar(&mut self, rule: Rule, tokens: Range<usize>) -> Option<Pair<'a, Rule>> {
+    pub(super) fn grammar(&mut self, rule: Rule, tokens: Range<usize>) -> Option<Pair<'a, Rule>> {
         if self.tokens.is_broken(tokens.clone()) {
             return None;
         }
@@ -159,7 +180,7 @@ impl<'a> Parser<'_, 'a> {
     }
 
     /// Cuts a piece at its first or last braced group.
-    fn cut(&self, tokens: Range<usize>, last: bool) -> Option<Cut> {
+    pub(super) fn cut(&self, tokens: Range<usize>, last: bool) -> Option<Cut> {
         let mut found = None;
         let mut at = tokens.start;
         while at < tokens.end {
@@ -177,7 +198,7 @@ impl<'a> Parser<'_, 'a> {
         found
     }
 
-    fn expect_body(&mut self, tokens: &Range<usize>, what: &str) {
+    pub(super) fn expect_body(&mut self, tokens: &Range<usize>, what: &str) {
         if self.tokens.is_broken(tokens.clone()) {
             return;
         }
@@ -187,7 +208,7 @@ impl<'a> Parser<'_, 'a> {
     }
 
     /// What stands behind a closing brace: told once, then parsed as an item of its own.
-    fn new_line_missing(&mut self, rest: &Range<usize>) {
+    pub(super) fn new_line_missing(&mut self, rest: &Range<usize>) {
         if self.tokens.is_broken(rest.clone()) {
             return;
         }
@@ -222,6 +243,7 @@ impl<'a> Parser<'_, 'a> {
         let kind = match word.as_str() {
             "let" => whole(self, Rule::let_item),
             "param" => whole(self, Rule::param_item),
+            "with" => whole(self, Rule::with_item),
             "maximize" | "minimize" => whole(self, Rule::objective_item),
             "nas" => {
                 let error = Diagnostic::error(Code::VERSION, "`nas 1` stands once, at the start of the file");
@@ -251,7 +273,7 @@ impl<'a> Parser<'_, 'a> {
         let span = self.tokens.span_of(tokens.start);
         let error = Diagnostic::error(Code::UNKNOWN_NAME, format!("`{word}` starts no item of a file"));
         let error = error.at(span, "not known here");
-        let is_layer = ["repeat", "choose", "optional", "parallel"].contains(&word)
+        let is_layer = bodies::STRUCTURES.contains(&word)
             || (tokens.start + 1 < tokens.end && self.tokens.list[tokens.start + 1].kind == Kind::Open(b'('));
         self.out.push(match nearest(word, FILE_WORDS) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -327,17 +349,25 @@ impl<'a> Parser<'_, 'a> {
                 let name = self.builder(&cut.head).target(pair?);
                 Some(ItemKind::Target(Target { name, fields }))
             }
+            "forbid" => self.forbid(cut).map(ItemKind::Forbid),
             _ => {
-                let pair = self.grammar(Rule::section_head, cut.head.clone());
+                let is_phase = word == "phase";
+                let rule = if is_phase { Rule::phase_head } else { Rule::section_head };
+                let pair = self.grammar(rule, cut.head.clone());
                 let fields = self.fields(cut);
                 let name = self.builder(&cut.head).section(pair?);
-                Some(ItemKind::Section(Section { name, fields }))
+                let section = Section { name, fields };
+                Some(if is_phase { ItemKind::Phase(section) } else { ItemKind::Section(section) })
             }
         }
     }
 
-    fn each<T>(&mut self, cut: &Cut, parse: impl Fn(&mut Self, Range<usize>) -> Option<T>) -> Vec<T> {
-        let pieces = self.pieces(cut.inner.clone(), true);
+    pub(super) fn each<T>(
+        &mut self,
+        cut: &Cut,
+        parse: impl Fn(&mut Self, Range<usize>) -> Option<T>,
+    ) -> Vec<T> {
+        let pieces = self.pieces(cut.inner.clone(), Inside::List);
         pieces.into_iter().filter_map(|piece| parse(self, piece.tokens)).collect()
     }
 
@@ -346,121 +376,5 @@ impl<'a> Parser<'_, 'a> {
             let pair = parser.grammar(Rule::field, piece.clone())?;
             Some(parser.builder(&piece).field(pair))
         })
-    }
-
-    fn body(&mut self, cut: &Cut) -> Body {
-        let span = self.span_of(cut.open..cut.rest.start);
-        let mut statements = Vec::new();
-        for piece in self.pieces(cut.inner.clone(), true) {
-            self.statement(piece, &mut statements);
-        }
-        Body { span, statements }
-    }
-
-    fn statement(&mut self, piece: Piece, statements: &mut Vec<Statement>) {
-        let Piece { docs, tokens } = piece;
-        let first = tokens.start;
-        let word = self.tokens.text_of(first).to_owned();
-        let next_is_args = tokens.len() > 1 && self.tokens.list[first + 1].kind == Kind::Open(b'(');
-        let structure = match word.as_str() {
-            "repeat" | "choose" | "optional" | "parallel" => {
-                let cut = self.cut(tokens.clone(), true);
-                if cut.is_none() && tokens.len() > 1 && !next_is_args {
-                    return self.expect_body(&tokens, "a body");
-                }
-                cut
-            }
-            _ => None,
-        };
-        if let Some(cut) = structure {
-            let span = self.span_of(tokens.start..cut.rest.start);
-            if let Some(kind) = self.structure(&word, &cut) {
-                statements.push(Statement { docs, span, kind });
-            }
-            if !cut.rest.is_empty() {
-                self.new_line_missing(&cut.rest);
-                self.statement(Piece { docs: Vec::new(), tokens: cut.rest }, statements);
-            }
-            return;
-        }
-        let is_let = word == "let" && !next_is_args && tokens.len() > 1;
-        let rule = if is_let { Rule::let_item } else { Rule::layer };
-        let Some(pair) = self.grammar(rule, tokens.clone()) else { return };
-        let kind = self.builder(&tokens).statement(pair);
-        statements.push(Statement { docs, span: self.span_of(tokens), kind });
-    }
-
-    fn structure(&mut self, word: &str, cut: &Cut) -> Option<StatementKind> {
-        match word {
-            "repeat" => {
-                let pair = self.grammar(Rule::repeat_head, cut.head.clone());
-                let body = self.body(cut);
-                let (name, count) = self.builder(&cut.head).repeat(pair?);
-                Some(StatementKind::Repeat(Repeat { name, count, branching: None, body }))
-            }
-            "choose" => {
-                let pair = self.grammar(Rule::choose_head, cut.head.clone());
-                let options = self.branches(cut, "an option");
-                let name = self.builder(&cut.head).optional_name(pair?);
-                Some(StatementKind::Choose(Choose { name, options }))
-            }
-            "optional" => {
-                let pair = self.grammar(Rule::optional_head, cut.head.clone());
-                let body = self.body(cut);
-                let name = self.builder(&cut.head).optional_name(pair?);
-                Some(StatementKind::Optional(Optional { name, body }))
-            }
-            _ => {
-                let pair = self.grammar(Rule::parallel_head, cut.head.clone());
-                let branches = self.branches(cut, "a branch");
-                let (name, merge) = self.builder(&cut.head).parallel(pair?);
-                Some(StatementKind::Parallel(Parallel { name, merge, branches }))
-            }
-        }
-    }
-
-    fn branches(&mut self, cut: &Cut, what: &str) -> Vec<Branch> {
-        let pieces = self.pieces(cut.inner.clone(), true);
-        pieces.into_iter().filter_map(|piece| self.branch(piece, what)).collect()
-    }
-
-    fn branch(&mut self, piece: Piece, what: &str) -> Option<Branch> {
-        let Piece { docs, tokens } = piece;
-        let (first, colon) = (tokens.start, tokens.start + 1);
-        let has_label = colon < tokens.end
-            && self.tokens.list[first].kind == Kind::Word
-            && self.tokens.text_of(colon) == ":";
-        if !has_label {
-            if !self.tokens.is_broken(tokens.clone()) {
-                self.out.push(
-                    Diagnostic::error(Code::SYNTAX, format!("{what} needs a label"))
-                        .at(self.tokens.span_of(first), "expected a label and `:` before this")
-                        .help(format!("write `name: {} ...`", self.tokens.text_of(first))),
-                );
-            }
-            return None;
-        }
-        let label_pair = self.grammar(Rule::section_head, first..colon);
-        let rest = colon + 1..tokens.end;
-        if rest.is_empty() {
-            let span = self.tokens.span_of(colon);
-            let error = Diagnostic::error(Code::SYNTAX, "expected a layer or a braced body after `:`");
-            self.out.push(error.at(span, "the item ends here"));
-            return None;
-        }
-        let body = if self.tokens.list[rest.start].kind == Kind::Open(b'{') {
-            let cut = self.cut(rest, false).expect("it starts with a brace");
-            if !cut.rest.is_empty() {
-                self.new_line_missing(&cut.rest);
-            }
-            self.body(&cut)
-        } else {
-            let span = self.span_of(rest.clone());
-            let mut statements = Vec::new();
-            self.statement(Piece { docs: Vec::new(), tokens: rest }, &mut statements);
-            Body { span, statements }
-        };
-        let label: Name = self.builder(&(first..colon)).section(label_pair?);
-        Some(Branch { docs, label, body })
     }
 }

@@ -22,13 +22,21 @@ pub fn print(file: &File) -> String {
 /// A value.
 pub fn print_expr(value: &Expr) -> String {
     let mut printer = Printer { out: String::new(), depth: 0 };
-    printer.value(value, Level::Value);
+    printer.value(value, Level::Or);
     printer.out
 }
+
+/// The words that are types of parameters, as in the grammar.
+const TYPES: [&str; 9] =
+    ["count", "integer", "number", "share", "pair", "bool", "activation", "padding", "norm"];
 
 /// How tightly an operand must bind to stand without parentheses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
+    Or,
+    And,
+    Not,
+    Compare,
     Value,
     Sum,
     Product,
@@ -56,10 +64,7 @@ impl Printer {
         self.start(&item.docs);
         match &item.kind {
             ItemKind::Use(item) => {
-                match &item.path {
-                    UsePath::Library(path) => self.push(&["use ", &path.text]),
-                    UsePath::File(path) => self.push(&["use ", &quoted(&path.text)]),
-                }
+                self.path("use ", &item.path);
                 let names = item.names.iter().map(|name| match &name.alias {
                     Some(alias) => format!("{} as {}", name.name.text, alias.text),
                     None => name.name.text.clone(),
@@ -95,10 +100,31 @@ impl Printer {
                 let word = if objective.maximize { "maximize " } else { "minimize " };
                 self.out.push_str(word);
                 self.value(&objective.metric, Level::Value);
+                self.targets(&objective.on);
             }
-            ItemKind::With(_) | ItemKind::Forbid(_) | ItemKind::Phase(_) => {}
+            ItemKind::With(path) => self.path("with ", path),
+            ItemKind::Forbid(conditions) => self.forbid(conditions),
+            ItemKind::Phase(phase) => {
+                self.push(&["phase ", &phase.name.text]);
+                self.fields(&phase.fields);
+            }
         }
         self.out.push('\n');
+    }
+
+    fn path(&mut self, word: &str, path: &UsePath) {
+        match path {
+            UsePath::Library(path) => self.push(&[word, &path.text]),
+            UsePath::File(path) => self.push(&[word, &quoted(&path.text)]),
+        }
+    }
+
+    fn forbid(&mut self, conditions: &[Expr]) {
+        self.out.push_str("forbid");
+        self.braced(conditions, |printer, condition| {
+            printer.start(&[]);
+            printer.value(condition, Level::Or);
+        });
     }
 
     fn push(&mut self, parts: &[&str]) {
@@ -143,7 +169,15 @@ impl Printer {
         self.value(&clause.metric, Level::Sum);
         self.push(&[" ", clause.compare.symbol(), " "]);
         self.value(&clause.bound, Level::Sum);
-        match clause.on.as_slice() {
+        self.targets(&clause.on);
+        if let Some(weight) = &clause.weight {
+            self.out.push_str(" weight ");
+            self.value(weight, Level::Sum);
+        }
+    }
+
+    fn targets(&mut self, targets: &[Expr]) {
+        match targets {
             [] => {}
             [target] if matches!(target.kind, ExprKind::Text(_)) => {
                 self.out.push_str(" on ");
@@ -155,14 +189,14 @@ impl Printer {
                 self.out.push(']');
             }
         }
-        if let Some(weight) = &clause.weight {
-            self.out.push_str(" weight ");
-            self.value(weight, Level::Sum);
-        }
     }
 
     fn binding(&mut self, word: &str, item: &Let) {
-        self.push(&[word, " ", &item.name.text, " = "]);
+        self.push(&[word, " ", &item.name.text]);
+        if let Some(ty) = &item.ty {
+            self.push(&[": ", &ty.text]);
+        }
+        self.out.push_str(" = ");
         self.value(&item.value, Level::Value);
     }
 
@@ -172,9 +206,21 @@ impl Printer {
             self.out.push('(');
             self.separated(&definition.params, |printer, param: &Param| {
                 printer.out.push_str(&param.name.text);
-                if let Some(default) = &param.default {
-                    printer.out.push_str(": ");
-                    printer.value(default, Level::Value);
+                if let Some(ty) = &param.ty {
+                    printer.push(&[": ", &ty.text]);
+                }
+                match &param.default {
+                    // Without parentheses it would be read as a type.
+                    Some(Expr { kind: ExprKind::Name(word), .. })
+                        if param.ty.is_none() && TYPES.contains(&word.as_str()) =>
+                    {
+                        printer.push(&[": (", word, ")"]);
+                    }
+                    Some(default) => {
+                        printer.out.push_str(if param.ty.is_some() { " = " } else { ": " });
+                        printer.value(default, Level::Value);
+                    }
+                    None => {}
                 }
             });
             self.out.push(')');
@@ -202,6 +248,10 @@ impl Printer {
                     self.push(&[&name.text, ": "]);
                 }
                 self.value(&repeat.count, Level::Value);
+                if let Some(merge) = &repeat.branching {
+                    self.out.push_str(" branching merge ");
+                    self.value(merge, Level::Value);
+                }
                 self.body(&repeat.body);
             }
             StatementKind::Choose(choose) => {
@@ -218,10 +268,24 @@ impl Printer {
                 self.value(&parallel.merge, Level::Value);
                 self.braced(&parallel.branches, Printer::branch);
             }
-            StatementKind::Residual(_)
-            | StatementKind::Mirror(_)
-            | StatementKind::When(_)
-            | StatementKind::Forbid(_) => {}
+            StatementKind::Residual(residual) => {
+                self.word("residual", residual.name.as_ref());
+                self.body(&residual.body);
+            }
+            StatementKind::Mirror(mirror) => {
+                self.word("mirror", mirror.name.as_ref());
+                self.body(&mirror.body);
+            }
+            StatementKind::When(when) => {
+                self.out.push_str("when ");
+                self.value(&when.condition, Level::Or);
+                self.body(&when.body);
+                if let Some(otherwise) = &when.otherwise {
+                    self.out.push_str(" else");
+                    self.body(otherwise);
+                }
+            }
+            StatementKind::Forbid(conditions) => self.forbid(conditions),
         }
     }
 
@@ -257,6 +321,10 @@ impl Printer {
 
     fn value(&mut self, value: &Expr, at_least: Level) {
         let level = match &value.kind {
+            ExprKind::Or(_) => Level::Or,
+            ExprKind::And(_) => Level::And,
+            ExprKind::Not(_) => Level::Not,
+            ExprKind::Compare(..) | ExprKind::In(..) => Level::Compare,
             ExprKind::Range(_) => Level::Value,
             ExprKind::Binary(Operator::Add | Operator::Subtract, ..) => Level::Sum,
             ExprKind::Binary(..) => Level::Product,
@@ -324,11 +392,29 @@ impl Printer {
                 self.push(&[" ", operator.symbol(), " "]);
                 self.value(right, to_the_right);
             }
-            ExprKind::Compare(..)
-            | ExprKind::In(..)
-            | ExprKind::And(_)
-            | ExprKind::Or(_)
-            | ExprKind::Not(_) => {}
+            ExprKind::Compare(compare, left, right) => {
+                self.value(left, Level::Sum);
+                self.push(&[" ", compare.symbol(), " "]);
+                self.value(right, Level::Sum);
+            }
+            ExprKind::In(value, values) => {
+                self.value(value, Level::Sum);
+                self.out.push_str(" in ");
+                self.value(values, Level::Value);
+            }
+            ExprKind::And(conditions) => self.joined(conditions, " and ", Level::Not),
+            ExprKind::Or(conditions) => self.joined(conditions, " or ", Level::And),
+            ExprKind::Not(condition) => {
+                self.out.push_str("not ");
+                self.value(condition, Level::Not);
+            }
+        }
+    }
+
+    fn joined(&mut self, conditions: &[Expr], word: &str, level: Level) {
+        for (index, condition) in conditions.iter().enumerate() {
+            self.out.push_str(if index > 0 { word } else { "" });
+            self.value(condition, level);
         }
     }
 

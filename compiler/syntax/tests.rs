@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use crate::diagnostic::{Diagnostics, Style, render};
 use crate::source::{FileId, SourceMap};
-use crate::syntax::{MAX_FILE_BYTES, ast, parse, print};
+use crate::syntax::{MAX_FILE_BYTES, ast, parse, print, random};
 
 const KWS: &str = r#"nas 1
 use std/blocks { ds_conv, res as residual }
@@ -140,8 +140,40 @@ fn limits_are_told_not_met_by_a_crash() {
     assert_eq!(messages(&signs).len(), 1);
     assert_eq!(messages(&"data {} ".repeat(20_000)).len(), 9);
     assert_eq!(messages(&"}\n".repeat(20_000)).len(), 100);
+    let nots = format!("nas 1\nforbid {{ {}a }}\n", "not ".repeat(100_000));
+    assert_eq!(messages(&nots), ["E0403: more than 64 operators in one value"]);
+    let ors = format!("nas 1\nforbid {{ a{} }}\n", " or a".repeat(100_000));
+    assert_eq!(messages(&ors), ["E0403: more than 64 operators in one value"]);
     assert_eq!(messages("nas 1\nlet a = 99999999999999999999\n"), ["E0104: the number is too large"]);
     assert!(messages(&"\n".repeat(1 << 20))[0].starts_with("E0103"));
+}
+
+/// Nothing is parsed twice: with each bracket the time would double.
+#[test]
+fn brackets_in_brackets_take_no_longer_than_side_by_side() {
+    let depth = crate::syntax::MAX_NESTING - 1;
+    for open in ["(", "log (", "[", "{", "f(", "log(", "f(x: ", "(1..", "-("] {
+        let close: String = open
+            .chars()
+            .rev()
+            .filter_map(|c| match c {
+                '(' => Some(')'),
+                '[' => Some(']'),
+                '{' => Some('}'),
+                _ => None,
+            })
+            .collect();
+        for inner in ["1", "1..2", ""] {
+            let value = format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
+            parse_text(&format!("nas 1\nlet a = {value}\n"));
+        }
+    }
+    for inner in ["a", "a > 1", "not a", ""] {
+        for open in ["(", "not (", "a and (", "not(", "(a) in (", "-("] {
+            let condition = format!("{}{inner}{}", open.repeat(depth - 1), ")".repeat(depth - 1));
+            parse_text(&format!("nas 1\nforbid {{ {condition} }}\n"));
+        }
+    }
 }
 
 fn check_any(text: &str) -> Result<(), TestCaseError> {
@@ -167,6 +199,15 @@ fn check_any(text: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_printed_parses_to_the_same_tree(seed in any::<u64>(), size in 1usize..6) {
+        let tree = random::tree(seed, size);
+        let printed = print(&tree);
+        let (sources, again, diagnostics) = parse_text(&printed);
+        prop_assert_eq!(diagnostics.0.len(), 0, "{}{}", printed, render(&diagnostics, &sources, Style::Plain));
+        prop_assert_eq!(shape(&again), shape(&tree), "{}", printed);
+    }
 
     #[test]
     fn no_mutation_of_a_spec_is_too_much(

@@ -2,7 +2,7 @@
 
 use super::armv7em;
 use crate::kernel::{Access, Affine, BinOp, Buf, BufParam, Expr, Function, MicroKernel, Reg, Stmt, Ty, Var};
-use crate::target::Isa;
+use crate::target::{Isa, Schedules};
 use crate::tensor::DType;
 
 /// Output channels that one run of activations is multiplied with at once: with four accumulators, two row
@@ -45,6 +45,6 @@ pub(in crate::kernel) fn dot(rows: usize, isa: Isa) -> MicroKernel {
         locals: Vec::new(),
         body,
     };
-    let armv7em = (isa == Isa::Armv7em).then(|| armv7em::dot(rows));
+    let armv7em = (isa.schedules() == Schedules::ArmDsp).then(|| armv7em::dot(rows));
     MicroKernel { meaning, n_registers: rows as u32, armv7em }
 }

@@ -3,7 +3,6 @@ model m(input: (28, 28, 1), classes: 10) {
   Conv2D(filters: 8, kernel: 3)
   conv2d(filters: 8, kernel_size: 3, padding: SAME, activation: relu)
   MaxPooling2D(pool_size: 2)
-  dropout(rate: 0.2)
   GlobalAveragePooling2D
   linear(units: classes)
   dense(out_features: classes, act: softmax)

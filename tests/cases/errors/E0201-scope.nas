@@ -5,7 +5,7 @@ model m(input: 8, classes: 2) {
     conv2d(filters: 8, kernel: k)
   }
   conv2d(filters: 8, kernel: k)
-  parallel merge concat { a: relu, b: relu6 }
+  parallel merge sum { a: relu, b: relu6 }
   dense(units: classes)
 }
 
