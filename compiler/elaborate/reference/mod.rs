@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::diagnostic::all_codes;
 use crate::elaborate::layers::{self, Default};
 use crate::elaborate::library::{STDLIB_FILES, parse};
-use crate::elaborate::{goals, stdlib_targets, structure, units, value};
+use crate::elaborate::{schema, stdlib_targets, structure, value};
 use crate::source::SourceMap;
 use crate::syntax::ast::{self, ItemKind};
 use crate::syntax::print_expr;
@@ -20,13 +20,12 @@ pub fn reference() -> String {
         "# Reference of the language\n\nMade from the compiler's own tables by `make docs`; a test compares. \
          [`language.md`](language.md) explains what is listed here.\n",
     );
-    let chapters: [(&str, String); 10] = [
+    let chapters: [(&str, String); 9] = [
         ("Layers", layers()),
         ("Parameter types", types()),
         ("Functions", functions()),
         ("Merges", merges()),
-        ("Units", units()),
-        ("Metrics", metrics()),
+        ("Sections, figures and units", sections()),
         ("Targets", targets()),
         ("Standard library", library()),
         ("Messages", codes()),
@@ -97,19 +96,11 @@ fn merges() -> String {
     table(&["merge", "meaning"], rows.chain(fits))
 }
 
-fn units() -> String {
-    let rows = units::table().into_iter().map(|(what, units)| {
-        let units: Vec<String> = units.iter().map(|unit| format!("`{unit}`")).collect();
-        vec![what.to_owned(), units.join(", ")]
-    });
-    table(&["what", "units"], rows)
-}
-
-fn metrics() -> String {
-    let rows = goals::table()
-        .into_iter()
-        .map(|(name, better, what)| vec![format!("`{name}`"), better.to_owned(), what.to_owned()]);
-    table(&["metric", "better", "limit"], rows)
+fn sections() -> String {
+    format!(
+        "What has a star is read and checked, but not acted on by this version.\n\n{}",
+        schema::reference()
+    )
 }
 
 fn targets() -> String {
