@@ -14,6 +14,8 @@
 
 #[path = "differential/network.rs"]
 mod network;
+#[path = "differential/others.rs"]
+mod others;
 
 use std::time::Duration;
 

@@ -14,6 +14,9 @@
 //! **Buffers.** A function sees its buffer parameters as pointers to elements; they may overlap in memory only
 //! as its step's [`Overlap`]s say. Locals are fresh for each call and start undefined.
 //!
+//! **Lookups.** [`Expr::Lookup`] is the one access whose place depends on data. It reads constants only, so it
+//! changes nothing in what was said of control flow and of the arena.
+//!
 //! **Micro-kernels.** A [`MicroKernel`] has a body in this IR, which is its meaning. A back end may use another
 //! implementation that gives the same bytes: inline assembly or intrinsics in C.
 
@@ -144,6 +147,14 @@ pub enum Expr {
         buf: Buf,
         /// Which element.
         index: Affine,
+    },
+    /// The element that a byte chooses: `table[at + 128]`, sign-extended to `I32`. The buffer is a parameter that
+    /// every call gives a table of 256 elements, and `at` loads an `I8` element, so no value can miss.
+    Lookup {
+        /// Of what.
+        table: Buf,
+        /// Which.
+        at: Box<Expr>,
     },
     /// An operation.
     Bin(BinOp, Box<Expr>, Box<Expr>),
@@ -346,6 +357,8 @@ pub enum TableRole {
     Bias,
     /// Mantissas and shifts of requantization.
     Requant,
+    /// What a function makes of each of the 256 bytes.
+    Lookup,
 }
 
 /// Constants in flash. Equal tables are one in a [`Program`].

@@ -9,6 +9,8 @@ use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Shape, TensorType, Value};
 use proptest::prelude::*;
 
+mod lookup;
+
 /// Random choices from a seed.
 struct Dice(u64);
 

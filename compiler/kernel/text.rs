@@ -194,6 +194,7 @@ impl Listing<'_> {
             }
             Expr::Index(index) => write!(out, "({})", self.affine(index)),
             Expr::Load { buf, index } => write!(out, "{}[{}]", self.buf(*buf), self.affine(index)),
+            Expr::Lookup { table, at } => write!(out, "{}[{} + 128]", self.buf(*table), self.expr(at)),
             Expr::Bin(op, a, b) => {
                 let (a, b) = (self.expr(a), self.expr(b));
                 match op {

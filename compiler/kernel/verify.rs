@@ -14,6 +14,7 @@
 //!    micro-kernels.
 //! 8. A call gives one argument of the right element type for each parameter and one value for each scalar;
 //!    tables are only read.
+//!    A lookup is into a parameter, for which a call gives a table of 256 elements, by an `I8` element.
 //! 9. A step's calls read and write exactly the buffers that it declares; scratch belongs to one step.
 //! 10. Every buffer but inputs and scratch is written by exactly one step, and read by later steps only; inputs
 //!     are written by none. Inputs and outputs are listed once each and have their role.
@@ -116,7 +117,14 @@ impl Program {
         ensure(call.scalars.len() == function.n_scalars as usize, || {
             format!("calls `{name}` with other scalars")
         })?;
-        for (param, arg) in function.params.iter().zip(&call.buffers) {
+        let looked_up = lookups(&function.body);
+        for (at, (param, arg)) in function.params.iter().zip(&call.buffers).enumerate() {
+            let len = match *arg {
+                Arg::Table(id) => self.tables.get(id.0 as usize).map(|table| table.values.len()),
+                Arg::Buffer(_) => None,
+            };
+            let complete = !looked_up.contains(&Buf(at as u32)) || len == Some(LOOKUP_LEN);
+            ensure(complete, || format!("looks up in `{}`, which is no table of 256", param.name))?;
             let elem = match *arg {
                 Arg::Table(id) => {
                     ensure(param.access == Access::Read, || format!("`{name}` writes a table"))?;
@@ -195,6 +203,40 @@ impl Program {
         }
         Ok(())
     }
+}
+
+/// Elements of a table that a byte chooses from.
+const LOOKUP_LEN: usize = 256;
+
+/// The buffers that statements look up in.
+fn lookups(body: &[Stmt]) -> BTreeSet<Buf> {
+    fn note(expr: &Expr, found: &mut BTreeSet<Buf>) {
+        match expr {
+            Expr::Const(..) | Expr::Reg(_) | Expr::Index(_) | Expr::Load { .. } => {}
+            Expr::Lookup { table, at } => {
+                found.insert(*table);
+                note(at, found);
+            }
+            Expr::Widen(x) | Expr::Narrow(x) => note(x, found),
+            Expr::Bin(_, a, b) => [a, b].into_iter().for_each(|x| note(x, found)),
+            Expr::Select(a, b, c) | Expr::Requant { x: a, value: b, shift: c, .. } => {
+                [a, b, c].into_iter().for_each(|x| note(x, found));
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    for stmt in body {
+        match stmt {
+            Stmt::For { body, .. } => found.extend(lookups(body)),
+            Stmt::Set { value, .. } | Stmt::Store { value, .. } => note(value, &mut found),
+            Stmt::Micro { arguments, .. } => arguments.iter().for_each(|argument| {
+                if let MicroArg::Value(value) = argument {
+                    note(value, &mut found);
+                }
+            }),
+        }
+    }
+    found
 }
 
 fn verify_elements(elem: DType, len: usize) -> Rule {
@@ -357,6 +399,16 @@ impl Scope<'_> {
             Expr::Load { buf, index } => {
                 self.affine(index)?;
                 self.access(*buf, true).map(|()| Ty::I32)
+            }
+            Expr::Lookup { table, at } => {
+                let known = (table.0 as usize) < self.function.params.len() && !self.is_micro;
+                ensure(known, || "looks up in what is no parameter of a layer's function".into())?;
+                self.access(*table, true)?;
+                let Expr::Load { buf, .. } = &**at else {
+                    return Err("looks up by what is no element".into());
+                };
+                ensure(self.elem(*buf)? == DType::I8, || "looks up by an element of more bits".into())?;
+                self.want(at, Ty::I32).map(|()| Ty::I32)
             }
             Expr::Bin(op, a, b) => {
                 let ty = self.expr(a)?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ops::reference::{centered, float_value, floats, integer_value, quant};
 use crate::ops::{Clamp, Operator, Requant, ShapeError, activations, arity, ending, output_type};
 use crate::tensor::arith::Multiplier;
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{Quant, TensorType, Value};
 
 /// Element-wise product with clamp. The second operand has the shape of the first, or it is one factor for each
 /// channel of a feature map, as squeeze-and-excite has it.
@@ -31,12 +31,15 @@ impl Mul {
     /// # Panics
     /// When a type is not quantized.
     pub fn multiplier(&self, a: &TensorType, b: &TensorType, output: &TensorType) -> Multiplier {
-        let [a, b, output] = [a, b, output].map(|ty| quant(ty).scale(0));
-        Multiplier::new(f64::from(a * b / output))
+        Multiplier::new(f64::from(factor([a, b, output].map(quant))))
     }
 }
 
-/// Elements of the first operand for each period of the second one: whether one factor goes with each channel.
+fn factor([a, b, output]: [&Quant; 3]) -> f32 {
+    a.scale(0) * b.scale(0) / output.scale(0)
+}
+
+/// Whether the second operand has one factor for each channel of the first one.
 fn is_by_channel(a: &TensorType, b: &TensorType) -> bool {
     let Some([n, _, _, channels]) = a.shape.nhwc() else {
         return false;
@@ -57,7 +60,13 @@ impl Operator for Mul {
         }
         activations(Self::NAME, a)?;
         activations(Self::NAME, b)?;
-        output_type(Self::NAME, a, self.requant.as_ref(), a.shape.0.clone())
+        let output = output_type(Self::NAME, a, self.requant.as_ref(), a.shape.0.clone())?;
+        if let [Some(a), Some(b), Some(output)] = [&a.quant, &b.quant, &output.quant]
+            && !factor([a, b, output]).is_finite()
+        {
+            return Err(ShapeError::dtype("`mul` has scales whose quotient is beyond 32 bits"));
+        }
+        Ok(output)
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::tensor::{Shape, arith};
 
+mod others;
+
 /// A window and an input that it fits.
 #[derive(Clone, Debug)]
 struct Case {

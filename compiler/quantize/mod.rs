@@ -7,20 +7,24 @@
 
 mod calibrate;
 mod parameters;
+mod share;
 
 use std::collections::BTreeMap;
 
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::{
-    Activation, Add, AvgPool2d, Constant, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d, Op, Requant,
-    Reshape,
+    Activation, Add, AvgPool2d, Concat, Constant, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d,
+    Input, MaxPool2d, Mul, Op, Pad, Requant, Requantize, Reshape, Upsample2d,
 };
 use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
 
 pub use calibrate::{Ranges, calibrate};
+use share::Shares;
+
 pub use parameters::{
-    activation_quant, least_output_scale, least_sum_scale, quantize_bias, quantize_weights, weight_scales,
+    activation_quant, least_curve_scale, least_output_scale, least_product_scale, least_requantized_scale,
+    least_sum_scale, quantize_bias, quantize_weights, weight_scales,
 };
 
 #[cfg(test)]
@@ -50,8 +54,12 @@ pub fn quantize(graph: &Graph, weights: &Weights, ranges: &Ranges) -> Result<Gra
 /// # Errors
 /// When the graph still has operators for floats only.
 pub fn skeleton(graph: &Graph) -> Result<Graph, QuantizeError> {
-    build(graph, &Unknown)
+    build(graph, &Unknown { graph })
 }
+
+/// What the specification wants of a sigmoid: all of 0..1, so its range need not be known.
+const SIGMOID: Requant =
+    Requant { dtype: DType::I8, scale: Scale(1.0 / 256.0), zero_point: -128, rounding: Rounding::Double };
 
 /// Where the integer parameters come from.
 trait Source {
@@ -126,11 +134,19 @@ impl Source for Known<'_> {
     }
 }
 
-struct Unknown;
+struct Unknown<'a> {
+    graph: &'a Graph,
+}
 
-impl Source for Unknown {
-    fn activation(&self, _node: NodeId) -> Result<Quant, QuantizeError> {
-        Ok(Quant::per_tensor(1.0, 0))
+impl Source for Unknown<'_> {
+    /// Concatenations differ from all others, as they do once ranges are known, so that no rewriting takes a
+    /// requantization away that the trained network needs.
+    fn activation(&self, node: NodeId) -> Result<Quant, QuantizeError> {
+        let more = match self.graph.node(node).op {
+            Op::Concat(_) => (node.index() + 1) as f32 / 65_536.0,
+            _ => 0.0,
+        };
+        Ok(Quant::per_tensor(1.0 + more, 0))
     }
 
     fn weights(&self, at: &Layer<'_>) -> Result<Quantized, QuantizeError> {
@@ -140,7 +156,25 @@ impl Source for Unknown {
 }
 
 fn build(graph: &Graph, source: &dyn Source) -> Result<Graph, QuantizeError> {
-    let mut builder = Builder { graph, source, out: Graph::new(), map: BTreeMap::new(), n_layers: 0 };
+    let shares = Shares::new(graph);
+    let mut floors = BTreeMap::new();
+    // A round ends early where a concatenation's scale is too small for one of its makers, and the next one gives
+    // it a greater one; hardly any network needs a second round.
+    for _ in 0..=graph.len() {
+        let mut builder = Builder::new(graph, source, &shares, &floors);
+        match build_once(&mut builder) {
+            Err(error) => match builder.raised {
+                Some((owner, scale)) => _ = floors.insert(owner, scale),
+                None => return Err(error),
+            },
+            Ok(()) => return Ok(builder.out),
+        }
+    }
+    Err(QuantizeError("the scales of concatenations do not settle".into()))
+}
+
+fn build_once(builder: &mut Builder<'_>) -> Result<(), QuantizeError> {
+    let graph = builder.graph;
     let parameters = calibrate::parameter_nodes(graph);
     for node in graph.order() {
         if parameters.contains(&node) {
@@ -155,7 +189,7 @@ fn build(graph: &Graph, source: &dyn Source) -> Result<Graph, QuantizeError> {
         let output = builder.known(*output)?;
         builder.out.add_output(output);
     }
-    Ok(builder.out)
+    Ok(())
 }
 
 struct Builder<'a> {
@@ -164,9 +198,24 @@ struct Builder<'a> {
     out: Graph,
     map: BTreeMap<NodeId, NodeId>,
     n_layers: usize,
+    shares: &'a Shares,
+    /// Least scales of concatenations.
+    floors: &'a BTreeMap<NodeId, f32>,
+    /// A concatenation whose scale is too small, with one that is not.
+    raised: Option<(NodeId, f32)>,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(
+        graph: &'a Graph,
+        source: &'a dyn Source,
+        shares: &'a Shares,
+        floors: &'a BTreeMap<NodeId, f32>,
+    ) -> Builder<'a> {
+        let (out, map) = (Graph::new(), BTreeMap::new());
+        Builder { graph, source, out, map, n_layers: 0, shares, floors, raised: None }
+    }
+
     fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId, QuantizeError> {
         self.out.add(op, inputs).map_err(|error| QuantizeError(error.message))
     }
@@ -216,8 +265,29 @@ impl Builder<'_> {
                 let x = self.known(inputs[0])?;
                 self.add(Reshape { shape }, &[x])
             }
-            Op::Concat(_) | Op::Pad(_) | Op::Mul(_) | Op::Curve(_) | Op::Upsample2d(_) => {
-                Err(QuantizeError("has no integer form yet".into()))
+            Op::Mul(mul) => {
+                let inputs = [self.known(inputs[0])?, self.known(inputs[1])?];
+                let least = least_product_scale(inputs.map(|input| self.scale(input)));
+                let requant = Some(self.requant(node, least, Rounding::Double)?);
+                self.add(Mul { requant, ..mul }, &inputs)
+            }
+            Op::Curve(Curve { function, .. }) => {
+                let x = self.known(inputs[0])?;
+                let least = least_curve_scale(self.scale(x));
+                let requant = match function {
+                    CurveFunction::Sigmoid => SIGMOID,
+                    _ => self.requant(node, least, Rounding::Double)?,
+                };
+                self.add(Curve { function, requant: Some(requant) }, &[x])
+            }
+            Op::Concat(_) => self.concat(node, &inputs),
+            Op::Pad(Pad { before, after }) => {
+                let x = self.known(inputs[0])?;
+                self.add(Pad { before, after }, &[x])
+            }
+            Op::Upsample2d(Upsample2d { factor }) => {
+                let x = self.known(inputs[0])?;
+                self.add(Upsample2d { factor }, &[x])
             }
             Op::BatchNorm(_)
             | Op::Param(_)
@@ -243,10 +313,40 @@ impl Builder<'_> {
         self.out.ty(node).quant.as_ref().map_or(1.0, |quant| quant.scale(0))
     }
 
-    /// The output's quantization: that of its range, with a scale of at least `least`.
-    fn requant(&self, node: NodeId, least: f32, rounding: Rounding) -> Result<Requant, QuantizeError> {
-        let quant = self.source.activation(node)?;
-        let scale = Scale(quant.scale(0).max(least));
+    /// A concatenation, after the requantization of the inputs that do not come with its quantization.
+    fn concat(&mut self, node: NodeId, inputs: &[NodeId]) -> Result<NodeId, QuantizeError> {
+        let mut parts = Vec::with_capacity(inputs.len());
+        for &input in inputs {
+            let x = self.known(input)?;
+            if self.shares.is_joined(node, input) {
+                parts.push(x);
+                continue;
+            }
+            let least = least_requantized_scale(self.scale(x));
+            let requant = self.requant(node, least, Rounding::Double)?;
+            let part = self.add(Requantize { requant }, &[x])?;
+            let origin = self.graph.node(node);
+            self.out.set_origin(part, origin.label.clone(), origin.span);
+            parts.push(part);
+        }
+        self.add(Concat {}, &parts)
+    }
+
+    /// The output's quantization: that of its range, or of the concatenation that it ends in, with a scale of at
+    /// least `least`.
+    fn requant(&mut self, node: NodeId, least: f32, rounding: Rounding) -> Result<Requant, QuantizeError> {
+        let owner = self.shares.owner(node);
+        let quant = self.source.activation(owner)?;
+        let scale = quant.scale(0).max(self.floors.get(&owner).copied().unwrap_or(0.0));
+        if !least.is_finite() {
+            return Err(QuantizeError("activations are too large for any scale".into()));
+        }
+        let is_shared = owner != node || matches!(self.graph.node(owner).op, Op::Concat(_));
+        if is_shared && least > scale {
+            self.raised = Some((owner, least));
+            return Err(QuantizeError("a concatenation needs a greater scale".into()));
+        }
+        let scale = Scale(scale.max(least));
         Ok(Requant { dtype: DType::I8, scale, zero_point: quant.zero_point, rounding })
     }
 

@@ -74,6 +74,24 @@ pub fn least_sum_scale(inputs: [f32; 2]) -> f32 {
     inputs[0].max(inputs[1]) / (1u32 << 19) as f32
 }
 
+/// The least scale of a product of inputs with these scales: two elements less their zero points have a product
+/// below 2^16, and it times the factor stays below 2^30.
+pub fn least_product_scale([a, b]: [f32; 2]) -> f32 {
+    a * b / (1u32 << 14) as f32
+}
+
+/// The least scale of a hard swish: the reference kernel wants more than 1/128 of its input's.
+///
+/// Source  LiteRT 2.3.0, `HardSwishPrepare`
+pub fn least_curve_scale(input: f32) -> f32 {
+    input / 64.0
+}
+
+/// The least scale of what is requantized: an element less its zero point times the factor stays below 2^30.
+pub fn least_requantized_scale(input: f32) -> f32 {
+    input / (1u32 << 21) as f32
+}
+
 /// Weights as integers in -127..=127.
 pub fn quantize_weights(weights: &[f32], shape: &Shape, axis: usize, scales: &[f32]) -> Vec<i8> {
     let range = (-127, 127);

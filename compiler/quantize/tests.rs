@@ -105,6 +105,40 @@ impl FloatNet {
         self.add(Reshape { shape: [1, elements].into() }, &[x])
     }
 
+    /// Squeeze and excite: each channel by a factor of its mean.
+    fn product(&mut self, x: NodeId) -> NodeId {
+        let [_, height, width, channels] = self.shape(x);
+        let window = Window::valid([height, width], [1, 1]);
+        let mean = self.add(AvgPool2d { window, clamp: Clamp::None }, &[x]);
+        let mean = self.flat(mean);
+        let factors = self.dense(mean, channels, Clamp::None);
+        let function = [CurveFunction::Sigmoid, CurveFunction::Hsigmoid][self.below(2)];
+        let factors = self.add(Curve { function, requant: None }, &[factors]);
+        let clamp = self.clamp();
+        self.add(Mul { clamp, requant: None }, &[x, factors])
+    }
+
+    /// Two to four maps side by side: earlier ones, and new ones of this one.
+    fn beside(&mut self, x: NodeId, maps: &[NodeId]) -> NodeId {
+        let extent = |net: &FloatNet, m: NodeId| net.shape(m)[..3].to_vec();
+        let like: Vec<NodeId> =
+            maps.iter().copied().filter(|&m| extent(self, m) == extent(self, x)).collect();
+        let mut parts = vec![x];
+        for _ in 0..1 + self.below(3) {
+            let part = match self.below(3) {
+                0 => like[self.below(like.len())],
+                1 => self.conv2d(x, Window::valid([1, 1], [1, 1]), 2, Clamp::Relu),
+                _ => {
+                    let inner = self.conv2d(x, Window::valid([1, 1], [1, 1]), 2, Clamp::None);
+                    let other = self.add(Curve { function: CurveFunction::Hswish, requant: None }, &[x]);
+                    self.add(Concat {}, &[inner, other])
+                }
+            };
+            parts.push(part);
+        }
+        self.add(Concat {}, &parts)
+    }
+
     fn layer(&mut self, maps: &[NodeId]) -> NodeId {
         let x = if self.below(4) > 0 { maps[maps.len() - 1] } else { maps[self.below(maps.len())] };
         let [_, height, width, channels] = self.shape(x);
@@ -116,7 +150,21 @@ impl FloatNet {
             Window::same(kernel, stride, [height, width])
         };
         let clamp = self.clamp();
-        match self.below(9) {
+        match self.below(14) {
+            9 => self.product(x),
+            10 => {
+                let function = CurveFunction::ALL[self.below(3)];
+                self.add(Curve { function, requant: None }, &[x])
+            }
+            11 => {
+                let [before, after] = [(); 2].map(|()| [(); 3].map(|()| self.below(2)));
+                self.add(Pad { before, after }, &[x])
+            }
+            12 => {
+                let factor = [1 + self.below(2), 1 + self.below(2)];
+                self.add(Upsample2d { factor }, &[x])
+            }
+            13 => self.beside(x, maps),
             0..=2 => {
                 let filters = 1 + self.below(6);
                 self.conv2d(x, window, filters, clamp)
@@ -371,6 +419,55 @@ fn pools_and_reshapes_keep_the_quantization() {
     }
     let (worst, _) = distance(&net, &integer, &samples);
     assert!(worst <= 3.0, "{worst}");
+}
+
+#[test]
+fn concatenations_have_one_quantization() {
+    let mut net = FloatNet::new(4, false);
+    let x = net.input([1, 4, 4, 2]);
+    let pointwise = Window::valid([1, 1], [1, 1]);
+    let a = net.conv2d(x, pointwise, 3, Clamp::Relu);
+    let b = net.conv2d(x, pointwise, 3, Clamp::None);
+    let b = net.add(Upsample2d { factor: [1, 1] }, &[b]);
+    let inner = net.add(Concat {}, &[a, b]);
+    let used_twice = net.conv2d(x, pointwise, 2, Clamp::None);
+    let sigmoid = net.add(Curve { function: CurveFunction::Sigmoid, requant: None }, &[used_twice]);
+    let outer = net.add(Concat {}, &[inner, used_twice, sigmoid, x]);
+    net.graph.add_output(outer);
+    let samples = net.samples(9);
+    let integer = net.quantized(&samples).expect("finite");
+    integer.verify().expect("verifies");
+    let named = |name: &str| -> Vec<NodeId> {
+        integer.order().into_iter().filter(|&node| integer.node(node).op.name() == name).collect()
+    };
+    let output = integer.outputs()[0];
+    let joined =
+        named("conv2d").into_iter().filter(|&conv| quant_of(&integer, conv) == quant_of(&integer, output));
+    assert_eq!((joined.count(), named("concat").len()), (2, 2));
+    // What others use too, what has a quantization of its own by specification, and the input.
+    assert_eq!(named("requantize").len(), 3);
+    let (worst, _) = distance(&net, &integer, &samples);
+    assert!(worst <= 2.5, "{worst}");
+}
+
+#[test]
+fn a_concatenation_takes_the_scale_that_its_coarsest_maker_needs() {
+    // The second part is constant, and its own scale would be far below one step of its sums.
+    let mut net = FloatNet::new(9, false);
+    let x = net.input([1, 1, 1, 1]);
+    let window = Window::valid([1, 1], [1, 1]);
+    let mut part = |weight: f32, bias: f32| {
+        let w = net.param(ParamRole::Weight, vec![1, 1, 1, 1], vec![weight]);
+        let b = net.param(ParamRole::Bias, vec![1], vec![bias]);
+        net.add(Conv2d { window, clamp: Clamp::Relu, requant: None }, &[x, w, b])
+    };
+    let (a, b) = (part(1.0, -1e6), part(1.0, -2e6));
+    let y = net.add(Concat {}, &[a, b]);
+    net.graph.add_output(y);
+    let samples = net.samples(3);
+    let integer = net.quantized(&samples).expect("settles");
+    integer.verify().expect("verifies");
+    assert_eq!(integer.len(), skeleton(&net.graph).expect("floats").len());
 }
 
 #[test]

@@ -279,3 +279,76 @@ impl Place<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::graph::Graph;
+    use crate::source::FileId;
+    use crate::space::{Expr, Output, RegionKind, Space, instantiate, sample};
+
+    const SPAN: Span = Span { file: FileId(0), start: 0, end: 1 };
+
+    fn fixed(value: Value) -> Argument {
+        Argument { expr: Expr::Value(value), span: SPAN }
+    }
+
+    /// The graph of these layers on a map of 2 x 3 x 1.
+    fn chain(layers: Vec<Layer>) -> Built<Graph> {
+        let mut space = Space::new([2, 3, 1], Output::Input, SPAN);
+        for layer in layers {
+            let kind = RegionKind::Layer(layer);
+            let region = Region { kind, decisions: Vec::new(), name: "layer".into(), span: SPAN };
+            space.add_child(space.root(), region);
+        }
+        let genome = sample(&space, &mut ChaCha8Rng::seed_from_u64(1));
+        instantiate(&space, &genome)
+    }
+
+    #[test]
+    fn enlargement_dropout_and_curves_become_operators() {
+        let act = |word: &str| Layer::Activation { act: fixed(Value::Text(word.into())) };
+        let pair = Value::Tuple(vec![Value::Int(2), Value::Int(1)]);
+        let graph = chain(vec![
+            act("hswish"),
+            act("hsigmoid"),
+            Layer::Upsample { factor: fixed(pair) },
+            Layer::Dropout { rate: fixed(Value::Float(0.25)) },
+            act("sigmoid"),
+            Layer::MaxPool {
+                size: fixed(Value::Int(2)),
+                stride: fixed(Value::Tuple(vec![Value::Int(2), Value::Int(1)])),
+                padding: fixed(Value::Text("same".into())),
+            },
+        ]);
+        insta::assert_snapshot!(graph.expect("fits").to_text(), @r"
+        %0 = input() : f32[1, 2, 3, 1]
+        %1 = curve(%0) hswish : f32[1, 2, 3, 1]
+        %2 = curve(%1) hsigmoid : f32[1, 2, 3, 1]
+        %3 = upsample2d(%2) factor=2x1 : f32[1, 4, 3, 1]
+        %4 = dropout(%3) rate=0.25 : f32[1, 4, 3, 1]
+        %5 = curve(%4) sigmoid : f32[1, 4, 3, 1]
+        %6 = max_pool2d(%5) kernel=2x2 stride=2x1 pad=0,0,0,1 : f32[1, 2, 3, 1]
+        return %6
+        ");
+    }
+
+    #[test]
+    fn rates_and_factors_have_limits() {
+        for rate in [Value::Int(1), Value::Float(-0.1), Value::Float(1.0 - 1e-12), Value::Text("x".into())] {
+            let error = chain(vec![Layer::Dropout { rate: fixed(rate) }]).expect_err("out of range");
+            assert!(error.message.starts_with("must be a number from 0 to below 1"), "{}", error.message);
+        }
+        chain(vec![Layer::Dropout { rate: fixed(Value::Int(0)) }]).expect("nothing is dropped");
+        for factor in [0, MAX_EXTENT + 1] {
+            let error = chain(vec![Layer::Upsample { factor: fixed(Value::Int(factor)) }]);
+            assert_eq!(error.expect_err("out of range").code, Code::RANGE);
+        }
+        let twice = Layer::Upsample { factor: fixed(Value::Int(MAX_EXTENT / 2)) };
+        let error = chain(vec![twice.clone(), twice]).expect_err("too large");
+        assert_eq!(error.code, Code::SHAPE, "{}", error.message);
+    }
+}

@@ -7,12 +7,14 @@
 //! Source  TFLite 8-bit quantization specification; the rounding of each operator is that of LiteRT 2.3.0's
 //! reference kernels, frozen in `tests/golden/` and demanded by `tests/golden.rs`:
 //!
-//! - CONV_2D, DEPTHWISE_CONV_2D and ADD round twice.
+//! - CONV_2D, DEPTHWISE_CONV_2D, ADD, MUL and QUANTIZE (of i8 to i8) round twice.
+//! - MUL multiplies and divides its scales in float32. LOGISTIC is a table of the float32 function; HARD_SWISH has an
+//!   arithmetic of 16 bits of its own.
 //! - FULLY_CONNECTED rounds once, ties away from zero. LiteRT multiplies by the factor in double,
 //!   [`Rounding::Single`] by one of 31 bits, so they differ, by one, only for a product within `2^-31` of its own
 //!   size of a tie.
 //! - AVERAGE_POOL_2D divides the sum of the integers as they are, zero point and all, ties away from zero.
-//! - Factors are products and quotients of the float32 scales in double, also where weights have one scale.
+//! - Other factors are products and quotients of the float32 scales in double, also where weights have one scale.
 
 use serde::{Deserialize, Serialize};
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Graph, NodeId, Weights};
-use crate::ops::{Clamp, Op, Param, ParamRole, Window};
+use crate::ops::{Clamp, CurveFunction, Op, Param, ParamRole, Window};
 use crate::tensor::{DType, Shape, Value};
 use crate::train::embedded::EmbeddedEngine;
-use crate::train::engine::{Engine, Normalization};
+use crate::train::engine::{Distribution, Engine, Normalization, Unary};
+use crate::train::stream;
 use crate::train::tape::{Tape, Var};
 
 /// What one operator does; `usize` is the index of a parameter.
@@ -56,6 +57,24 @@ enum Step {
         window: Window,
         clamp: Clamp,
     },
+    Mul {
+        clamp: Clamp,
+    },
+    Curve {
+        function: CurveFunction,
+    },
+    Concat,
+    /// Zeros around height, width and channels.
+    Pad {
+        before: [usize; 3],
+        after: [usize; 3],
+    },
+    Upsample2d {
+        factor: [usize; 2],
+    },
+    Dropout {
+        rate: f32,
+    },
     /// To these extents behind the batch.
     Reshape {
         extents: Vec<usize>,
@@ -73,12 +92,18 @@ pub struct Network {
     output_shape: Vec<usize>,
 }
 
-/// Which statistics batch normalisation uses.
+/// Which statistics batch normalisation uses, and whether dropout drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Those of the batch.
-    Training,
-    /// The running ones, which are parameters.
+    /// The statistics of the batch; what is dropped follows from the key, the layer and the place alone, so a pass
+    /// with the same key drops the same on any engine of one numerics.
+    Training {
+        /// Of the random stream; another one for each step.
+        key: u64,
+    },
+    /// The statistics of the batch, and nothing is dropped.
+    Statistics,
+    /// The running statistics, which are parameters, and nothing is dropped.
     Evaluation,
 }
 
@@ -204,19 +229,25 @@ impl Network {
     ) -> (Var, Vec<BatchStatistics<E::Tensor>>) {
         let mut values: Vec<Var> = Vec::with_capacity(self.steps.len());
         let mut statistics = Vec::new();
-        for (step, inputs) in &self.steps {
+        for (index, (step, inputs)) in self.steps.iter().enumerate() {
             let inputs: Vec<Var> = inputs.iter().map(|&index| values[index]).collect();
             let value = match step {
                 Step::Input => input,
                 Step::BatchNorm { gamma, beta, mean, variance, epsilon } => {
                     let indices = [*gamma, *beta, *mean, *variance];
                     match mode {
-                        Mode::Training => {
+                        Mode::Training { .. } | Mode::Statistics => {
                             train_norm(tape, params, inputs[0], indices, *epsilon, &mut statistics)
                         }
                         Mode::Evaluation => fixed_norm(tape, indices.map(|i| params[i]), inputs[0], *epsilon),
                     }
                 }
+                Step::Dropout { rate } => match mode {
+                    Mode::Training { key } if *rate > 0.0 => {
+                        drop_some(tape, inputs[0], *rate, stream::key(key, "dropout", &index.to_string()))
+                    }
+                    _ => inputs[0],
+                },
                 step => apply(tape, params, step, &inputs),
             };
             values.push(value);
@@ -257,6 +288,15 @@ fn fixed_norm<E: Engine>(
     tape.constant(value)
 }
 
+/// Elements set to 0 with the probability `rate`, the others divided by `1 - rate`.
+fn drop_some<E: Engine>(tape: &mut Tape<'_, E>, x: Var, rate: f32, key: u64) -> Var {
+    let engine = tape.engine();
+    let drawn = engine.random(Distribution::Uniform, key, engine.shape(tape.value(x)));
+    let kept = engine.map(Unary::Above { threshold: rate }, &drawn);
+    let factors = engine.map(Unary::Affine { scale: 1.0 / (1.0 - rate), offset: 0.0 }, &kept);
+    tape.scaled(x, factors)
+}
+
 fn apply<E: Engine>(tape: &mut Tape<'_, E>, params: &[Var], step: &Step, inputs: &[Var]) -> Var {
     let x = inputs[0];
     let (value, clamp) = match step {
@@ -267,6 +307,13 @@ fn apply<E: Engine>(tape: &mut Tape<'_, E>, params: &[Var], step: &Step, inputs:
         Step::Dense { w, b, clamp } => (tape.dense(x, params[*w], params[*b]), *clamp),
         Step::Activation { clamp } => (x, *clamp),
         Step::Add { clamp } => (tape.add(x, inputs[1]), *clamp),
+        Step::Mul { clamp } => (tape.mul(x, inputs[1]), *clamp),
+        Step::Curve { function } => (tape.curve(x, *function), Clamp::None),
+        Step::Concat => (tape.concat(inputs), Clamp::None),
+        Step::Pad { before: [top, left, front], after: [bottom, right, back] } => {
+            (tape.pad(x, &[0, *top, *left, *front], &[0, *bottom, *right, *back]), Clamp::None)
+        }
+        Step::Upsample2d { factor } => (tape.upsample2d(x, *factor), Clamp::None),
         Step::AvgPool2d { window, clamp } => (tape.avg_pool2d(x, window), *clamp),
         Step::MaxPool2d { window, clamp } => (tape.max_pool2d(x, window), *clamp),
         Step::Reshape { extents } => {
@@ -274,7 +321,9 @@ fn apply<E: Engine>(tape: &mut Tape<'_, E>, params: &[Var], step: &Step, inputs:
             let shape: Vec<usize> = std::iter::once(batch).chain(extents.iter().copied()).collect();
             (tape.reshape(x, &shape), Clamp::None)
         }
-        Step::Input | Step::BatchNorm { .. } => unreachable!("`forward` has taken these"),
+        Step::Input | Step::BatchNorm { .. } | Step::Dropout { .. } => {
+            unreachable!("`forward` has taken these")
+        }
     };
     match clamp {
         Clamp::None => value,
@@ -339,9 +388,19 @@ impl Builder<'_> {
             Op::AvgPool2d(op) => Step::AvgPool2d { window: op.window, clamp: op.clamp },
             Op::MaxPool2d(op) => Step::MaxPool2d { window: op.window, clamp: op.clamp },
             Op::Reshape(op) => Step::Reshape { extents: op.shape.0[1..].to_vec() },
-            Op::Concat(_) | Op::Pad(_) | Op::Mul(_) | Op::Curve(_) | Op::Upsample2d(_) | Op::Dropout(_) => {
-                return Err(refuse(self.graph, node, "it has no gradient yet"));
+            Op::Mul(op) => {
+                let inputs = vec![self.data(node, 0)?, self.data(node, 1)?];
+                return Ok((Step::Mul { clamp: op.clamp }, inputs));
             }
+            Op::Concat(_) => {
+                let count = self.graph.inputs(node).len();
+                let inputs = (0..count).map(|at| self.data(node, at)).collect::<Result<_, _>>()?;
+                return Ok((Step::Concat, inputs));
+            }
+            Op::Curve(op) => Step::Curve { function: op.function },
+            Op::Pad(op) => Step::Pad { before: op.before, after: op.after },
+            Op::Upsample2d(op) => Step::Upsample2d { factor: op.factor },
+            Op::Dropout(op) => Step::Dropout { rate: op.rate.0 },
             Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Requantize(_) => {
                 return Err(refuse(self.graph, node, "it does not belong in a training graph"));
             }

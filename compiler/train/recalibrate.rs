@@ -37,7 +37,7 @@ pub fn recalibrate<E: Engine>(
         let vars: Vec<Var> = params.iter().map(|param| tape.constant(param.clone())).collect();
         let x = engine.upload(&batched(end - first, network.input()), &elements[first * size..end * size]);
         let x = tape.constant(x);
-        let (_, statistics) = network.forward(&mut tape, &vars, x, Mode::Training);
+        let (_, statistics) = network.forward(&mut tape, &vars, x, Mode::Statistics);
         for batch in statistics {
             for (param, value) in [(batch.mean_param, batch.mean), (batch.variance_param, batch.variance)] {
                 let sum = match found[param].take() {

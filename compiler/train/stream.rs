@@ -1,4 +1,4 @@
-//! Random streams on the host: initial weights and the order of samples. Each is keyed by a seed and a name,
+//! Random streams on the host: initial weights, the order of samples, keys of streams on a device. Each is keyed by a seed and a name,
 //! so no stream depends on how much another has used.
 
 use rand_chacha::ChaCha8Rng;
@@ -43,6 +43,11 @@ fn initial(param: &Param, seed: u64) -> Value {
         ParamRole::Bias | ParamRole::NoBias | ParamRole::Beta | ParamRole::Mean => vec![0.0; count],
     };
     Value::from_f32(&param.ty.shape, elements).expect("as many elements as the shape has")
+}
+
+/// The key of random elements on a device: each purpose, name and seed has its own.
+pub(super) fn key(seed: u64, purpose: &str, name: &str) -> u64 {
+    stream(seed, purpose, name).next_u64()
 }
 
 /// The order of `count` samples in an epoch (Fisher-Yates).

@@ -4,7 +4,7 @@
 //! respect to every variable. A tape serves one forward and one backward pass. Gradients that arrive at a value
 //! from several users are added from the last user to the first.
 
-use crate::ops::Window;
+use crate::ops::{CurveFunction, Window};
 use crate::train::engine::{Binary, Engine, Normalization, Reduction, Transposed, Unary};
 
 /// A value on a tape.
@@ -21,6 +21,12 @@ enum Operation<T> {
     BatchNorm { x: Var, gamma: Var, beta: Var, mean: T, variance: T, epsilon: f32 },
     Clamp { x: Var, low: f32, high: f32 },
     Add { a: Var, b: Var },
+    Mul { a: Var, b: Var },
+    Curve { x: Var, function: CurveFunction },
+    Scaled { x: Var, factors: T },
+    Concat { xs: Vec<Var> },
+    Pad { x: Var, before: Vec<usize> },
+    Upsample2d { x: Var, factor: [usize; 2] },
     AvgPool2d { x: Var, window: Window },
     MaxPool2d { x: Var, window: Window },
     Reshape { x: Var },
@@ -141,6 +147,96 @@ impl<'e, E: Engine> Tape<'e, E> {
         self.push(value, &[a, b], Operation::Add { a, b })
     }
 
+    /// Product of two values: of one shape, or `a [N,H,W,C]` by `b [N,C]` or `[N,1,1,C]`, one factor for each
+    /// channel.
+    pub fn mul(&mut self, a: Var, b: Var) -> Var {
+        let factors = self.by_element(a, b);
+        let value = self.engine.zip(Binary::Multiply, self.value(a), &factors);
+        self.push(value, &[a, b], Operation::Mul { a, b })
+    }
+
+    /// The factor of each element of `a` in a product.
+    fn by_element(&self, a: Var, b: Var) -> E::Tensor {
+        let (wanted, found) = (self.engine.shape(self.value(a)), self.engine.shape(self.value(b)));
+        if wanted == found {
+            return self.value(b).clone();
+        }
+        let row = self.engine.reshape(self.value(b), &[wanted[0], 1, 1, wanted[3]]);
+        self.engine.broadcast(&row, wanted)
+    }
+
+    /// An activation that is no clamp.
+    pub fn curve(&mut self, x: Var, function: CurveFunction) -> Var {
+        let value = match function {
+            CurveFunction::Hswish => self.engine.zip(Binary::Multiply, self.value(x), &self.share(x)),
+            CurveFunction::Hsigmoid => self.share(x),
+            CurveFunction::Sigmoid => self.engine.map(Unary::Sigmoid, self.value(x)),
+        };
+        self.push(value, &[x], Operation::Curve { x, function })
+    }
+
+    /// `min(max(x + 3, 0), 6) / 6`.
+    fn share(&self, x: Var) -> E::Tensor {
+        let clamped = self.engine.map(Unary::Clamp { low: -3.0, high: 3.0 }, self.value(x));
+        self.engine.map(Unary::Affine { scale: 1.0 / 6.0, offset: 0.5 }, &clamped)
+    }
+
+    /// The gradient of a curve's input.
+    fn curve_gradient(&self, x: Var, y: &E::Tensor, function: CurveFunction, dy: &E::Tensor) -> E::Tensor {
+        let engine = self.engine;
+        let multiply = |a: &E::Tensor, b: &E::Tensor| engine.zip(Binary::Multiply, a, b);
+        // What comes through the share of an element: a sixth of it between the bends.
+        let through = |dy: &E::Tensor| {
+            let sixth = engine.map(Unary::Affine { scale: 1.0 / 6.0, offset: 0.0 }, dy);
+            engine.zip(Binary::Within { low: -3.0, high: 3.0 }, &sixth, self.value(x))
+        };
+        match function {
+            CurveFunction::Hsigmoid => through(dy),
+            CurveFunction::Hswish => {
+                let inner = through(&multiply(dy, self.value(x)));
+                engine.zip(Binary::Add, &multiply(dy, &self.share(x)), &inner)
+            }
+            CurveFunction::Sigmoid => {
+                let rest = engine.map(Unary::Affine { scale: -1.0, offset: 1.0 }, y);
+                multiply(dy, &multiply(y, &rest))
+            }
+        }
+    }
+
+    /// Each element times its factor, which is no value of the tape.
+    pub fn scaled(&mut self, x: Var, factors: E::Tensor) -> Var {
+        let value = self.engine.zip(Binary::Multiply, self.value(x), &factors);
+        self.push(value, &[x], Operation::Scaled { x, factors })
+    }
+
+    /// Values one behind the other along the last dimension.
+    pub fn concat(&mut self, xs: &[Var]) -> Var {
+        let values: Vec<&E::Tensor> = xs.iter().map(|&x| self.value(x)).collect();
+        let last = self.engine.shape(values[0]).len() - 1;
+        let value = self.engine.concat(&values, last);
+        self.push(value, xs, Operation::Concat { xs: xs.to_vec() })
+    }
+
+    /// Zeros before and behind each dimension.
+    pub fn pad(&mut self, x: Var, before: &[usize], after: &[usize]) -> Var {
+        let value = self.engine.pad(self.value(x), before, after, 0.0);
+        self.push(value, &[x], Operation::Pad { x, before: before.to_vec() })
+    }
+
+    /// Every pixel of a map repeated down and to the right.
+    pub fn upsample2d(&mut self, x: Var, factor: [usize; 2]) -> Var {
+        let [rows, columns] = self.repetitions(x, factor);
+        let taller = self.engine.gather(self.value(x), 1, &rows);
+        let value = self.engine.gather(&taller, 2, &columns);
+        self.push(value, &[x], Operation::Upsample2d { x, factor })
+    }
+
+    /// For each row and each column of the larger map those of `x`.
+    fn repetitions(&self, x: Var, factor: [usize; 2]) -> [Vec<u32>; 2] {
+        let extent = self.extent(x);
+        [0, 1].map(|axis| (0..extent[axis] * factor[axis]).map(|at| (at / factor[axis]) as u32).collect())
+    }
+
     /// Mean of windows; see [`Engine::avg_pool2d`].
     pub fn avg_pool2d(&mut self, x: Var, window: &Window) -> Var {
         let value = self.engine.avg_pool2d(self.value(x), window);
@@ -254,6 +350,31 @@ impl<'e, E: Engine> Tape<'e, E> {
                 sink.give(*a, || dy.clone());
                 sink.give(*b, || dy.clone());
             }
+            Operation::Mul { a, b } => {
+                sink.give(*a, || engine.zip(Binary::Multiply, dy, &self.by_element(*a, *b)));
+                sink.give(*b, || self.factor_gradient(*a, *b, dy));
+            }
+            Operation::Curve { x, function } => {
+                sink.give(*x, || self.curve_gradient(*x, &node.value, *function, dy));
+            }
+            Operation::Scaled { x, factors } => sink.give(*x, || engine.zip(Binary::Multiply, dy, factors)),
+            Operation::Concat { xs } => {
+                let mut start = vec![0; engine.shape(dy).len()];
+                let last = start.len() - 1;
+                for &x in xs {
+                    let extent = engine.shape(self.value(x));
+                    sink.give(x, || engine.slice(dy, &start, extent));
+                    start[last] += extent[last];
+                }
+            }
+            Operation::Pad { x, before } => {
+                sink.give(*x, || engine.slice(dy, before, engine.shape(self.value(*x))));
+            }
+            Operation::Upsample2d { x, factor } => sink.give(*x, || {
+                let [rows, columns] = self.repetitions(*x, *factor);
+                let [height, width] = self.extent(*x);
+                engine.scatter_add(&engine.scatter_add(dy, 2, &columns, width), 1, &rows, height)
+            }),
             Operation::AvgPool2d { x, window } => {
                 sink.give(*x, || engine.avg_pool2d_gradient(dy, window, self.extent(*x)));
             }
@@ -270,6 +391,16 @@ impl<'e, E: Engine> Tape<'e, E> {
             }
         }
         sink.found
+    }
+
+    /// The gradient of a product's second factor, summed over the elements that it goes with.
+    fn factor_gradient(&self, a: Var, b: Var, dy: &E::Tensor) -> E::Tensor {
+        let each = self.engine.zip(Binary::Multiply, dy, self.value(a));
+        let (wanted, found) = (self.engine.shape(self.value(b)), self.engine.shape(self.value(a)));
+        if wanted == found {
+            return each;
+        }
+        self.engine.reshape(&self.engine.reduce(Reduction::Sum, &each, &[1, 2]), wanted)
     }
 
     /// Height and width of a feature map.

@@ -9,6 +9,8 @@ use crate::train::engine::{Distribution, Engine, Unary};
 use crate::train::tape::{Tape, Var};
 use crate::train::*;
 
+mod operators;
+
 /// The forward pass of one operator in `f64`, written without a look at the engine.
 mod naive {
     use crate::ops::Window;

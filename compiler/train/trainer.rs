@@ -10,7 +10,7 @@ use crate::train::embedded::EmbeddedEngine;
 use crate::train::engine::{Binary, Engine};
 use crate::train::network::{BatchStatistics, Mode, Network, batched, samples, upload};
 use crate::train::optimizer::{AdamW, Moments, schedule};
-use crate::train::stream::{initial_weights, shuffled};
+use crate::train::stream::{initial_weights, key, shuffled};
 use crate::train::tape::{Gradients, Tape, Var};
 
 /// How to train.
@@ -230,7 +230,8 @@ impl<E: Engine> Trainer<E> {
             })
             .collect();
         let x = tape.constant(engine.upload(&batched(chosen.len(), self.network.input()), &batch));
-        let (logits, statistics) = self.network.forward(&mut tape, &vars, x, Mode::Training);
+        let mode = Mode::Training { key: key(self.seed, "step", &self.step.to_string()) };
+        let (logits, statistics) = self.network.forward(&mut tape, &vars, x, mode);
         let loss = tape.cross_entropy(logits, &engine.upload(&[chosen.len(), classes], &targets));
         let loss_value = f64::from(engine.download(tape.value(loss))[0]);
         if !loss_value.is_finite() {

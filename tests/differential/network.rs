@@ -32,11 +32,11 @@ impl Dice {
         (self.next() % limit as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
@@ -55,11 +55,11 @@ impl Dice {
 }
 
 /// A graph under construction.
-struct Builder {
-    graph: Graph,
-    dice: Dice,
+pub(crate) struct Builder {
+    pub(crate) graph: Graph,
+    pub(crate) dice: Dice,
     /// Activations that may be used again.
-    nodes: Vec<NodeId>,
+    pub(crate) nodes: Vec<NodeId>,
 }
 
 /// The network of this seed; it verifies, but its sums may be too large to be lowered.
@@ -114,12 +114,12 @@ impl Builder {
         Quant::per_tensor(scale as f32, self.zero_point())
     }
 
-    fn clamp(&mut self) -> Clamp {
+    pub(crate) fn clamp(&mut self) -> Clamp {
         self.dice.pick(&[Clamp::None, Clamp::None, Clamp::Relu, Clamp::Relu6])
     }
 
     /// An output quantization for values of this usual size.
-    fn requant(&mut self, size: f64) -> Option<Requant> {
+    pub(crate) fn requant(&mut self, size: f64) -> Option<Requant> {
         let factor = match self.dice.below(12) {
             0 => 1e-3,
             1 => 1e4,
@@ -131,7 +131,7 @@ impl Builder {
         Some(Requant { dtype: DType::I8, scale, zero_point: self.zero_point(), rounding })
     }
 
-    fn scale(&self, node: NodeId) -> f64 {
+    pub(crate) fn scale(&self, node: NodeId) -> f64 {
         f64::from(self.graph.ty(node).quant.as_ref().expect("an activation").scale(0))
     }
 
@@ -141,7 +141,7 @@ impl Builder {
         self.graph.add(Constant { name, ty }, &[]).expect("a constant")
     }
 
-    fn constant_like(&mut self, node: NodeId) -> NodeId {
+    pub(crate) fn constant_like(&mut self, node: NodeId) -> NodeId {
         // With its scale: GCC drops the table of a term whose factor is below 2^-32, and the sizes would differ.
         let TensorType { shape, quant, .. } = self.graph.ty(node).clone();
         let values = self.dice.bytes(shape.elements());
@@ -204,7 +204,7 @@ impl Builder {
     }
 
     /// Adds an operator if it fits and is small; its constants stay behind unused where it is not.
-    fn layer(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> Option<NodeId> {
+    pub(crate) fn layer(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> Option<NodeId> {
         let op = op.into();
         let types: Vec<&TensorType> = inputs.iter().map(|&input| self.graph.ty(input)).collect();
         let ty = op.infer(&types).ok()?;
@@ -241,7 +241,8 @@ impl Builder {
         let mut x = input;
         for _ in 0..1 + self.dice.below(7) {
             let Some([_, height, width, channels]) = self.graph.ty(x).shape.nhwc() else { break };
-            let next = match self.dice.below(10) {
+            let next = match self.dice.below(15) {
+                10..=14 => self.other(x),
                 0..=3 => self.conv(x, [height, width, channels]),
                 4 | 5 => self.depthwise(x, [height, width, channels]),
                 6 => self.pool(x, [height, width]),
@@ -278,7 +279,7 @@ impl Builder {
         self.layer(conv, &[x, w, b])
     }
 
-    fn pool(&mut self, x: NodeId, extent: [usize; 2]) -> Option<NodeId> {
+    pub(crate) fn pool(&mut self, x: NodeId, extent: [usize; 2]) -> Option<NodeId> {
         let (window, clamp) = (self.window(extent, true), self.clamp());
         if self.dice.one_in(2) {
             self.layer(AvgPool2d { window, clamp }, &[x])
@@ -306,6 +307,9 @@ impl Builder {
             x = self.layer(dense, &[x, w, b]).unwrap_or(x);
             if self.dice.one_in(4) {
                 x = self.residual(x).unwrap_or(x);
+            }
+            if self.dice.one_in(6) {
+                x = self.other(x).unwrap_or(x);
             }
         }
         x

@@ -9,8 +9,9 @@ Every case is a TFLite model of one int8 operator, built here, run by LiteRT wit
 element. The files are part of the repository; this script makes the same files again, byte for byte, and is
 needed only for another release of LiteRT or for a new case.
 
-A file is `{"source": ..., "cases": [...]}`. A case has a `name`, the attributes `clamp` and (but for `dense`
-and `add`) `window`, and the tensors `inputs` and `output`, each with `dtype`, `shape`, `scales` (float32,
+A file is `{"source": ..., "cases": [...]}`. A case has a `name`, the attributes `clamp` and, where the operator
+has them, `window`, `margins` (zeros before and after height, width and channels), `factor` and `function`, and the
+tensors `inputs` and `output`, each with `dtype`, `shape`, `scales` (float32,
 written exactly), `axis` (of the scales, null for one scale), `zero_point` and `data` (row-major).
 `dense_limits.json` is apart: there LiteRT is finer than 32-bit arithmetic, and the test bounds the difference.
 
@@ -222,10 +223,75 @@ def pool(rng, name, code, x_shape, kernel, stride, same, clamp="none", zero_poin
     return case(name, clamp, [x], y, attribute)
 
 
-def case(name, clamp, inputs, output, window=None):
+def mul(rng, name, shapes, scales, zero_points, clamp="none"):
+    """A product of two; scales and zero points of both inputs and the output."""
+    a, b = (Tensor("i8", shapes[i], scales[i], zero_points[i], data=ints(rng, shapes[i])) for i in range(2))
+    y = Tensor("i8", shapes[0], scales[2], zero_points[2])
+    o = tflite.MulOptionsT()
+    o.fusedActivationFunction = ACTIVATION[clamp]
+    y.data = run(model(tflite.BuiltinOperator.MUL, 2, tflite.BuiltinOptions.MulOptions, o, [a, b, y], 2), [a, b])
+    return case(name, clamp, [a, b], y)
+
+
+def all_bytes(name, code, kind, o, function, scales, zero_points):
+    """A function of one element: all 256 of them."""
+    x = Tensor("i8", [1, 256], scales[0], zero_points[0], data=np.arange(-128, 128))
+    y = Tensor("i8", [1, 256], scales[1], zero_points[1])
+    y.data = run(model(code, 1, kind, o, [x, y], 1), [x])
+    return case(name, "none", [x], y, function=function)
+
+
+def logistic(name, scale, zero_point):
+    """The specification fixes the output's scale and zero point."""
+    code = tflite.BuiltinOperator.LOGISTIC
+    return all_bytes(name, code, 0, None, "sigmoid", (scale, 1 / 256), (zero_point, -128))
+
+
+def hard_swish(name, scales, zero_points):
+    code, kind = tflite.BuiltinOperator.HARD_SWISH, tflite.BuiltinOptions.HardSwishOptions
+    return all_bytes(name, code, kind, tflite.HardSwishOptionsT(), "hswish", scales, zero_points)
+
+
+def requantize(name, scales, zero_points):
+    code, kind = tflite.BuiltinOperator.QUANTIZE, tflite.BuiltinOptions.QuantizeOptions
+    return all_bytes(name, code, kind, tflite.QuantizeOptionsT(), None, scales, zero_points)
+
+
+def concat(rng, name, shapes, zero_point):
+    """Tensors of one quantization one behind the other along the last axis."""
+    xs = [Tensor("i8", shape, 0.07, zero_point, data=ints(rng, shape)) for shape in shapes]
+    y = Tensor("i8", [*shapes[0][:-1], sum(shape[-1] for shape in shapes)], 0.07, zero_point)
+    o = tflite.ConcatenationOptionsT()
+    o.axis, o.fusedActivationFunction = len(shapes[0]) - 1, ACTIVATION["none"]
+    code, kind = tflite.BuiltinOperator.CONCATENATION, tflite.BuiltinOptions.ConcatenationOptions
+    y.data = run(model(code, 2, kind, o, [*xs, y], len(xs)), xs)
+    return case(name, "none", xs, y)
+
+
+def pad(rng, name, shape, before, after, zero_point):
+    x = Tensor("i8", shape, 0.05, zero_point, data=ints(rng, shape))
+    margins = Tensor("i32", [4, 2], 1, data=[[0, 0], *zip(before, after)])
+    y = Tensor("i8", [shape[0], *(d + b + a for d, b, a in zip(shape[1:], before, after))], 0.05, zero_point)
+    code, kind = tflite.BuiltinOperator.PAD, tflite.BuiltinOptions.PadOptions
+    y.data = run(model(code, 2, kind, tflite.PadOptionsT(), [x, margins, y], 1), [x])
+    return case(name, "none", [x], y, margins=[before, after])
+
+
+def upsample(rng, name, shape, factor, zero_point):
+    x = Tensor("i8", shape, 0.05, zero_point, data=ints(rng, shape))
+    size = [shape[1] * factor[0], shape[2] * factor[1]]
+    extents = Tensor("i32", [2], 1, data=size)
+    y = Tensor("i8", [shape[0], *size, shape[3]], 0.05, zero_point)
+    code, kind = tflite.BuiltinOperator.RESIZE_NEAREST_NEIGHBOR, tflite.BuiltinOptions.ResizeNearestNeighborOptions
+    y.data = run(model(code, 2, kind, tflite.ResizeNearestNeighborOptionsT(), [x, extents, y], 1), [x])
+    return case(name, "none", [x], y, factor=factor)
+
+
+def case(name, clamp, inputs, output, window=None, **attributes):
     out = {"name": name, "clamp": clamp}
     if window is not None:
         out["window"] = window
+    out.update({name: value for name, value in attributes.items() if value is not None})
     return {**out, "inputs": [t.json() for t in inputs], "output": output.json()}
 
 
@@ -329,6 +395,103 @@ def pool_cases(code, seed):
     ]
 
 
+def mul_cases():
+    rng = np.random.default_rng(8)
+    map, row, vector = (1, 8, 8, 6), (1, 1, 1, 6), (1, 6)
+    return [
+        mul(rng, "equal shapes", (map, map), (0.031, 0.0523, 0.21), (-3, 11, 5)),
+        mul(rng, "by channel", (map, row), (0.05, 1 / 256, 0.045), (-10, -128, 7)),
+        mul(rng, "by a vector", (map, vector), (0.05, 1 / 256, 0.045), (-10, -128, 7)),
+        mul(rng, "relu", (map, map), (0.031, 0.0523, 0.05), (-3, 11, -20), "relu"),
+        mul(rng, "relu6", (map, row), (0.031, 0.0523, 0.05), (-3, 11, -20), "relu6"),
+        mul(rng, "saturating, factor above 1", (map, map), (0.9, 1.7, 0.7), (127, -128, 0)),
+        mul(rng, "coarse output", (map, map), (0.02, 0.03, 1.4), (-30, 50, -10)),
+        mul(rng, "ties", ((1, 16, 16, 6), (1, 16, 16, 6)), (0.25, 0.125, 0.5), (1, -1, 2)),
+        mul(rng, "vectors", ((1, 400), (1, 400)), (0.013, 0.0047, 0.0039), (0, 3, -128)),
+        *(short_factor(i, b) for i, b in [(114, -91), (433, -99), (825, -65), (1199, -13)]),
+    ]
+
+
+def short_factor(i, b):
+    """All elements by one, with scales for which a factor in float32 gives another element than one in double."""
+    rng = np.random.default_rng(8)
+    for _ in range(i + 1):
+        scales = rng.uniform(0.005, 0.1, size=2).astype(np.float32)
+        out = np.float32(scales[0] * scales[1] * rng.uniform(100, 300))
+    x = Tensor("i8", (1, 256), scales[0], 0, data=np.arange(-128, 128))
+    w = Tensor("i8", (1, 256), scales[1], 0, data=np.full(256, b))
+    y = Tensor("i8", (1, 256), out, 0)
+    code, kind = tflite.BuiltinOperator.MUL, tflite.BuiltinOptions.MulOptions
+    y.data = run(model(code, 2, kind, tflite.MulOptionsT(), [x, w, y], 2), [x, w])
+    return case(f"float32 factor {i}", "none", [x, w], y)
+
+
+def logistic_cases():
+    rng = np.random.default_rng(9)
+    fixed = [(0.05, 0), (0.1, -128), (0.0235, 127), (1 / 16, 5), (0.5, -20), (3.0, 1), (0.001, 60), (1 / 32, -1)]
+    cases = [logistic(f"scale {scale:.4g}, zero point {zero}", scale, zero) for scale, zero in fixed]
+    drawn = [(2 ** rng.uniform(-10, 2), int(ints(rng, ()))) for _ in range(12)]
+    return cases + [logistic(f"random {i}", *both) for i, both in enumerate(drawn)]
+
+
+def hard_swish_cases():
+    rng = np.random.default_rng(10)
+    fixed = [
+        ((0.05, 0.04), (0, -100)), ((0.1, 0.05), (-128, 127)), ((1 / 16, 1 / 32), (0, -120)), ((0.03, 0.03), (-60, -90)),
+        ((0.3, 0.3), (-110, -125)), ((0.004, 0.003), (40, 0)), ((1.1, 1.5), (17, -8)), ((0.0625, 0.5), (0, 0)),
+    ]
+    cases = [hard_swish(f"scales {s}, zero points {z}", s, z) for s, z in fixed]
+    for i in range(24):
+        scale = 2 ** rng.uniform(-9, 1)
+        out = scale * 2 ** rng.uniform(-6.9, 3)
+        cases.append(hard_swish(f"random {i}", (scale, out), ints(rng, 2)))
+    return cases
+
+
+def requantize_cases():
+    rng = np.random.default_rng(11)
+    fixed = [
+        ((0.05, 0.07), (3, -20)), ((0.07, 0.05), (-100, 5)), ((0.5, 0.5), (0, 7)), ((0.25, 0.5), (1, 0)),
+        ((0.125, 1.0), (-3, 90)), ((1.0, 0.03), (0, -128)), ((0.001, 2.0), (127, 127)),
+    ]
+    cases = [requantize(f"scales {s}, zero points {z}", s, z) for s, z in fixed]
+    for i in range(8):
+        scale = 2 ** rng.uniform(-9, 1)
+        cases.append(requantize(f"random {i}", (scale, scale * 2 ** rng.uniform(-3, 3)), ints(rng, 2)))
+    return cases
+
+
+def concat_cases():
+    rng = np.random.default_rng(12)
+    return [
+        concat(rng, "two maps", [(1, 4, 3, 5), (1, 4, 3, 2)], 4),
+        concat(rng, "four maps", [(1, 3, 3, 1), (1, 3, 3, 4), (1, 3, 3, 2), (1, 3, 3, 1)], -128),
+        concat(rng, "two samples", [(2, 2, 5, 3), (2, 2, 5, 3)], 127),
+        concat(rng, "vectors", [(1, 7), (1, 9), (1, 1)], 0),
+    ]
+
+
+def pad_cases():
+    rng = np.random.default_rng(13)
+    return [
+        pad(rng, "all around", (1, 4, 3, 5), (1, 2, 3), (4, 0, 2), 9),
+        pad(rng, "channels", (1, 4, 3, 5), (0, 0, 0), (0, 0, 3), -128),
+        pad(rng, "rows", (1, 4, 3, 5), (2, 0, 0), (0, 0, 0), 127),
+        pad(rng, "two samples", (2, 3, 3, 2), (1, 1, 0), (1, 1, 0), -7),
+        pad(rng, "nothing", (1, 2, 2, 2), (0, 0, 0), (0, 0, 0), 3),
+    ]
+
+
+def upsample_cases():
+    rng = np.random.default_rng(14)
+    return [
+        upsample(rng, "twice", (1, 3, 4, 5), (2, 2), 0),
+        upsample(rng, "three down, one right", (1, 4, 2, 3), (3, 1), -20),
+        upsample(rng, "two samples", (2, 2, 3, 2), (1, 4), 5),
+        upsample(rng, "one pixel", (1, 1, 1, 7), (6, 5), 127),
+    ]
+
+
 def write(stem, cases):
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
     source = "ai-edge-litert 2.3.0, BUILTIN_REF; made by tests/golden/make.py"
@@ -344,6 +507,13 @@ def main():
     write("add", add_cases())
     write("avg_pool2d", pool_cases(tflite.BuiltinOperator.AVERAGE_POOL_2D, 5))
     write("max_pool2d", pool_cases(tflite.BuiltinOperator.MAX_POOL_2D, 6))
+    write("mul", mul_cases())
+    write("logistic", logistic_cases())
+    write("hard_swish", hard_swish_cases())
+    write("requantize", requantize_cases())
+    write("concat", concat_cases())
+    write("pad", pad_cases())
+    write("upsample2d", upsample_cases())
 
 
 if __name__ == "__main__":

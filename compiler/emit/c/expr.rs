@@ -75,7 +75,11 @@ impl ExprPrinter<'_> {
             Expr::Bin(_, left, _) => self.ty(left),
             Expr::Select(_, then, _) => self.ty(then),
             Expr::Widen(_) => Ty::I64,
-            Expr::Index(_) | Expr::Load { .. } | Expr::Narrow(_) | Expr::Requant { .. } => Ty::I32,
+            Expr::Index(_)
+            | Expr::Load { .. }
+            | Expr::Lookup { .. }
+            | Expr::Narrow(_)
+            | Expr::Requant { .. } => Ty::I32,
         }
     }
 
@@ -132,6 +136,11 @@ impl ExprPrinter<'_> {
             Expr::Reg(reg) => Text::new(self.names.registers[reg.0 as usize].clone(), Level::Primary),
             Expr::Index(affine) => self.affine_text(affine),
             Expr::Load { buf, index } => Text::new(self.element(*buf, index), Level::Primary),
+            Expr::Lookup { table, at } => {
+                let at = self.expr(at).at(Level::Sum);
+                let name = &self.names.buffers[table.0 as usize];
+                Text::new(format!("{name}[{at} + 128]"), Level::Primary)
+            }
             Expr::Bin(op, left, right) => self.bin(*op, left, right),
             Expr::Select(condition, then, other) => {
                 let condition = self.condition(condition);

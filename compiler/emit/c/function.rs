@@ -259,7 +259,7 @@ impl<'a> BodyPrinter<'a> {
         let fits = match value {
             _ if elem == DType::I32 => true,
             Expr::Const(..) => true,
-            Expr::Load { buf, .. } => self.expr.elem(*buf) == elem,
+            Expr::Load { buf, .. } | Expr::Lookup { table: buf, .. } => self.expr.elem(*buf) == elem,
             _ => false,
         };
         if fits { self.expr.value(value) } else { self.expr.cast(c_type(elem), value) }
@@ -333,7 +333,7 @@ fn walk(expr: &Expr, visit: &mut impl FnMut(&Expr)) {
         Expr::Select(a, b, c) | Expr::Requant { x: a, value: b, shift: c, .. } => {
             [a, b, c].into_iter().for_each(|inner| walk(inner, visit));
         }
-        Expr::Widen(inner) | Expr::Narrow(inner) => walk(inner, visit),
+        Expr::Widen(inner) | Expr::Narrow(inner) | Expr::Lookup { at: inner, .. } => walk(inner, visit),
     }
 }
 
@@ -355,6 +355,9 @@ impl Used {
             Expr::Load { buf, index } => {
                 self.buffers.insert(*buf);
                 self.affine(index);
+            }
+            Expr::Lookup { table, .. } => {
+                self.buffers.insert(*table);
             }
             _ => {}
         });

@@ -59,6 +59,7 @@ fn items(context: &Context<'_>) -> Vec<Item> {
                 TableRole::Weight => "weights",
                 TableRole::Bias => "bias",
                 TableRole::Requant => "requantization",
+                TableRole::Lookup => "lookup",
             },
             aligned: table.elem != DType::I32 && table.role == TableRole::Weight,
             rows: rows(table.values.iter().map(|&value| int32(value.into()))),

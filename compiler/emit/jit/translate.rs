@@ -173,6 +173,17 @@ impl Frame<'_, '_> {
         (self.builder.ins().iadd(base, offset), elem)
     }
 
+    /// The element at an address.
+    fn element(&mut self, address: Value, elem: DType) -> Result<Value, JitError> {
+        let flags = MemFlagsData::new().with_notrap();
+        match elem {
+            DType::I8 => Ok(self.builder.ins().sload8(types::I32, flags, address, 0)),
+            DType::I16 => Ok(self.builder.ins().sload16(types::I32, flags, address, 0)),
+            DType::I32 => Ok(self.builder.ins().load(types::I32, flags, address, 0)),
+            DType::F32 => Err(JitError("kernels have no floats".into())),
+        }
+    }
+
     fn expr(&mut self, expr: &Expr) -> Result<Value, JitError> {
         Ok(match expr {
             Expr::Const(ty, value) => self.builder.ins().iconst(clif(*ty), truncated(*ty, *value)),
@@ -183,13 +194,16 @@ impl Frame<'_, '_> {
             }
             Expr::Load { buf, index } => {
                 let (address, elem) = self.address(buf.0, index);
-                let flags = MemFlagsData::new().with_notrap();
-                match elem {
-                    DType::I8 => self.builder.ins().sload8(types::I32, flags, address, 0),
-                    DType::I16 => self.builder.ins().sload16(types::I32, flags, address, 0),
-                    DType::I32 => self.builder.ins().load(types::I32, flags, address, 0),
-                    DType::F32 => return Err(JitError("kernels have no floats".into())),
-                }
+                self.element(address, elem)?
+            }
+            Expr::Lookup { table, at } => {
+                let at = self.expr(at)?;
+                let at = self.builder.ins().sextend(types::I64, at);
+                let (base, elem) = self.buffers[table.0 as usize];
+                let scaled = self.builder.ins().imul_imm_s(at, elem.size() as i64);
+                let offset = self.builder.ins().iadd_imm_s(scaled, 128 * elem.size() as i64);
+                let address = self.builder.ins().iadd(base, offset);
+                self.element(address, elem)?
             }
             Expr::Bin(op, a, b) => {
                 let (a, b) = (self.expr(a)?, self.expr(b)?);

@@ -32,6 +32,7 @@ pub(super) enum Term {
     Reg(Reg),
     Index(Affine),
     Load(Buf, Affine),
+    Lookup(Buf, Box<Term>),
     Bin(BinOp, Ty, Box<(Term, Term)>),
     Select(Box<(Term, Term, Term)>),
     Narrow(Box<Term>),
@@ -99,6 +100,7 @@ fn term(function: &Function, expr: &Expr) -> (Term, Ty) {
         Expr::Reg(reg) => (Term::Reg(*reg), function.registers[reg.0 as usize]),
         Expr::Index(index) => (Term::Index(index.clone()), Ty::I32),
         Expr::Load { buf, index } => (Term::Load(*buf, index.clone()), Ty::I32),
+        Expr::Lookup { table, at } => (Term::Lookup(*table, Box::new(one(at))), Ty::I32),
         Expr::Bin(op, a, b) => {
             let (a, ty) = term(function, a);
             let result = if matches!(op, BinOp::Lt | BinOp::Eq) { Ty::I32 } else { ty };
@@ -217,6 +219,10 @@ impl Machine<'_> {
             Term::Index(index) => within(code, Ty::I32, Some(index.eval(&frame.vars)), "an index"),
             Term::Load(buf, index) => {
                 self.load(code, frame.views[buf.0 as usize].offset(index.eval(&frame.vars)))
+            }
+            Term::Lookup(table, at) => {
+                let at = self.eval(code, frame, at)?;
+                self.load(code, frame.views[table.0 as usize].offset(at + 128))
             }
             Term::Bin(op, ty, operands) => {
                 let a = self.eval(code, frame, &operands.0)?;

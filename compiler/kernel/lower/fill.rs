@@ -1,13 +1,46 @@
-//! A layer whose clamp leaves one value only, or a sum whose factor is below 2^-32: nothing is computed and no table
-//! kept, nor is what only such layers read. A compiler that sees the bounds would drop the tables too, and the image
+//! A layer whose clamp leaves one value only, a sum whose factor is below 2^-32, or a product, a curve or a
+//! requantization with which all inputs give one value: nothing is computed and no table kept, nor is what only such layers read. A compiler that sees the bounds would drop the tables too, and the image
 //! would not have the promised bytes.
 
 use std::collections::BTreeSet;
 
+use super::filters::holds;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
 use crate::graph::NodeId;
 use crate::kernel::{Access, Affine, Stmt};
-use crate::ops::{Activation, Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Mul, Op};
+use crate::ops::{Activation, Add, AvgPool2d, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Mul, Op};
+use crate::tensor::TensorType;
+
+/// What a product, a curve or a requantization gives for all inputs, if that is one value.
+fn the_one_value(op: &Op, types: &[&TensorType], output: &TensorType) -> Option<i32> {
+    let range = |ty: &TensorType| {
+        let zero = ty.quant.as_ref().map_or(0, |quant| quant.zero_point);
+        [-128i32, 127].map(|x| x.saturating_sub(zero))
+    };
+    let (requant, clamp, multiplier, ends) = match (op, types) {
+        (Op::Curve(op), [x]) => {
+            let table = op.table(x, output);
+            let same = table.iter().all(|&value| value == table[0]);
+            return same.then(|| i32::from(table[0]));
+        }
+        (Op::Mul(op), &[a, b]) => {
+            let ends = range(a).into_iter().flat_map(|a| range(b).map(|b| a.saturating_mul(b))).collect();
+            (op.requant?, op.clamp, op.multiplier(a, b, output), ends)
+        }
+        (Op::Requantize(op), &[x]) => (op.requant, Clamp::None, op.multiplier(x, output), range(x).to_vec()),
+        _ => return None,
+    };
+    let ends: Vec<i32> = ends;
+    if !holds(ends.iter().map(|end| i64::from(end.unsigned_abs())).max()?, multiplier) {
+        return None;
+    }
+    let (low, high) = clamp.range(&requant);
+    let value =
+        |x: i32| multiplier.apply(x, requant.rounding).saturating_add(requant.zero_point).clamp(low, high);
+    // The outputs rise with the accumulator, so the ends say all.
+    let first = value(*ends.iter().min()?);
+    (value(*ends.iter().max()?) == first).then_some(first)
+}
 
 impl Lowering<'_> {
     /// The network's inputs and what its outputs read; layers of one value read nothing.
@@ -33,6 +66,9 @@ impl Lowering<'_> {
         {
             let (low, high) = op.clamp.range(requant);
             return Some(requant.zero_point.clamp(low, high));
+        }
+        if let Some(value) = the_one_value(&node.op, &types, &node.ty) {
+            return Some(value);
         }
         let (low, high) = match &node.op {
             Op::Conv2d(Conv2d { clamp, requant, .. })

@@ -10,10 +10,13 @@ mod activation;
 mod add;
 mod builder;
 mod conv2d;
+mod copies;
+mod curve;
 mod dense;
 mod depthwise_conv2d;
 mod fill;
 mod filters;
+mod mul;
 mod pool;
 
 use std::collections::BTreeMap;
@@ -135,12 +138,12 @@ impl Lowering<'_> {
             Op::Add(op) => self.add(layer, op)?,
             Op::AvgPool2d(op) => self.avg_pool2d(layer, op)?,
             Op::MaxPool2d(op) => self.max_pool2d(layer, op)?,
-            Op::Concat(_)
-            | Op::Pad(_)
-            | Op::Mul(_)
-            | Op::Curve(_)
-            | Op::Upsample2d(_)
-            | Op::Requantize(_) => return Err("has no kernel yet".into()),
+            Op::Mul(op) => return self.mul(layer, op),
+            Op::Concat(_) => self.concat(layer)?,
+            Op::Pad(op) => self.pad(layer, op)?,
+            Op::Curve(op) => self.curve(layer, op)?,
+            Op::Upsample2d(op) => self.upsample2d(layer, op)?,
+            Op::Requantize(op) => self.requantize(layer, op)?,
             Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Dropout(_) => {
                 return Err("belongs to training, not to an integer graph".into());
             }

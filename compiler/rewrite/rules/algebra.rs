@@ -12,6 +12,8 @@ pub(super) fn rules() -> Vec<Rule> {
         rewrite!("activation-of-reshape";    "(activation ?a (reshape ?s ?x))"    => "(reshape ?s (activation ?a ?x))"),
         rewrite!("reshape-identity";         "(reshape ?s ?x)"                    => "?x" if same_type("?x")),
         rewrite!("reshape-of-reshape";       "(reshape ?s (reshape ?t ?x))"       => "(reshape ?s ?x)"),
+        rewrite!("pad-of-nothing";           "(pad ?m ?x)"                        => "?x" if same_type("?x")),
+        rewrite!("upsample-by-one";          "(upsample2d ?f ?x)"                 => "?x" if same_type("?x")),
         rewrite!("pointwise-avg-pool";       "(avg_pool2d ?w ?c ?x)"              => "(activation ?c ?x)" if is_pointwise("?w")),
         rewrite!("pointwise-max-pool";       "(max_pool2d ?w ?c ?x)"              => "(activation ?c ?x)" if is_pointwise("?w")),
         // Clamps are monotone and every window sees its input, so the greatest of the clamped is the clamped greatest.

@@ -5,12 +5,13 @@
 
 use egg::rewrite;
 
-use crate::rewrite::rules::{Rule, is_quantized, same_quantization, saturates_alike};
+use crate::rewrite::rules::{Rule, is_quantized, same_quantization, same_type, saturates_alike};
 
 #[rustfmt::skip]
 pub(super) fn rules() -> Vec<Rule> {
     vec![
         rewrite!("activation-saturates";                       "(activation ?a ?x)"                                     => "?x"                                               if saturates_alike("?a")),
+        rewrite!("requantize-alike";                           "(requantize ?r ?x)"                                     => "?x"                                               if same_type("?x")),
         rewrite!("activation-into-quantized-conv2d";           "(activation ?a (conv2d ?w ?c ?r ?x ?k ?b))"             => "(conv2d ?w (meet ?a ?c) ?r ?x ?k ?b)"             if same_quantization("?r")),
         rewrite!("activation-into-quantized-depthwise-conv2d"; "(activation ?a (depthwise_conv2d ?w ?c ?r ?x ?k ?b))"   => "(depthwise_conv2d ?w (meet ?a ?c) ?r ?x ?k ?b)"   if same_quantization("?r")),
         rewrite!("activation-into-quantized-dense";            "(activation ?a (dense ?c ?r ?x ?k ?b))"                 => "(dense (meet ?a ?c) ?r ?x ?k ?b)"                 if same_quantization("?r")),

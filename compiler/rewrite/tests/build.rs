@@ -2,8 +2,9 @@
 
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::{
-    Activation, Add, AvgPool2d, BatchNorm, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d,
-    Op, Padding, Param, ParamRole, Requant, Reshape, Window,
+    Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Constant, Conv2d, Curve, CurveFunction, Dense,
+    DepthwiseConv2d, Dropout, Input, MaxPool2d, Mul, Op, Pad, Padding, Param, ParamRole, Requant, Requantize,
+    Reshape, Upsample2d, Window,
 };
 use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
@@ -170,6 +171,51 @@ impl Build {
         self.node(Add { clamp, requant }, &[a, b])
     }
 
+    pub(super) fn mul(&mut self, a: NodeId, b: NodeId, clamp: Clamp) -> NodeId {
+        let requant = self.requant(Rounding::Double);
+        self.node(Mul { clamp, requant }, &[a, b])
+    }
+
+    pub(super) fn curve(&mut self, x: NodeId) -> NodeId {
+        let function = self.pick(&CurveFunction::ALL);
+        let requant = self.requant(Rounding::Double);
+        self.node(Curve { function, requant }, &[x])
+    }
+
+    /// The quantization that a quantized node has.
+    pub(super) fn requant_of(&self, node: NodeId) -> Requant {
+        let quant = self.graph.ty(node).quant.as_ref().expect("quantized");
+        let (scale, zero_point) = (quant.scales[0], quant.zero_point);
+        Requant { dtype: DType::I8, scale, zero_point, rounding: Rounding::Double }
+    }
+
+    /// Two maps side by side, both under the quantization of the first.
+    fn concat(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        if !self.quantized {
+            return self.node(Concat {}, &[a, b]);
+        }
+        let requant = self.requant_of(a);
+        let b = self.node(Requantize { requant }, &[b]);
+        self.node(Concat {}, &[a, b])
+    }
+
+    /// An operator that only moves elements, or noise of training.
+    fn moved(&mut self, x: NodeId) -> NodeId {
+        let few = |net: &mut Build| [(); 3].map(|()| net.below(2));
+        match self.below(3) {
+            0 => {
+                let (before, after) = (few(self), few(self));
+                self.node(Pad { before, after }, &[x])
+            }
+            1 => {
+                let factor = [1 + self.below(2), 1 + self.below(2)];
+                self.node(Upsample2d { factor }, &[x])
+            }
+            _ if self.quantized => self.activation(x, Clamp::Relu),
+            _ => self.node(Dropout { rate: Scale(0.5) }, &[x]),
+        }
+    }
+
     pub(super) fn avg_pool2d(&mut self, x: NodeId, window: Window, clamp: Clamp) -> NodeId {
         self.node(AvgPool2d { window, clamp }, &[x])
     }
@@ -208,7 +254,7 @@ impl Build {
         let recent = self.below(4) > 0;
         let x = if recent { maps[maps.len() - 1] } else { self.pick(maps) };
         let clamp = if self.below(3) == 0 { self.clamp() } else { Clamp::None };
-        match self.below(10) {
+        match self.below(14) {
             0 | 1 => {
                 let (window, filters) = (self.window(x), 1 + self.below(3));
                 self.conv2d(x, window, filters, clamp)
@@ -232,6 +278,16 @@ impl Build {
                 let window = self.window(x);
                 self.avg_pool2d(x, window, clamp)
             }
+            10 => self.curve(x),
+            11 => self.moved(x),
+            12 => {
+                let shape = self.shape(x);
+                let like = |net: &Build, m: NodeId| net.shape(m)[..3] == shape[..3];
+                let like: Vec<NodeId> = maps.iter().copied().filter(|&m| like(self, m)).collect();
+                let other = self.pick(&like);
+                self.concat(x, other)
+            }
+            13 => self.mul(x, x, clamp),
             8 => {
                 let window = self.window(x);
                 self.max_pool2d(x, window, clamp)

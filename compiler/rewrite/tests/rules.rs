@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Clamp, Dense, Input, Padding, Window};
+use crate::ops::{Clamp, Dense, Dropout, Input, Pad, Padding, Requantize, Upsample2d, Window};
 use crate::rewrite::rules::{self, Rule};
 use crate::rewrite::tests::build::Build;
 use crate::rewrite::{DeploymentCost, MacsCost, convert, extract, runs, saturate};
-use crate::tensor::{DType, Quant, Shape, TensorType};
+use crate::tensor::arith::Rounding;
+use crate::tensor::{DType, Quant, Scale, Shape, TensorType};
 
 /// Draws a graph that a rule applies to.
 type Draw = fn(&mut Build);
@@ -45,6 +46,12 @@ fn add(net: &mut Build, clamp: Clamp) -> NodeId {
     let a = net.input([1, 2, 3, 2]);
     let b = net.input([1, 2, 3, 2]);
     net.add(a, b, clamp)
+}
+
+fn mul(net: &mut Build, clamp: Clamp) -> NodeId {
+    let a = net.input([1, 2, 3, 2]);
+    let b = if net.below(2) == 0 { net.input([1, 2, 3, 2]) } else { net.input([1, 2]) };
+    net.mul(a, b, clamp)
 }
 
 fn avg_pool2d(net: &mut Build, clamp: Clamp) -> NodeId {
@@ -134,6 +141,29 @@ const INSTANCES: &[(&str, Draw)] = &[
         let z = net.max_pool2d(y, window, outer);
         output(net, z);
     }),
+    ("pad-of-nothing", |net| {
+        let x = net.any_input();
+        let y = net.node(Pad { before: [0; 3], after: [0; 3] }, &[x]);
+        output(net, y);
+    }),
+    ("upsample-by-one", |net| {
+        let x = net.any_input();
+        let y = net.node(Upsample2d { factor: [1, 1] }, &[x]);
+        output(net, y);
+    }),
+    ("requantize-alike", |net| {
+        let x = net.any_input();
+        let requant = net.requant_of(x);
+        let y = net.node(Requantize { requant }, &[x]);
+        output(net, y);
+    }),
+    ("dropout-in-deployment", |net| {
+        let x = net.any_input();
+        let y = net.node(Dropout { rate: Scale(0.25) }, &[x]);
+        output(net, y);
+    }),
+    ("activation-into-mul", |net| activated(net, mul)),
+    ("activation-into-quantized-mul", |net| activated(net, mul)),
     ("activation-into-conv2d", |net| activated(net, conv2d)),
     ("activation-into-depthwise-conv2d", |net| activated(net, depthwise_conv2d)),
     ("activation-into-dense", |net| activated(net, dense)),
@@ -179,6 +209,20 @@ const INSTANCES: &[(&str, Draw)] = &[
             let shape = Shape(net.shape(x));
             let (y, clamp) = (net.known(shape), net.clamp());
             net.add(x, y, clamp)
+        });
+    }),
+    ("fold-mul", |net| {
+        known(net, |net, x| {
+            let shape = Shape(net.shape(x));
+            let (y, clamp) = (net.known(shape), net.clamp());
+            net.mul(x, y, clamp)
+        });
+    }),
+    ("fold-curve", |net| known(net, |net, x| net.curve(x))),
+    ("fold-requantize", |net| {
+        known(net, |net, x| {
+            let requant = net.requant(Rounding::Double).expect("quantized");
+            net.node(Requantize { requant }, &[x])
         });
     }),
     ("fold-activation", |net| known(net, |net, x| net.activation(x, Clamp::Relu))),

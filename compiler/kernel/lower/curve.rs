@@ -1,0 +1,72 @@
+//! Activations by table, and requantization: element by element.
+
+use super::filters::holds;
+use super::{
+    Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, activation_type, binary, load, scalar,
+};
+use crate::kernel::schedule::overlap;
+use crate::kernel::{Access, Affine, Arg, BinOp, Expr, Stmt, TableRole};
+use crate::ops::{Curve, Requantize};
+use crate::tensor::DType;
+
+impl Lowering<'_> {
+    pub(super) fn curve(&mut self, layer: &Layer, op: &Curve) -> Result<Kernel, String> {
+        let node = self.graph.inputs(layer.node)[0];
+        let (x, output) = (self.graph.ty(node), self.graph.ty(layer.node));
+        activation_type(x)?;
+        activation_type(output)?;
+        let values = op.table(x, output).into_iter().map(i32::from).collect();
+        let elements = x.shape.elements();
+        let source = self.source(node)?;
+        // Untrained layers all have one quantization; their tables must not become one, for trained ones do not.
+        let table = (DType::I8, TableRole::Lookup, values);
+        let table = Arg::Table(self.table(format!("curve_{}", layer.position), table, false));
+        let mut builder = FunctionBuilder::default();
+        let input = builder.int8("input", Access::Read);
+        let known = builder.int8("table", Access::Read);
+        let output = builder.int8("output", Access::Write);
+        let count = builder.scalar("count");
+        let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
+            let value = Expr::Lookup { table: known, at: Box::new(load(input, at)) };
+            vec![Stmt::Store { buf: output, index: at.clone(), value }]
+        });
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: vec![source, table],
+            scalars: vec![vec![elements as i32]],
+            safe: overlap::safe(overlap::elementwise(elements as i64)),
+        })
+    }
+
+    pub(super) fn requantize(&mut self, layer: &Layer, op: &Requantize) -> Result<Kernel, String> {
+        let node = self.graph.inputs(layer.node)[0];
+        let (x, output) = (self.graph.ty(node), self.graph.ty(layer.node));
+        let (_, zero) = activation_quant(x)?;
+        let factor = op.multiplier(x, output);
+        if !holds(255, factor) {
+            return Err("has scales with which an element may overflow 32 bits".into());
+        }
+        let elements = x.shape.elements();
+        let source = self.source(node)?;
+        let (low, high) = crate::ops::Clamp::None.range(&op.requant);
+        let scalars =
+            vec![elements as i32, zero, factor.value, factor.shift, op.requant.zero_point, low, high];
+        let mut builder = FunctionBuilder::default();
+        let input = builder.int8("input", Access::Read);
+        let output = builder.int8("output", Access::Write);
+        let [count, zero, value, shift] =
+            ["count", "input_zero", "value", "shift"].map(|name| builder.scalar(name));
+        let ending = Ending::new(&mut builder, op.requant.rounding);
+        let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
+            let x = binary(BinOp::Sub, load(input, at), scalar(zero));
+            let value = ending.apply(x, scalar(value), scalar(shift));
+            vec![Stmt::Store { buf: output, index: at.clone(), value }]
+        });
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: vec![source],
+            scalars: vec![scalars],
+            safe: overlap::safe(overlap::elementwise(elements as i64)),
+        })
+    }
+}
