@@ -49,8 +49,12 @@ pub(crate) fn checked(checked: &Checked) -> String {
     let Checked { name, decisions, size, drawn, valid, feasible, .. } = checked;
     let _ = writeln!(out, "{name}: {} points from {decisions} decisions", points(size));
     let _ = writeln!(out, "  {valid} of {drawn} points drawn are networks");
+    let _ = writeln!(out, "  bounds of the whole space, before rewriting:");
+    let range = |[low, high]: [u64; 2]| format!("{} to {}", bytes_text(low), bytes_text(high));
+    let _ = writeln!(out, "    weights      {}", range(checked.bounds.weight_bytes));
+    let _ = writeln!(out, "    largest map  {}", range(checked.bounds.largest_map));
+    let _ = writeln!(out, "    work         {} to {} MAC", checked.bounds.macs[0], checked.bounds.macs[1]);
     for target in feasible {
-        let range = |[low, high]: [u64; 2]| format!("{} to {}", bytes_text(low), bytes_text(high));
         let _ = writeln!(
             out,
             "  {}: {} of {} meet the requirements ({}, 95 %: {} to {})",

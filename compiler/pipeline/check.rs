@@ -165,6 +165,8 @@ pub struct Checked {
     pub decisions: usize,
     /// Points of the space.
     pub size: Size,
+    /// What holds for every network of the space, by intervals.
+    pub bounds: Limits,
     /// Points drawn.
     pub drawn: usize,
     /// Of these, the ones that are networks.
@@ -186,6 +188,28 @@ pub struct Size {
     pub points: String,
     /// Whether that is the number; else an upper bound of it, where counting would take too long.
     pub exact: bool,
+}
+
+/// What no network of a space leaves: the least and the greatest of each figure, before rewriting.
+#[derive(Clone, Debug, Serialize)]
+pub struct Limits {
+    /// Multiply-accumulates.
+    pub macs: [u64; 2],
+    /// Bytes of int8 weights and int32 biases.
+    pub weight_bytes: [u64; 2],
+    /// Elements of the largest feature map.
+    pub largest_map: [u64; 2],
+}
+
+impl Limits {
+    fn of(bounds: &space::Bounds) -> Limits {
+        let ends = |interval: space::Interval| [interval.low, interval.high];
+        Limits {
+            macs: ends(bounds.macs),
+            weight_bytes: ends(bounds.weight_bytes),
+            largest_map: ends(bounds.largest_map),
+        }
+    }
 }
 
 /// Points of a space that fit a target.
@@ -227,6 +251,11 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
     } else {
         loaded.targets(target_names)?
     };
+    let bounds = space::bounds(&program.space);
+    let impossible = impossible(program, &bounds, &targets);
+    if impossible.has_errors() {
+        return Err(Failure { sources: loaded.sources, diagnostics: impossible });
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
     let mut graphs = Vec::new();
     let mut first_error = None;
@@ -274,6 +303,7 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
     Ok(Checked {
         name: program.name.clone(),
         decisions: program.space.decisions.len(),
+        bounds: Limits::of(&bounds),
         size: Size { points: cardinality.count.to_string(), exact: cardinality.exact },
         drawn,
         valid,
@@ -281,6 +311,46 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
         warnings,
         sources: loaded.sources,
     })
+}
+
+/// E0503 for every limit that is below what each network of the space needs.
+fn impossible(program: &Program, bounds: &space::Bounds, targets: &[&Target]) -> Diagnostics {
+    let mut out = Diagnostics::default();
+    let applies = |requirement: &&Requirement| {
+        let on = &requirement.target;
+        requirement.accounting.is_none()
+            && on.as_ref().is_none_or(|name| targets.iter().any(|target| target.name == *name))
+    };
+    for requirement in program.requirements.iter().filter(applies) {
+        let least = match requirement.metric {
+            Metric::Macs => bounds.macs.low,
+            Metric::Weights | Metric::Flash => bounds.weight_bytes.low,
+            // A map of one byte for each element is whole in the arena at some time.
+            Metric::Ram => bounds.largest_map.low,
+            _ => continue,
+        } as f64;
+        if least <= requirement.limit {
+            continue;
+        }
+        let metric = requirement.metric;
+        let (needs, limit) = (amount_text(metric, least), amount_text(metric, requirement.limit));
+        let name = metric_word(metric);
+        let message = format!("no network of this space can meet `{name} <= {limit}`");
+        let mut error = Diagnostic::error(Code::IMPOSSIBLE_LIMIT, message);
+        if let Some(span) = requirement.span {
+            error = error.at(span, format!("every network needs at least {needs}"));
+        } else if let Some(target) = &requirement.target {
+            error = error.note(format!("that is what `{target}` has; every network needs at least {needs}"));
+        }
+        if metric == Metric::Ram {
+            let [height, width, channels] = program.space.input.each_ref().map(|size| size.span);
+            let one_file = height.file == channels.file && width.file == channels.file;
+            let span = if one_file { height.to(width).to(channels) } else { channels };
+            error = error.at(span, "one of the maps that follow from this input is as large as that");
+        }
+        out.push(error.help("raise the limit, or let the space hold smaller networks"));
+    }
+    out
 }
 
 fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) -> Feasible {
