@@ -48,7 +48,7 @@ train {
 quantize { weights: i8, activations: i8, calibrate: 200 samples, aware: whole }
 
 search {
-  strategy:  dnas(temperature: anneal(from: 5.0, to: 0.1))
+  strategy:  dnas(temperature: 5..0.1)
   trials:    100
   finalists: 3
 }
