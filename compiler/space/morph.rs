@@ -40,8 +40,8 @@ enum ListEdit {
 /// Which edits there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MorphRules {
-    /// For decisions of a name, how far one edit may change them, in positions of the domain: `filters` by 1, 3 or 5 up
-    /// or down. Others change to the next value of a range or to any other value of a set.
+    /// For decisions of a name, how far one edit may change their integer: `filters` by 1, 3 or 5 up or down, to values
+    /// of their domain. All other decisions change to the next value of a range or to any other value of a set.
     pub steps: BTreeMap<String, Vec<i64>>,
     /// Whether a repetition may come in between others.
     pub insert: bool,
@@ -59,19 +59,18 @@ impl Default for MorphRules {
 impl MorphRules {
     /// What one edit may change a decision to.
     fn targets(&self, name: &str, domain: &Domain, value: &Value) -> Vec<Value> {
-        let Some(steps) = self.steps.get(name) else { return domain.neighbours(value) };
-        let Some(here) = domain.position(value).and_then(|here| i64::try_from(here).ok()) else {
-            return Vec::new();
+        let (Some(steps), Value::Int(here)) = (self.steps.get(name), value) else {
+            return domain.neighbours(value);
         };
-        let mut positions: Vec<i64> = steps
+        let mut targets: Vec<i64> = steps
             .iter()
             .filter(|&&step| step != 0)
             .flat_map(|step| [here.checked_sub(*step), here.checked_add(*step)])
             .flatten()
             .collect();
-        positions.sort_unstable();
-        positions.dedup();
-        positions.into_iter().filter_map(|at| domain.get(usize::try_from(at).ok()?)).collect()
+        targets.sort_unstable();
+        targets.dedup();
+        targets.into_iter().map(Value::Int).filter(|target| domain.position(target).is_some()).collect()
     }
 }
 
