@@ -164,7 +164,6 @@ const ORDER: &[Rule] = &[
     Rule::list,
     Rule::value,
     Rule::arithmetic,
-    Rule::call,
     Rule::quantity,
     Rule::number,
     Rule::string,
@@ -174,7 +173,7 @@ const ORDER: &[Rule] = &[
     Rule::group,
     Rule::gathered,
     Rule::set,
-    Rule::name,
+    Rule::reference,
     Rule::ident,
     Rule::path,
     Rule::parameter,
@@ -242,18 +241,12 @@ fn describe(rule: Rule) -> &'static str {
         Rule::kw_on => "`on`",
         Rule::kw_weight => "`weight`",
         Rule::targets => "the name of a target in quotes",
-        Rule::value
-        | Rule::arithmetic
-        | Rule::call
-        | Rule::boolean
-        | Rule::arg
-        | Rule::atom
-        | Rule::primary => "a value",
+        Rule::value | Rule::arithmetic | Rule::boolean | Rule::arg | Rule::atom | Rule::primary => "a value",
         Rule::quantity | Rule::number | Rule::digits => "a number",
         Rule::string | Rule::string_text => "a text",
         Rule::kw_log => "`log`",
         Rule::neg | Rule::sub => "`-`",
-        Rule::name | Rule::ident | Rule::use_name | Rule::section_head => "a name",
+        Rule::reference | Rule::ident | Rule::use_name | Rule::section_head => "a name",
         Rule::path => "a path such as `std/blocks`",
         Rule::parameter => "a parameter",
         Rule::typed | Rule::type_word => "a type",
