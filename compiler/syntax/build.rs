@@ -284,7 +284,6 @@ impl<'d> Builder<'d> {
             }
             Rule::string => ExprKind::Text(self.text(pair)),
             Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
-            Rule::call => ExprKind::Call(self.call(pair)),
             Rule::set => ExprKind::Set(self.values(pair)),
             Rule::list => ExprKind::List(self.values(pair)),
             Rule::group | Rule::gathered => {
@@ -295,7 +294,17 @@ impl<'d> Builder<'d> {
                     _ => ExprKind::Tuple(values),
                 }
             }
-            _ => ExprKind::Name(pair.as_str().to_owned()),
+            _ => {
+                // Behind a name alone the node holds the white space and comments before the missing parenthesis.
+                let mut inner = pair.clone().into_inner();
+                return match (inner.next(), inner.next()) {
+                    (Some(name), None) => {
+                        let Name { text, span } = self.name(&name);
+                        Expr { span, kind: ExprKind::Name(text) }
+                    }
+                    _ => Expr { span, kind: ExprKind::Call(self.call(pair)) },
+                };
+            }
         };
         Expr { span, kind }
     }

@@ -164,7 +164,6 @@ const ORDER: &[Rule] = &[
     Rule::list,
     Rule::value,
     Rule::arithmetic,
-    Rule::call,
     Rule::quantity,
     Rule::number,
     Rule::string,
@@ -174,7 +173,7 @@ const ORDER: &[Rule] = &[
     Rule::group,
     Rule::gathered,
     Rule::set,
-    Rule::name,
+    Rule::reference,
     Rule::ident,
     Rule::path,
     Rule::parameter,
@@ -229,37 +228,21 @@ fn describe(rule: Rule) -> &'static str {
         Rule::lbrace | Rule::set => "`{`",
         Rule::rbrace => "`}`",
         Rule::compare | Rule::compare_any => "a comparison such as `<=`",
-        Rule::kw_in => "`in`",
-        Rule::kw_and => "`and`",
-        Rule::kw_or => "`or`",
-        Rule::kw_not => "`not`",
         Rule::condition
         | Rule::conjunction
         | Rule::negation
         | Rule::comparison
         | Rule::operand
         | Rule::condition_item => "a condition such as `depth > 3`",
-        Rule::kw_on => "`on`",
-        Rule::kw_weight => "`weight`",
         Rule::targets => "the name of a target in quotes",
-        Rule::value
-        | Rule::arithmetic
-        | Rule::call
-        | Rule::boolean
-        | Rule::arg
-        | Rule::atom
-        | Rule::primary => "a value",
+        Rule::value | Rule::arithmetic | Rule::boolean | Rule::arg | Rule::atom | Rule::primary => "a value",
         Rule::quantity | Rule::number | Rule::digits => "a number",
         Rule::string | Rule::string_text => "a text",
-        Rule::kw_log => "`log`",
         Rule::neg | Rule::sub => "`-`",
-        Rule::name | Rule::ident | Rule::use_name | Rule::section_head => "a name",
+        Rule::reference | Rule::ident | Rule::use_name | Rule::section_head => "a name",
         Rule::path => "a path such as `std/blocks`",
         Rule::parameter => "a parameter",
         Rule::typed | Rule::type_word => "a type",
-        Rule::kw_branching => "`branching`",
-        Rule::kw_merge => "`merge`",
-        Rule::kw_as => "`as`",
         Rule::slash | Rule::div => "`/`",
         Rule::dots => "`..`",
         Rule::star | Rule::mul => "`*`",
@@ -267,6 +250,27 @@ fn describe(rule: Rule) -> &'static str {
         Rule::step_mul | Rule::kw_by => "`by`",
         Rule::unit => "a unit",
         Rule::add => "`+`",
+        Rule::field => "a key, `:` and a value",
+        Rule::requirement => "a requirement such as `ram <= 24 KiB`",
+        Rule::layer => "a layer",
+        Rule::EOI => "the end of the item",
+        _ => describe_word(rule),
+    }
+}
+
+/// The words of the language, and the items that start with them.
+fn describe_word(rule: Rule) -> &'static str {
+    match rule {
+        Rule::kw_in => "`in`",
+        Rule::kw_and => "`and`",
+        Rule::kw_or => "`or`",
+        Rule::kw_not => "`not`",
+        Rule::kw_on => "`on`",
+        Rule::kw_weight => "`weight`",
+        Rule::kw_log => "`log`",
+        Rule::kw_branching => "`branching`",
+        Rule::kw_merge => "`merge`",
+        Rule::kw_as => "`as`",
         Rule::kw_nas | Rule::version_item => "`nas 1`",
         Rule::kw_use | Rule::use_head => "`use`",
         Rule::kw_let | Rule::let_item => "`let`",
@@ -281,15 +285,11 @@ fn describe(rule: Rule) -> &'static str {
         Rule::kw_mirror | Rule::mirror_head => "`mirror`",
         Rule::kw_when | Rule::when_head => "`when`",
         Rule::kw_else | Rule::else_head => "`else`",
-        Rule::field => "a key, `:` and a value",
-        Rule::requirement => "a requirement such as `ram <= 24 KiB`",
-        Rule::layer => "a layer",
         Rule::kw_repeat | Rule::repeat_head => "`repeat`",
         Rule::kw_choose | Rule::choose_head => "`choose`",
         Rule::kw_optional | Rule::optional_head => "`optional`",
         Rule::kw_parallel | Rule::parallel_head => "`parallel`",
         Rule::kw_maximize | Rule::kw_minimize | Rule::objective_item => "`maximize` or `minimize`",
-        Rule::EOI => "the end of the item",
-        Rule::WHITESPACE | Rule::COMMENT | Rule::ident_char | Rule::after => "white space",
+        _ => "white space",
     }
 }

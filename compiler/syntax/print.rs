@@ -392,6 +392,16 @@ impl Printer {
                 self.push(&[" ", operator.symbol(), " "]);
                 self.value(right, to_the_right);
             }
+            ExprKind::Compare(..)
+            | ExprKind::In(..)
+            | ExprKind::And(_)
+            | ExprKind::Or(_)
+            | ExprKind::Not(_) => self.condition_kind(kind),
+        }
+    }
+
+    fn condition_kind(&mut self, kind: &ExprKind) {
+        match kind {
             ExprKind::Compare(compare, left, right) => {
                 self.value(left, Level::Sum);
                 self.push(&[" ", compare.symbol(), " "]);
@@ -408,6 +418,7 @@ impl Printer {
                 self.out.push_str("not ");
                 self.value(condition, Level::Not);
             }
+            other => self.value_kind(other),
         }
     }
 
