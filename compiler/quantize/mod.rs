@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::{
-    Activation, Add, AvgPool2d, Concat, Constant, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d,
-    Input, MaxPool2d, Mul, Op, Pad, Requant, Requantize, Reshape, Upsample2d,
+    Add, Concat, Constant, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, Input, Mul, Op, Requant,
+    Requantize,
 };
 use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
@@ -249,21 +249,15 @@ impl<'a> Builder<'a> {
                 let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(Add { requant, ..add }, &inputs)
             }
-            Op::Activation(Activation { clamp }) => {
+            // Input and output have the same quantization.
+            Op::Activation(_)
+            | Op::AvgPool2d(_)
+            | Op::MaxPool2d(_)
+            | Op::Reshape(_)
+            | Op::Pad(_)
+            | Op::Upsample2d(_) => {
                 let x = self.known(inputs[0])?;
-                self.add(Activation { clamp }, &[x])
-            }
-            Op::AvgPool2d(AvgPool2d { window, clamp }) => {
-                let x = self.known(inputs[0])?;
-                self.add(AvgPool2d { window, clamp }, &[x])
-            }
-            Op::MaxPool2d(MaxPool2d { window, clamp }) => {
-                let x = self.known(inputs[0])?;
-                self.add(MaxPool2d { window, clamp }, &[x])
-            }
-            Op::Reshape(Reshape { shape }) => {
-                let x = self.known(inputs[0])?;
-                self.add(Reshape { shape }, &[x])
+                self.add(op, &[x])
             }
             Op::Mul(mul) => {
                 let inputs = [self.known(inputs[0])?, self.known(inputs[1])?];
@@ -271,24 +265,8 @@ impl<'a> Builder<'a> {
                 let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(Mul { requant, ..mul }, &inputs)
             }
-            Op::Curve(Curve { function, .. }) => {
-                let x = self.known(inputs[0])?;
-                let least = least_curve_scale(self.scale(x));
-                let requant = match function {
-                    CurveFunction::Sigmoid => SIGMOID,
-                    _ => self.requant(node, least, Rounding::Double)?,
-                };
-                self.add(Curve { function, requant: Some(requant) }, &[x])
-            }
+            Op::Curve(Curve { function, .. }) => self.curve(node, function, inputs[0]),
             Op::Concat(_) => self.concat(node, &inputs),
-            Op::Pad(Pad { before, after }) => {
-                let x = self.known(inputs[0])?;
-                self.add(Pad { before, after }, &[x])
-            }
-            Op::Upsample2d(Upsample2d { factor }) => {
-                let x = self.known(inputs[0])?;
-                self.add(Upsample2d { factor }, &[x])
-            }
             Op::BatchNorm(_)
             | Op::Param(_)
             | Op::Constant(_)
@@ -311,6 +289,16 @@ impl<'a> Builder<'a> {
     /// The scale of an integer node.
     fn scale(&self, node: NodeId) -> f32 {
         self.out.ty(node).quant.as_ref().map_or(1.0, |quant| quant.scale(0))
+    }
+
+    fn curve(&mut self, node: NodeId, function: CurveFunction, x: NodeId) -> Result<NodeId, QuantizeError> {
+        let x = self.known(x)?;
+        let least = least_curve_scale(self.scale(x));
+        let requant = match function {
+            CurveFunction::Sigmoid => SIGMOID,
+            CurveFunction::Hswish | CurveFunction::Hsigmoid => self.requant(node, least, Rounding::Double)?,
+        };
+        self.add(Curve { function, requant: Some(requant) }, &[x])
     }
 
     /// A concatenation, after the requantization of the inputs that do not come with its quantization.

@@ -1,5 +1,7 @@
 use super::*;
-use crate::ops::{BatchNorm, Clamp, Param, ParamRole, Window};
+use crate::ops::{
+    Activation, AvgPool2d, BatchNorm, Clamp, MaxPool2d, Pad, Param, ParamRole, Reshape, Upsample2d, Window,
+};
 use crate::tensor::arith;
 use proptest::prelude::*;
 

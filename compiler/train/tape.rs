@@ -350,6 +350,34 @@ impl<'e, E: Engine> Tape<'e, E> {
                 sink.give(*a, || dy.clone());
                 sink.give(*b, || dy.clone());
             }
+            Operation::Mul { .. }
+            | Operation::Curve { .. }
+            | Operation::Scaled { .. }
+            | Operation::Concat { .. }
+            | Operation::Pad { .. }
+            | Operation::Upsample2d { .. } => self.other_gradients(node, dy, &mut sink),
+            Operation::AvgPool2d { x, window } => {
+                sink.give(*x, || engine.avg_pool2d_gradient(dy, window, self.extent(*x)));
+            }
+            Operation::MaxPool2d { x, window } => {
+                sink.give(*x, || engine.max_pool2d_gradient(dy, self.value(*x), window));
+            }
+            Operation::Reshape { x } => {
+                sink.give(*x, || engine.reshape(dy, engine.shape(self.value(*x))));
+            }
+            Operation::StraightThrough { x } => sink.give(*x, || dy.clone()),
+            Operation::CrossEntropy { logits, gradient } => {
+                let spread = engine.broadcast(dy, engine.shape(gradient));
+                sink.give(*logits, || engine.zip(Binary::Multiply, gradient, &spread));
+            }
+        }
+        sink.found
+    }
+
+    /// The gradients of products, curves and what moves elements.
+    fn other_gradients(&self, node: &Node<E::Tensor>, dy: &E::Tensor, sink: &mut Sink<'_, '_, E>) {
+        let engine = self.engine;
+        match &node.operation {
             Operation::Mul { a, b } => {
                 sink.give(*a, || engine.zip(Binary::Multiply, dy, &self.by_element(*a, *b)));
                 sink.give(*b, || self.factor_gradient(*a, *b, dy));
@@ -375,22 +403,8 @@ impl<'e, E: Engine> Tape<'e, E> {
                 let [height, width] = self.extent(*x);
                 engine.scatter_add(&engine.scatter_add(dy, 2, &columns, width), 1, &rows, height)
             }),
-            Operation::AvgPool2d { x, window } => {
-                sink.give(*x, || engine.avg_pool2d_gradient(dy, window, self.extent(*x)));
-            }
-            Operation::MaxPool2d { x, window } => {
-                sink.give(*x, || engine.max_pool2d_gradient(dy, self.value(*x), window));
-            }
-            Operation::Reshape { x } => {
-                sink.give(*x, || engine.reshape(dy, engine.shape(self.value(*x))));
-            }
-            Operation::StraightThrough { x } => sink.give(*x, || dy.clone()),
-            Operation::CrossEntropy { logits, gradient } => {
-                let spread = engine.broadcast(dy, engine.shape(gradient));
-                sink.give(*logits, || engine.zip(Binary::Multiply, gradient, &spread));
-            }
+            _ => {}
         }
-        sink.found
     }
 
     /// The gradient of a product's second factor, summed over the elements that it goes with.

@@ -86,7 +86,8 @@ proptest! {
             let y = if by_channel { ys[i / 30 * 5 + i % 5] } else { ys[i] };
             let real = f64::from(scales.0) * f64::from(xs[i] - zero_points[0]) * f64::from(scales.1) * f64::from(y - zero_points[1]);
             let wanted = (real / f64::from(scale) + f64::from(zero_points[2])).clamp(-128.0, 127.0);
-            prop_assert!((f64::from(found) - wanted).abs() <= 0.501, "{} is not {}", found, wanted);
+            // The first of the two roundings is 2^6 times finer than the second one, or more.
+            prop_assert!((f64::from(found) - wanted).abs() <= 0.51, "{} is not {}", found, wanted);
         }
     }
 
@@ -115,7 +116,8 @@ proptest! {
         let op = Requantize { requant: requant(out, zero_points[1]).expect("some") };
         for (found, x) in whole(&evaluate(op, &[&x])).into_iter().zip(xs) {
             let real = f64::from(scale) * f64::from(x - zero_points[0]) / f64::from(out) + f64::from(zero_points[1]);
-            prop_assert!((f64::from(found) - real.clamp(-128.0, 127.0)).abs() <= 0.501);
+            // Two roundings; the first one is at least twice as fine as the second where both do something.
+            prop_assert!((f64::from(found) - real.clamp(-128.0, 127.0)).abs() <= 0.751);
         }
     }
 }
