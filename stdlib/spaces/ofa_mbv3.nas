@@ -83,7 +83,7 @@ phase kernel {
   warmup: 4 %
   lr: 0.96
   open: [kernel({3, 5, 7})]
-  distill: largest(temperature: 1, weight: 100 %)
+  distill: largest(temperature: 1, weight: 1)
 }
 
 phase depth_1 {
@@ -91,7 +91,7 @@ phase depth_1 {
   lr: 0.08
   sample: 2
   open: [depth({3, 4})]
-  distill: largest(temperature: 1, weight: 100 %)
+  distill: largest(temperature: 1, weight: 1)
 }
 
 phase depth_2 {
@@ -100,7 +100,7 @@ phase depth_2 {
   lr: 0.24
   sample: 2
   open: [depth({2, 3, 4})]
-  distill: largest(temperature: 1, weight: 100 %)
+  distill: largest(temperature: 1, weight: 1)
 }
 
 phase expand_1 {
@@ -108,7 +108,7 @@ phase expand_1 {
   lr: 0.08
   sample: 4
   open: [expand({4, 6})]
-  distill: largest(temperature: 1, weight: 100 %)
+  distill: largest(temperature: 1, weight: 1)
 }
 
 phase expand_2 {
@@ -117,7 +117,7 @@ phase expand_2 {
   lr: 0.24
   sample: 4
   open: [expand({3, 4, 6})]
-  distill: largest(temperature: 1, weight: 100 %)
+  distill: largest(temperature: 1, weight: 1)
 }
 
 search {
