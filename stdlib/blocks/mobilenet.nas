@@ -9,7 +9,7 @@ nas 1
 /// Source: arXiv:1801.04381 section 3.3
 block mbconv(out: count, expand: number = 6, kernel: pair = 3, stride: pair = 1, act: activation = relu6) {
   residual {
-    when expand != 1 {
+    when expand > 1 {
       conv2d(filters: make_divisible(channels * expand, 8), kernel: 1, norm: batch, act: act)
     }
     depthwise_conv2d(kernel: kernel, stride: stride, norm: batch, act: act)
@@ -23,7 +23,7 @@ block mbconv(out: count, expand: number = 6, kernel: pair = 3, stride: pair = 1,
 /// Source: arXiv:1905.02244 section 5.3
 block mbconv_se(out: count, expand: number = 6, kernel: pair = 3, stride: pair = 1, act: activation = hswish) {
   residual {
-    when expand != 1 {
+    when expand > 1 {
       conv2d(filters: make_divisible(channels * expand, 8), kernel: 1, norm: batch, act: act)
     }
     depthwise_conv2d(kernel: kernel, stride: stride, norm: batch, act: act)
