@@ -6,7 +6,7 @@ NASC := $(TARGET_DIR)/release/nasc
 DEMO := build/vowels/cortex-m4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test demo tools clean
+.PHONY: help build test docs demo tools clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,9 @@ test: tools ## Install missing tools, then check format and lints, run all tests
 	@echo '== documentation'
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	@echo '== all good'
+
+docs: ## Write docs/reference.md anew from the compiler's tables
+	@NASC_BLESS=1 $(CARGO) test --locked --test docs
 
 demo: build ## Search, train and compile the vowels example for a Cortex-M4
 	@examples/vowels/fetch.sh

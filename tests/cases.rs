@@ -73,6 +73,23 @@ fn elaborate_good_specs() {
     });
 }
 
+/// What the five systems need to say, one case for each need: all of it can be said.
+#[test]
+fn needs_of_the_papers() {
+    run("papers", |name, text| {
+        let (program, _, messages) = elaborate(name, text);
+        let program = program.unwrap_or_else(|| panic!("{name}:\n{messages}"));
+        let mut out = messages;
+        for (section, text) in &program.sections {
+            // What is as the language has it by default is not what the case is about.
+            if section != "targets" && !text.trim().is_empty() {
+                out.push_str(&format!("== {section}\n{}\n", text.trim_end()));
+            }
+        }
+        out
+    });
+}
+
 #[test]
 fn elaborate_bad_specs() {
     run("errors", |name, text| {

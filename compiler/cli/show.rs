@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use nasc::device::Tool;
-use nasc::pipeline::{Checked, Compiled, Evaluated, Verified, Written};
+use nasc::pipeline::{Checked, Compiled, Evaluated, Size, Verified, Written};
 use nasc::report::{self, bytes_text, share_text};
 use nasc::target::Target;
 
@@ -46,16 +46,39 @@ pub(crate) fn wrap(text: &str, width: usize) -> String {
 
 pub(crate) fn checked(checked: &Checked) -> String {
     let mut out = String::new();
-    let Checked { name, decisions, drawn, valid, feasible, .. } = checked;
-    let _ = writeln!(out, "{name}: {decisions} decisions; {valid} of {drawn} points drawn are networks");
+    let Checked { name, decisions, size, drawn, valid, feasible, .. } = checked;
+    let _ = writeln!(out, "{name}: {} points from {decisions} decisions", points(size));
+    let _ = writeln!(out, "  {valid} of {drawn} points drawn are networks");
     for target in feasible {
         let range = |[low, high]: [u64; 2]| format!("{} to {}", bytes_text(low), bytes_text(high));
-        let _ = writeln!(out, "  {}: {} of {valid} meet the requirements", target.target, target.fitting);
+        let _ = writeln!(
+            out,
+            "  {}: {} of {} meet the requirements ({}, 95 %: {} to {})",
+            target.target,
+            target.fitting,
+            target.tried,
+            share_text(target.fitting as f64 / target.tried.max(1) as f64),
+            share_text(target.ci95[0]),
+            share_text(target.ci95[1])
+        );
         let _ = writeln!(out, "    RAM    {}", range(target.ram_bytes));
         let _ = writeln!(out, "    flash  {}", range(target.flash_bytes));
         let _ = writeln!(out, "    work   {} to {} MAC", target.macs[0], target.macs[1]);
     }
     out
+}
+
+/// A number of points: in full up to a million, then in powers of ten with all its digits behind.
+fn points(size: &Size) -> String {
+    let digits = &size.points;
+    let bound = if size.exact { "" } else { "at most " };
+    if digits.len() <= 7 {
+        return format!("{bound}{digits}");
+    }
+    let (first, rest) = digits.split_at(1);
+    let power = rest.len();
+    let short = format!("{first}.{}e{power}", &rest[..2]);
+    if digits.len() <= 30 { format!("{bound}{short} ({digits})") } else { format!("{bound}{short}") }
 }
 
 pub(crate) fn bundle(compiled: &Compiled, written: &Written, verified: Option<&Verified>) -> String {

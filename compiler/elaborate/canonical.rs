@@ -17,17 +17,21 @@ pub(super) fn sections(program: &Program) -> BTreeMap<String, String> {
     preferences.sort();
     let objectives: Vec<String> = program.objectives.iter().map(json).collect();
     let targets: Vec<String> = program.targets.values().map(json).collect();
+    let more = ["supernet", "schedule"].into_iter().filter(|name| program.settings.contains_key(*name));
+    let phases = (!program.phases.is_empty()).then(|| ("phases", json(&program.phases)));
     [
         ("space", space(&program.space)),
         ("data", json(&program.data)),
-        ("train", json(&program.train)),
-        ("quantize", json(&program.quantize)),
+        ("train", program.section_text("train")),
+        ("quantize", program.section_text("quantize")),
         ("search", json(&program.search)),
         ("objectives", [objectives.join("\n"), preferences.join("\n")].join("\nprefer\n")),
         ("requirements", requirements.join("\n")),
         ("targets", [targets.join("\n"), program.named_targets.join("\n")].join("\nnamed\n")),
     ]
     .into_iter()
+    .chain(more.map(|name| (name, program.section_text(name))))
+    .chain(phases)
     .map(|(name, text)| (name.to_owned(), text))
     .collect()
 }

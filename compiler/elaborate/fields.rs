@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::scope::{Scope, is_meant, twice, unknown};
 use crate::elaborate::units::{self, Dimension};
 use crate::source::Span;
-use crate::space::{Expr, Value};
+use crate::space::{Expr, Space, Value};
 use crate::syntax::ast;
 use crate::syntax::print_expr;
 
@@ -25,6 +25,8 @@ pub(super) struct Context<'a> {
     pub scope: &'a Scope,
     /// Takes the mistakes.
     pub out: &'a mut Diagnostics,
+    /// Takes the decisions of sections; without it there are none.
+    pub space: Option<&'a mut Space>,
 }
 
 impl<'a> Fields<'a> {
@@ -143,32 +145,6 @@ impl<'a> Fields<'a> {
         let value = self.required(key, example, context)?;
         text(value, key, context)
     }
-
-    /// One of some words; `default` where it is not given.
-    pub(super) fn word(
-        &self,
-        key: &str,
-        known: &[&'static str],
-        default: Option<&'static str>,
-        context: &mut Context<'_>,
-    ) -> Option<&'static str> {
-        let value = match (self.optional(key), default) {
-            (None, Some(default)) => return Some(default),
-            (found, _) => found.or_else(|| self.required(key, known[0], context))?,
-        };
-        let Some(name) = word_of(value) else {
-            let allowed = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ");
-            let message = format!("`{key}` is {allowed}, found `{}`", print_expr(value));
-            let error = Diagnostic::error(Code::TYPE, message).at(value.span, format!("expected {allowed}"));
-            context.out.push(error);
-            return None;
-        };
-        let found = known.iter().find(|word| **word == name).copied();
-        if found.is_none() {
-            context.out.push(unknown(&format!("`{key}`:"), name, value.span, known.iter().copied()));
-        }
-        found
-    }
 }
 
 /// What a number may be.
@@ -194,14 +170,11 @@ pub(super) fn number(
         Ok(number) if (limits.low..=limits.high).contains(&number) => Some(number),
         Ok(_) => {
             let message = format!("{what} is out of its range, found `{}`", print_expr(value));
-            let label = match limits.dimension {
-                Dimension::Share => {
-                    format!("expected {} % to {} %", limits.low * 100.0, limits.high * 100.0)
-                }
-                Dimension::Plain | Dimension::Samples => {
-                    format!("expected {} to {}", limits.low, limits.high)
-                }
-                _ => format!("expected {}, more than 0 and within reason", limits.dimension.what()),
+            let label = if limits.low <= f64::MIN_POSITIVE && limits.high >= 1e18 {
+                format!("expected {}, more than 0 and within reason", limits.dimension.what())
+            } else {
+                let [low, high] = [limits.low, limits.high].map(|end| limits.dimension.shown(end));
+                format!("expected {low} to {high}")
             };
             context.out.push(Diagnostic::error(Code::RANGE, message).at(value.span, label));
             None

@@ -14,6 +14,8 @@ mod layers;
 mod library;
 mod model;
 mod program;
+mod reference;
+mod schema;
 mod scope;
 mod sections;
 mod structure;
@@ -34,10 +36,13 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
 use crate::target::Target;
 
+pub use reference::reference;
+
 pub use program::{
-    DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec, Source,
-    Strategy, TrainSpec,
+    Accounting, DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec,
+    Source, Strategy, TrainSpec,
 };
+pub use schema::{Later, Setting, Settings, reference as section_reference};
 
 /// Reads files that a spec takes blocks from by `use "name.nas"`.
 pub trait Files {
@@ -123,7 +128,7 @@ pub fn stdlib_targets() -> BTreeMap<String, Target> {
     let (empty, mut out) = syntax::parse(&sources, file);
     let stdlib = library::stdlib("targets", &mut sources, &mut out);
     let scope = scope::Scope::default();
-    let mut context = Context { scope: &scope, out: &mut out };
+    let mut context = Context { scope: &scope, out: &mut out, space: None };
     targets::targets(&stdlib, &empty, &mut context).0
 }
 
@@ -251,6 +256,12 @@ fn missing(out: &mut Diagnostics, what: &str, example: &str, near: Span) {
     out.push(error.at(near, format!("{what} is missing")).help(format!("write `{example}`")));
 }
 
+/// Where a model says what it gives: its `classes` or `outputs`, else its name.
+fn output_span(model: &ast::Definition) -> Span {
+    let says = |param: &&ast::Param| ["classes", "outputs"].contains(&param.name.text.as_str());
+    model.params.iter().find(says).map_or(model.name.span, |param| param.name.span)
+}
+
 fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) -> Option<Program> {
     let items = items(library.spec(), out);
     let start = Span { file: library.spec_file(), start: 0, end: 0 };
@@ -259,7 +270,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         missing(out, "model", "model name(input: (49, 10, 1), classes: 12) { ... }", start);
         return None;
     };
-    let (space, scope) = model::build(library, model, &items, out);
+    let (mut space, scope) = model::build(library, model, &items, out);
     for (name, example) in [
         ("data", "data { source: ts(train: \"train.ts\", test: \"test.ts\"), split: holdout(val: 20 %) }"),
         ("train", "train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }"),
@@ -272,33 +283,38 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     if items.objectives.is_empty() {
         missing(out, "objective", "maximize accuracy", near);
     }
-    let mut context = Context { scope: &scope, out };
-    let section = |name| items.sections.get(name).copied();
-    let data = section("data").and_then(|section| sections::data(section, &mut context));
-    let train = section("train").and_then(|section| sections::train(section, &mut context));
-    let quantize = sections::quantize(section("quantize"), &mut context);
-    let search = section("search").and_then(|section| sections::search(section, &mut context));
+    let output = goals::Output { kind: space.output, span: output_span(model), name: &model.name.text };
+    let mut context = Context { scope: &scope, out, space: Some(&mut space) };
+    let section = |name: &str| items.sections.get(name).copied();
+    let mut read = sections::read(section, items.phases.iter().copied(), &mut context);
     let (targets, mut named_targets) = targets::targets(stdlib, library.spec(), &mut context);
     let known: Vec<String> = targets.keys().cloned().chain(named_targets.iter().cloned()).collect();
     let requirements = goals::requirements(&items.require, &known, &mut context);
     let preferences = goals::preferences(&items.prefer, &known, &mut context);
-    let objectives = goals::objectives(&items.objectives, &mut context);
+    let objectives = goals::objectives(&items.objectives, &known, &mut context);
     goals::energy_needs_power(&requirements, &items.objectives, &targets, &mut context);
+    let wants = [items.require.as_slice(), items.prefer.as_slice()];
+    goals::fit_output(&wants, &items.objectives, &output, &mut context);
+    read.later.extend(goals::later(&wants, &items.objectives));
+    let (failed, search) = (read.failed, read.settings.get("search").and_then(SearchSpec::of));
+    let data = read.settings.get("data").and_then(DataSpec::of);
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
-    for target in limits.filter_map(|limit| limit.target.as_ref()) {
+    let on = objectives.iter().filter_map(|objective| objective.target.as_ref());
+    for target in limits.filter_map(|limit| limit.target.as_ref()).chain(on) {
         if !named_targets.contains(target) {
             named_targets.push(target.clone());
         }
     }
-    if !context.out.has_errors() {
-        interface::warn_of_unused(&space, context.out);
+    if failed || !read.settings.contains_key("train") {
+        return None;
     }
     let mut program = Program {
         name: model.name.text.clone(),
         space,
         data: data?,
-        train: train?,
-        quantize: quantize?,
+        settings: read.settings,
+        phases: read.phases,
+        later: read.later,
         search: search?,
         requirements,
         preferences,
@@ -308,5 +324,8 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
         sections: BTreeMap::new(),
     };
     program.sections = canonical::sections(&program);
+    if !out.has_errors() {
+        interface::warn_of_unused(&program.space, out);
+    }
     Some(program)
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::Diagnostics;
+use crate::elaborate::schema::{Later, Setting, Settings};
 use crate::source::Span;
-use crate::space::Space;
+use crate::space::{Genome, Scope, Space};
 use crate::target::Target;
 
 /// Where samples come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Source {
     /// `ts(train: "a.ts", test: "b.ts")`: time series in text files; paths relative to the spec or to `--data`.
     Ts {
@@ -18,6 +20,8 @@ pub enum Source {
         /// File to test on.
         test: String,
     },
+    /// A reader that this version only checks.
+    Other(Setting),
 }
 
 /// The `data` section.
@@ -29,9 +33,12 @@ pub struct DataSpec {
     pub validation_share: f64,
     /// `normalize: standardize` (mean 0, deviation 1 for each channel of the training part) or `none`.
     pub standardize: bool,
+    /// Keys that this version only checks.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub other: Settings,
 }
 
-/// The `train` section: `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60, batch: 32, warmup: 5 %,
+/// The `train` section at one point of the space: `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60, batch: 32, warmup: 5 %,
 /// smoothing: 0.05 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSpec {
@@ -47,13 +54,20 @@ pub struct TrainSpec {
     pub warmup: f64,
     /// Label smoothing, in [0, 1).
     pub label_smoothing: f64,
+    /// Keys that this version only checks; with `optimizer`, if it is another than `adamw`.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub other: Settings,
 }
 
-/// The `quantize` section: `quantize { weights: i8, activations: i8, calibrate: 200 samples }`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The `quantize` section at one point of the space: `quantize { weights: i8, activations: i8, calibrate: 200 samples
+/// }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantizeSpec {
     /// Training samples that the ranges of activations are taken from, at least 1.
     pub calibration_samples: usize,
+    /// Keys that this version only checks.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub other: Settings,
 }
 
 /// What is measured of a network.
@@ -74,6 +88,45 @@ pub enum Metric {
     Macs,
     /// Joules for one inference.
     Energy,
+    /// Share of wrong answers, 0 to 1.
+    Error,
+    /// Mean over the classes of the harmonic mean of precision and recall, 0 to 1.
+    F1,
+    /// Area under the curve of true over false alarms, 0 to 1.
+    Auc,
+    /// Mean squared error.
+    Mse,
+    /// Numbers that are learned.
+    Params,
+}
+
+impl Metric {
+    /// Whether more is better, and a limit holds from below.
+    pub fn is_gain(self) -> bool {
+        matches!(self, Metric::Accuracy | Metric::F1 | Metric::Auc)
+    }
+
+    /// Whether it is measured on data, and not a cost of the network.
+    pub fn is_quality(self) -> bool {
+        self.is_gain() || matches!(self, Metric::Error | Metric::Mse)
+    }
+}
+
+/// A paper's way of counting memory, for comparison with its figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accounting {
+    /// Of RAM: greatest sum of live activations, without the network's input. Of weights: a byte for each constant.
+    /// Source  µNAS, arXiv:2010.14246
+    Munas,
+    /// Of RAM: greatest sum of a layer's weights that are not 0 and its input. Source  SpArSe, arXiv:1905.12107
+    SparseWm1,
+    /// Of RAM: greatest sum of a layer's input and output. Source  SpArSe, arXiv:1905.12107
+    SparseWm2,
+    /// Of RAM: greatest sum of a node's inputs and outputs. Source  MicroNets, arXiv:2010.11267
+    Inout,
+    /// Of weights: a byte for each one that is not 0, nothing for their places. Source  SpArSe, arXiv:1905.12107
+    Sparse,
 }
 
 /// A hard limit.
@@ -81,6 +134,9 @@ pub enum Metric {
 pub struct Requirement {
     /// What is limited: costs from above, accuracy from below.
     pub metric: Metric,
+    /// `ram(munas)`: how it is counted, if not as nasc does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounting: Option<Accounting>,
     /// Bytes, seconds, MACs, joules or a share.
     pub limit: f64,
     /// The target it holds for; all if `None`.
@@ -104,20 +160,25 @@ pub struct Preference {
 pub struct Objective {
     /// What.
     pub metric: Metric,
+    /// How it is counted, if not as nasc does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounting: Option<Accounting>,
     /// On which target; the one compiled for if `None`.
     pub target: Option<String>,
 }
 
 /// How to choose networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// `random`: independent draws.
     Random,
+    /// One that this version only checks.
+    Other(Setting),
 }
 
 /// The `search` section: `search { strategy: random, trials: 12, finalists: 3, window: 4, seed: 7 }`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchSpec {
     /// How.
     pub strategy: Strategy,
@@ -131,6 +192,9 @@ pub struct SearchSpec {
     pub window: usize,
     /// Everything random follows from it.
     pub seed: u64,
+    /// Keys that this version only checks.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub other: Settings,
 }
 
 /// A checked spec.
@@ -142,10 +206,12 @@ pub struct Program {
     pub space: Space,
     /// Section `data`.
     pub data: DataSpec,
-    /// Section `train`.
-    pub train: TrainSpec,
-    /// Section `quantize`.
-    pub quantize: QuantizeSpec,
+    /// Every section that is there, by name, decisions not yet made; `quantize` always.
+    pub settings: BTreeMap<String, Settings>,
+    /// The phases in order, each with its name.
+    pub phases: Vec<(String, Settings)>,
+    /// What the spec says and this version only checks.
+    pub later: Vec<Later>,
     /// Section `search`.
     pub search: SearchSpec,
     /// Sections `require`.
@@ -162,4 +228,55 @@ pub struct Program {
     /// `targets`): comments, spacing, names of `let`s that do not matter and the order of sections do not show.
     /// Their hashes are in the lock.
     pub sections: BTreeMap<String, String>,
+}
+
+impl Program {
+    /// The recipe of one point of the space.
+    ///
+    /// # Errors
+    /// When a value that is computed from decisions does not come out: overflow, or a division that is not exact.
+    pub fn train_for(&self, genome: &Genome) -> Result<TrainSpec, String> {
+        let spec = TrainSpec::of(&self.resolved("train", genome)?);
+        spec.ok_or_else(|| "a value of `train` is not of the kind that it needs".to_owned())
+    }
+
+    /// How one point of the space is quantized.
+    ///
+    /// # Errors
+    /// As [`Program::train_for`].
+    pub fn quantize_for(&self, genome: &Genome) -> Result<QuantizeSpec, String> {
+        let spec = QuantizeSpec::of(&self.resolved("quantize", genome)?);
+        spec.ok_or_else(|| "a value of `quantize` is not of the kind that it needs".to_owned())
+    }
+
+    /// A section at one point of the space; empty if the spec has none.
+    ///
+    /// # Errors
+    /// As [`Program::train_for`].
+    pub fn resolved(&self, section: &str, genome: &Genome) -> Result<Settings, String> {
+        let Some(settings) = self.settings.get(section) else { return Ok(Settings::default()) };
+        let outer = Scope::empty();
+        let scope = Scope::within(&outer, self.space.region(self.space.root()), &genome.root);
+        settings.resolved(&scope)
+    }
+
+    /// E0806 for everything that the spec says and this version only checks: what commands that train or compile
+    /// answer. Empty if they can go on.
+    pub fn refusals(&self) -> Diagnostics {
+        Diagnostics(self.later.iter().map(Later::refusal).collect())
+    }
+
+    /// The canonical text of a section whose values may be decided: that of its view where they are not.
+    pub(super) fn section_text(&self, section: &str) -> String {
+        let empty = Settings::default();
+        let settings = self.settings.get(section).unwrap_or(&empty);
+        let view = match section {
+            _ if settings.decides() => None,
+            "train" => TrainSpec::of(settings).map(|spec| serde_json::to_string(&spec)),
+            "quantize" => QuantizeSpec::of(settings).map(|spec| serde_json::to_string(&spec)),
+            _ => None,
+        };
+        let text = view.unwrap_or_else(|| serde_json::to_string(settings));
+        text.expect("settings have texts for keys and finite numbers")
+    }
 }

@@ -181,7 +181,8 @@ const SYNONYMS: [(&str, &str); 36] = [
 fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let bare = name.to_ascii_lowercase().replace('_', "");
     let same = |known: &&str| known.replace('_', "") == bare;
-    let synonym = |known: &&str| SYNONYMS.contains(&(bare.as_str(), *known));
+    let synonyms = || SYNONYMS.iter().chain(&crate::elaborate::schema::SYNONYMS);
+    let synonym = |known: &&str| synonyms().any(|pair| *pair == (bare.as_str(), *known));
     let found = known.iter().copied().find(same).or_else(|| known.iter().copied().find(synonym));
     found.or_else(|| nearest(name, known.iter().copied()))
 }

@@ -1,120 +1,183 @@
-//! The sections `data`, `train`, `quantize` and `search`.
+//! The sections as typed views: read from what their tables ([`schema`]) say of a spec.
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::fields::{Context, Fields, Limits, call};
-use crate::elaborate::units::Dimension;
+use crate::elaborate::fields::Context;
+use crate::elaborate::schema::{self, Later, Setting, Settings};
 use crate::elaborate::{DataSpec, QuantizeSpec, SearchSpec, Source, Strategy, TrainSpec};
 use crate::syntax::ast;
 
-const SHARE: Limits = Limits { dimension: Dimension::Share, low: 0.0, high: 1.0, example: "5 %" };
-
-const SOURCE_EXAMPLE: &str = "ts(train: \"train.ts\", test: \"test.ts\")";
-const SPLIT_EXAMPLE: &str = "holdout(val: 20 %)";
-const OPTIMIZER_EXAMPLE: &str = "adamw(lr: 1e-3)";
-
-const fn integer(low: f64, high: f64, example: &'static str) -> Limits {
-    Limits { dimension: Dimension::Plain, low, high, example }
+/// All sections that were read.
+#[derive(Default)]
+pub(super) struct Read {
+    /// By name.
+    pub(super) settings: BTreeMap<String, Settings>,
+    /// In order, each with its name.
+    pub(super) phases: Vec<(String, Settings)>,
+    /// What this version only checks.
+    pub(super) later: Vec<Later>,
+    /// Whether anything was wrong, which is told.
+    pub(super) failed: bool,
 }
 
-fn fields<'a>(section: &'a ast::Section, known: &[&str], context: &mut Context<'_>) -> Fields<'a> {
-    Fields::of_section(&section.name.text, section.name.span, &section.fields, known, context)
-}
-
-/// `data { source: ts(train: "a.ts", test: "b.ts"), split: holdout(val: 20 %), normalize: standardize }`.
-pub(super) fn data(section: &ast::Section, context: &mut Context<'_>) -> Option<DataSpec> {
-    let fields = fields(section, &["source", "split", "normalize"], context);
-    let source = fields.required("source", SOURCE_EXAMPLE, context).and_then(|value| source(value, context));
-    let share = fields.required("split", SPLIT_EXAMPLE, context).and_then(|value| {
-        let holdout = call(value, "split", &["holdout"], SPLIT_EXAMPLE, context)?;
-        let inner = Fields::of_call(holdout, &["val"], context);
-        let limits = Limits { low: 0.01, high: 0.9, example: "20 %", ..SHARE };
-        inner.number("val", &limits, None, context)
-    });
-    let normalize = fields.word("normalize", &["none", "standardize"], Some("none"), context);
-    Some(DataSpec { source: source?, validation_share: share?, standardize: normalize? == "standardize" })
-}
-
-fn source(value: &ast::Expr, context: &mut Context<'_>) -> Option<Source> {
-    let reader = call(value, "source", &["ts"], SOURCE_EXAMPLE, context)?;
-    let fields = Fields::of_call(reader, &["train", "test"], context);
-    let train = fields.text("train", "\"train.ts\"", context);
-    let test = fields.text("test", "\"test.ts\"", context);
-    for (path, key) in [(&train, "train"), (&test, "test")] {
-        let (Some(path), Some(value)) = (path, fields.optional(key)) else { continue };
-        let leaves = path.split(['/', '\\']).any(|part| part == "..") || path.starts_with(['/', '\\']);
-        if leaves || path.is_empty() {
-            let message = format!("`{path}` is not a path below the folder of the data");
-            let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(value.span, "not allowed");
-            context.out.push(error.help("paths are relative to the spec; `--data DIR` names another folder"));
+/// Reads every section that is there, in the order of the tables, so that decisions do not depend on theirs in the
+/// spec; then the phases, in theirs. A section that may be left out has its defaults.
+pub(super) fn read<'a>(
+    section: impl Fn(&str) -> Option<&'a ast::Section>,
+    phases: impl Iterator<Item = &'a ast::Section>,
+    context: &mut Context<'_>,
+) -> Read {
+    let mut read = Read::default();
+    for table in schema::sections().into_iter().filter(|table| table.name != "phase") {
+        let Some(given) = section(table.name) else {
+            if table.name == "quantize" {
+                read.settings.insert(table.name.to_owned(), table.defaults());
+            }
+            continue;
+        };
+        match schema::check(table, table.name, given, context) {
+            Some(checked) => {
+                read.later.extend(checked.later);
+                read.settings.insert(table.name.to_owned(), checked.settings);
+            }
+            None => read.failed = true,
+        }
+        if table.name == "search" || table.name == "data" {
+            read.failed |= !consistent(given, read.settings.get(table.name), context);
         }
     }
-    Some(Source::Ts { train: train?, test: test? })
+    for phase in phases {
+        let Some(table) = schema::find("phase") else { continue };
+        let name = &phase.name;
+        if let Some((_, first)) = read.phases.iter().zip(0usize..).find(|((known, _), _)| *known == name.text)
+        {
+            let message = format!("`{}` is the name of two phases", name.text);
+            let error = Diagnostic::error(Code::DUPLICATE_NAME, message).at(name.span, "given again here");
+            context.out.push(error.note(format!("phase {} has it already", first + 1)));
+            read.failed = true;
+        }
+        match schema::check(table, &format!("phase {}", name.text), phase, context) {
+            Some(checked) => {
+                read.later.extend(checked.later);
+                read.phases.push((name.text.clone(), checked.settings));
+            }
+            None => read.failed = true,
+        }
+    }
+    read
 }
 
-/// `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60, batch: 32, warmup: 5 %, smoothing: 0.05 }`.
-pub(super) fn train(section: &ast::Section, context: &mut Context<'_>) -> Option<TrainSpec> {
-    let fields = fields(section, &["optimizer", "epochs", "batch", "warmup", "smoothing"], context);
-    let optimizer = fields.required("optimizer", OPTIMIZER_EXAMPLE, context).and_then(|value| {
-        let adamw = call(value, "optimizer", &["adamw"], OPTIMIZER_EXAMPLE, context)?;
-        let inner = Fields::of_call(adamw, &["lr", "decay"], context);
-        let rate = inner.number("lr", &integer(1e-9, 10.0, "1e-3"), None, context);
-        let decay = inner.number("decay", &integer(0.0, 10.0, "0.02"), Some(0.0), context);
-        Some((rate?, decay?))
-    });
-    let epochs = fields.integer("epochs", &integer(1.0, 1e6, "60"), None, context);
-    let batch = fields.integer("batch", &integer(1.0, 65536.0, "32"), None, context);
-    let warmup = fields.number("warmup", &SHARE, Some(0.0), context);
-    let smoothing = fields.number("smoothing", &integer(0.0, 0.99, "0.05"), Some(0.0), context);
-    let (learning_rate, weight_decay) = optimizer?;
-    Some(TrainSpec {
-        learning_rate,
-        weight_decay,
-        epochs: epochs? as usize,
-        batch: batch? as usize,
-        warmup: warmup?,
-        label_smoothing: smoothing?,
-    })
-}
-
-/// `quantize { weights: i8, activations: i8, calibrate: 200 samples }`; all may be left out.
-pub(super) fn quantize(section: Option<&ast::Section>, context: &mut Context<'_>) -> Option<QuantizeSpec> {
-    let limits = Limits { dimension: Dimension::Samples, low: 1.0, high: 1e6, example: "200 samples" };
-    let default = QuantizeSpec { calibration_samples: 200 };
-    let Some(section) = section else { return Some(default) };
-    let fields = fields(section, &["weights", "activations", "calibrate"], context);
-    let weights = fields.word("weights", &["i8"], Some("i8"), context);
-    let activations = fields.word("activations", &["i8"], Some("i8"), context);
-    let samples = fields.integer("calibrate", &limits, Some(default.calibration_samples as u64), context);
-    weights.and(activations)?;
-    Some(QuantizeSpec { calibration_samples: samples? as usize })
-}
-
-/// `search { strategy: random, trials: 12, finalists: 3, replicates: 1, window: 4, seed: 7 }`.
-pub(super) fn search(section: &ast::Section, context: &mut Context<'_>) -> Option<SearchSpec> {
-    let known = ["strategy", "trials", "finalists", "replicates", "window", "seed"];
-    let fields = fields(section, &known, context);
-    let strategy = fields.word("strategy", &["random"], None, context);
-    let trials = fields.integer("trials", &integer(1.0, 1e6, "100"), None, context);
-    let finalists = fields.integer("finalists", &integer(1.0, 1e6, "1"), Some(1), context);
-    let replicates = fields.integer("replicates", &integer(1.0, 1000.0, "1"), Some(1), context);
-    let window = fields.integer("window", &integer(1.0, 1024.0, "4"), Some(4), context);
-    let seed = fields.integer("seed", &integer(0.0, 9_007_199_254_740_992.0, "7"), Some(0), context);
-    let (trials, finalists) = (trials?, finalists?);
-    if finalists > trials
-        && let (Some(many), Some(few)) = (fields.optional("finalists"), fields.optional("trials"))
+/// Whether keys of one section fit one another; told if not.
+fn consistent(given: &ast::Section, settings: Option<&Settings>, context: &mut Context<'_>) -> bool {
+    let Some(settings) = settings else { return true };
+    let span =
+        |key: &str| given.fields.iter().find(|field| field.key.text == key).map(|field| field.value.span);
+    if let (Some(finalists), Some(trials)) = (settings.integer("finalists"), settings.integer("trials"))
+        && finalists > trials
+        && let (Some(many), Some(few)) = (span("finalists"), span("trials"))
     {
         let message = format!("{finalists} finalists cannot come out of {trials} trials");
-        let error = Diagnostic::error(Code::RANGE, message).at(many.span, "more than there are trials");
-        context.out.push(error.at(few.span, format!("{trials} networks are trained")));
-        return None;
+        let error = Diagnostic::error(Code::RANGE, message).at(many, "more than there are trials");
+        context.out.push(error.at(few, format!("{trials} networks are trained")));
+        return false;
     }
-    strategy?;
-    Some(SearchSpec {
-        strategy: Strategy::Random,
-        trials: trials as usize,
-        finalists: finalists as usize,
-        replicates: replicates? as usize,
-        window: window? as usize,
-        seed: seed?,
-    })
+    if let (Some(("by", Some(parts))), Some(place)) = (settings.form("split"), span("split")) {
+        let shares: Vec<f64> =
+            ["train", "val", "test"].iter().filter_map(|part| parts.number(part)).collect();
+        let sum: f64 = shares.iter().sum();
+        if (sum - 1.0).abs() > 1e-9 {
+            let message = format!("the parts give {} %, not 100 %", (sum * 1e8).round() / 1e6);
+            context.out.push(Diagnostic::error(Code::RANGE, message).at(place, "`train`, `val` and `test`"));
+            return false;
+        }
+    }
+    if let (Some((_, Some(strategy))), Some(place)) = (settings.form("strategy"), span("strategy"))
+        && let (Some(drawn), Some(all)) = (strategy.integer("tournament"), strategy.integer("population"))
+        && drawn > all
+    {
+        let message = format!("{drawn} networks cannot be drawn from {all}");
+        let error = Diagnostic::error(Code::RANGE, message).at(place, "`tournament` is above `population`");
+        context.out.push(error.help("let `tournament` be a quarter of `population`"));
+        return false;
+    }
+    true
+}
+
+/// What keys of a section say beyond those that a view has fields for.
+fn beyond(section: &str, settings: &Settings, known: &[&str]) -> Settings {
+    schema::find(section).map(|table| settings.beyond(table.keys, known)).unwrap_or_default()
+}
+
+impl DataSpec {
+    /// The view on a section; `None` where a key is missing, which the table forbids.
+    pub(super) fn of(settings: &Settings) -> Option<DataSpec> {
+        let source = match settings.form("source")? {
+            ("ts", Some(files)) => {
+                Source::Ts { train: files.text("train")?.to_owned(), test: files.text("test")?.to_owned() }
+            }
+            _ => Source::Other(settings.0.get("source")?.clone()),
+        };
+        let mut other = beyond("data", settings, &["source", "split", "normalize"]);
+        let validation_share = match settings.form("split")? {
+            ("holdout", Some(parts)) => parts.number("val")?,
+            (_, parts) => {
+                other.0.insert("split".to_owned(), settings.0.get("split")?.clone());
+                parts.and_then(|parts| parts.number("val")).unwrap_or(0.0)
+            }
+        };
+        let standardize = settings.form("normalize")?.0 == "standardize";
+        Some(DataSpec { source, validation_share, standardize, other })
+    }
+}
+
+impl TrainSpec {
+    /// The view on a section without decisions; `None` where a key is missing, which the table forbids.
+    pub(super) fn of(settings: &Settings) -> Option<TrainSpec> {
+        let known = ["optimizer", "epochs", "batch", "warmup", "smoothing"];
+        let mut other = beyond("train", settings, &known);
+        let (name, optimizer) = settings.form("optimizer")?;
+        if name != "adamw" {
+            other.0.insert("optimizer".to_owned(), settings.0.get("optimizer")?.clone());
+        }
+        let optimizer = optimizer?;
+        Some(TrainSpec {
+            learning_rate: optimizer.number("lr")?,
+            weight_decay: optimizer.number("decay")?,
+            epochs: usize::try_from(settings.integer("epochs")?).ok()?,
+            batch: usize::try_from(settings.integer("batch")?).ok()?,
+            warmup: settings.number("warmup")?,
+            label_smoothing: settings.number("smoothing")?,
+            other,
+        })
+    }
+}
+
+impl QuantizeSpec {
+    /// The view on a section without decisions; `None` where a key is missing, which the table forbids.
+    pub(super) fn of(settings: &Settings) -> Option<QuantizeSpec> {
+        let calibration_samples = usize::try_from(settings.integer("calibrate")?).ok()?;
+        Some(QuantizeSpec { calibration_samples, other: beyond("quantize", settings, &["calibrate"]) })
+    }
+}
+
+impl SearchSpec {
+    /// The view on a section; `None` where a key is missing, which the table forbids.
+    pub(super) fn of(settings: &Settings) -> Option<SearchSpec> {
+        let known = ["strategy", "trials", "finalists", "replicates", "window", "seed"];
+        let size = |key| usize::try_from(settings.integer(key)?).ok();
+        let strategy = match settings.0.get("strategy")? {
+            Setting::Word(word) if word == "random" => Strategy::Random,
+            other => Strategy::Other(other.clone()),
+        };
+        Some(SearchSpec {
+            strategy,
+            trials: size("trials")?,
+            finalists: size("finalists")?,
+            replicates: size("replicates")?,
+            window: size("window")?,
+            seed: settings.integer("seed")?,
+            other: beyond("search", settings, &known),
+        })
+    }
 }

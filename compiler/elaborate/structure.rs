@@ -20,8 +20,11 @@ use crate::syntax::ast;
 const MAX_REPEAT: i64 = 256;
 
 /// The ways to merge.
-const MERGES: [(&str, MergeKind); 3] =
-    [("add", MergeKind::Add), ("concat", MergeKind::Concat), ("mul", MergeKind::Mul)];
+pub(super) const MERGES: [(&str, MergeKind, &str); 3] = [
+    ("add", MergeKind::Add, "the sum; shapes must be equal"),
+    ("concat", MergeKind::Concat, "channels one after the other; heights and widths must be equal"),
+    ("mul", MergeKind::Mul, "the product; a vector of one value for each channel multiplies every pixel"),
+];
 
 impl Builder<'_> {
     pub(super) fn repeat(&mut self, repeat: &ast::Repeat, parent: RegionId, span: Span) {
@@ -180,7 +183,7 @@ impl Builder<'_> {
             }
         };
         match MERGES.iter().find(|known| known.0 == name) {
-            Some((_, kind)) => merge.kind = *kind,
+            Some((_, kind, _)) => merge.kind = *kind,
             None => self.out.push(unknown("merge", name, span, MERGES.iter().map(|known| known.0))),
         }
         for arg in args {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::elaborate::{self, Metric, Program, Requirement};
 use crate::pipeline::compile::CompileOptions;
 use crate::pipeline::files::Files;
@@ -15,6 +15,7 @@ use crate::pipeline::passes::Passes;
 use crate::pipeline::study::{amount_text, cost_of, metric_word, raw_table_bytes, violated};
 use crate::pipeline::{Failure, Stage};
 use crate::plan::Effort;
+use crate::report;
 use crate::source::SourceMap;
 use crate::space;
 use crate::target::Target;
@@ -119,8 +120,13 @@ fn require_memories(program: &mut Program) {
     for (name, target) in &program.targets {
         for (metric, memory) in [(Metric::Ram, target.ram), (Metric::Flash, target.flash)] {
             let limit = memory.map(|bytes| bytes.0 as f64);
-            let requirement =
-                limit.map(|limit| Requirement { metric, limit, target: Some(name.clone()), span: None });
+            let requirement = limit.map(|limit| Requirement {
+                metric,
+                accounting: None,
+                limit,
+                target: Some(name.clone()),
+                span: None,
+            });
             program.requirements.extend(requirement);
         }
     }
@@ -157,6 +163,8 @@ pub struct Checked {
     pub name: String,
     /// Decisions written in the spec.
     pub decisions: usize,
+    /// Points of the space.
+    pub size: Size,
     /// Points drawn.
     pub drawn: usize,
     /// Of these, the ones that are networks.
@@ -171,13 +179,26 @@ pub struct Checked {
     pub sources: SourceMap,
 }
 
+/// How many points a space has.
+#[derive(Clone, Debug, Serialize)]
+pub struct Size {
+    /// Digits of the number.
+    pub points: String,
+    /// Whether that is the number; else an upper bound of it, where counting would take too long.
+    pub exact: bool,
+}
+
 /// Points of a space that fit a target.
 #[derive(Clone, Debug, Serialize)]
 pub struct Feasible {
     /// The target.
     pub target: String,
-    /// How many of those drawn fit.
+    /// How many were tried.
+    pub tried: usize,
+    /// How many of these fit.
     pub fitting: usize,
+    /// Wilson interval of the share that fits, at 95 %.
+    pub ci95: [f64; 2],
     /// Least and greatest RAM of the valid ones, in bytes.
     pub ram_bytes: [u64; 2],
     /// Least and greatest flash of the valid ones, in bytes.
@@ -186,8 +207,12 @@ pub struct Feasible {
     pub macs: [u64; 2],
 }
 
-/// Points that are drawn to see what the space is like.
+/// Points that are drawn to see what the space is like, unless the caller says how many.
 const DRAWN: usize = 64;
+
+/// Operators of all networks together that are planned and costed on one target, unless the caller says how many
+/// networks are. Counted and not timed, so that the answer is the same everywhere.
+const OPERATORS: usize = 1500;
 
 /// Checks a spec; with targets also how much of its space fits.
 ///
@@ -205,18 +230,40 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
     let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
     let mut graphs = Vec::new();
     let mut first_error = None;
-    for _ in 0..DRAWN {
-        match space::instantiate(&program.space, &space::sample(&program.space, &mut rng)) {
+    let drawn = options.samples.unwrap_or(DRAWN);
+    for _ in 0..drawn {
+        let point = space::try_sample(&program.space, &mut rng).map_err(|error| loaded.failure(*error))?;
+        match space::instantiate(&program.space, &point) {
             Ok(graph) => graphs.push(graph),
             Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
         }
     }
+    let valid = graphs.len();
     if let (true, Some(diagnostic)) = (graphs.is_empty(), first_error) {
-        let note = format!("none of {DRAWN} points drawn from the space is a network");
+        let note = format!("none of {drawn} points drawn from the space is a network");
         return Err(loaded.failure(diagnostic.note(note)));
     }
+    if options.samples.is_none() {
+        let mut operators = 0;
+        graphs.truncate(
+            1.max(
+                graphs
+                    .iter()
+                    .take_while(|graph| {
+                        operators += graph.len() * targets.len().max(1);
+                        operators <= OPERATORS
+                    })
+                    .count(),
+            ),
+        );
+    }
     let feasible: Vec<Feasible> = targets.iter().map(|target| feasible(program, target, &graphs)).collect();
+    let cardinality = space::cardinality(&program.space);
     let mut warnings = loaded.warnings.clone();
+    for mut refusal in program.refusals().0 {
+        refusal.severity = Severity::Warning;
+        warnings.push(refusal);
+    }
     for target in feasible.iter().filter(|target| target.fitting == 0) {
         let message = format!("no network that was drawn meets the requirements on `{}`", target.target);
         warnings.push(
@@ -227,8 +274,9 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
     Ok(Checked {
         name: program.name.clone(),
         decisions: program.space.decisions.len(),
-        drawn: DRAWN,
-        valid: graphs.len(),
+        size: Size { points: cardinality.count.to_string(), exact: cardinality.exact },
+        drawn,
+        valid,
         feasible,
         warnings,
         sources: loaded.sources,
@@ -246,9 +294,12 @@ fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) 
         let values = estimates.iter().map(value);
         [values.clone().min().unwrap_or(0), values.max().unwrap_or(0)]
     };
+    let fitting = estimates.iter().filter(|e| violated(&program.requirements, target, e).is_none()).count();
     Feasible {
         target: target.name.clone(),
-        fitting: estimates.iter().filter(|e| violated(&program.requirements, target, e).is_none()).count(),
+        tried: graphs.len(),
+        fitting,
+        ci95: report::wilson(fitting, graphs.len()),
         ram_bytes: bounds(|e| e.ram_bytes),
         flash_bytes: bounds(|e| e.flash_bytes),
         macs: bounds(|e| e.macs),

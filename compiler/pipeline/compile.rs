@@ -106,6 +106,10 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
         );
         return Err(Diagnostic::error(Code::NOT_ALLOWED, message).help(help).into());
     }
+    let diagnostics = loaded.program.refusals();
+    if diagnostics.has_errors() {
+        return Err(Failure { sources: loaded.sources, diagnostics });
+    }
     override_search(&mut loaded.program, options);
     let targets = loaded.targets(&options.targets)?;
     let name = options.name.as_deref().unwrap_or(&loaded.program.name);

@@ -22,7 +22,7 @@ mod verify;
 mod tests;
 
 pub use bundle::{Emitted, emit};
-pub use check::{CheckOptions, Checked, Feasible, check, stage_text};
+pub use check::{CheckOptions, Checked, Feasible, Size, check, stage_text};
 pub use compile::{CompileOptions, Compiled, Environment, Progress, Written, compile};
 pub use evaluate::{Evaluated, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};

@@ -284,7 +284,7 @@ fn finish(
         .map_err(|error| lost(format!("the weights of the pick are damaged: {error}")))?;
     let point = &pick.finalist.genome;
     let graph = space::instantiate(&program.space, &point.genome).map_err(|diagnostic| *diagnostic)?;
-    let network = study.network(&graph, &weights).map_err(|error| {
+    let network = study.network(&graph, &point.genome, &weights).map_err(|error| {
         Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}"))
     })?;
     let test = &study.data.splits.test;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, Program, Requirement, Source};
 use crate::estimate::Estimate;
 use crate::graph::{Graph, Weights};
@@ -68,7 +68,12 @@ impl Prepared {
     /// # Errors
     /// E07xx: what is missing or wrong in it, or does not fit the model.
     pub(crate) fn load(program: &Program, root: &Path) -> Result<Prepared, Diagnostic> {
-        let Source::Ts { train, test } = &program.data.source;
+        let Source::Ts { train, test } = &program.data.source else {
+            let diagnostic = program.refusals().0.into_iter().next();
+            return Err(diagnostic.unwrap_or_else(|| {
+                Diagnostic::error(Code::NOT_YET, "this version of nasc does not read this `source`")
+            }));
+        };
         let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
         let cut = Cut { validation: program.data.validation_share, seed: program.search.seed };
         let splits = data::load(&source, &cut, root)?;
@@ -87,7 +92,6 @@ impl Prepared {
 
 /// Whether samples and classes are those that the model declares.
 pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnostic> {
-    use crate::diagnostic::Code;
     let found = data.sample_shape();
     if let Some(declared) = program.space.fixed_input()
         && found != declared
@@ -157,8 +161,14 @@ impl Study<'_> {
     }
 
     /// Trains a graph; `step` is asked between epochs.
-    fn train(&self, graph: &Graph, ticket: &Ticket<'_>) -> Result<Result<Weights, Diagnostic>, TrialError> {
-        let recipe = recipe(self.program);
+    fn train(
+        &self,
+        graph: &Graph,
+        genome: &Genome,
+        ticket: &Ticket<'_>,
+    ) -> Result<Result<Weights, Diagnostic>, TrialError> {
+        let recipe =
+            recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
         let mut trainer =
             Trainer::new(graph, recipe, inputs, labels, ticket.seed).map_err(TrialError::Failed)?;
@@ -177,9 +187,15 @@ impl Study<'_> {
     ///
     /// # Errors
     /// When a weight or an activation is not finite.
-    pub(crate) fn network(&self, graph: &Graph, weights: &Weights) -> Result<IntegerNetwork, String> {
+    pub(crate) fn network(
+        &self,
+        graph: &Graph,
+        genome: &Genome,
+        weights: &Weights,
+    ) -> Result<IntegerNetwork, String> {
         let passes = Passes { effort: Effort::Search };
-        let samples = self.program.quantize.calibration_samples.min(self.data.train.len());
+        let quantize = self.program.quantize_for(genome)?;
+        let samples = quantize.calibration_samples.min(self.data.train.len());
         let samples = self.data.train.select(&(0..samples).collect::<Vec<usize>>());
         let integer = passes.quantized(graph, weights, &samples.inputs)?;
         let raw = raw_quantizer(&integer, &self.data.standardization)?;
@@ -195,7 +211,10 @@ impl Problem<Point> for Study<'_> {
             Err(diagnostic) => return Screen::Invalid(diagnostic.message),
         };
         match self.costs(&graph) {
-            Ok(costs) => Screen::Accept { key: self.key(&graph, point.replicate), costs },
+            Ok(costs) => match self.key(&graph, point) {
+                Ok(key) => Screen::Accept { key, costs },
+                Err(problem) => Screen::Invalid(problem),
+            },
             Err(reason) => Screen::Reject(reason),
         }
     }
@@ -204,10 +223,10 @@ impl Problem<Point> for Study<'_> {
         let graph = space::instantiate(&self.program.space, &point.genome)
             .map_err(|diagnostic| TrialError::Failed(*diagnostic))?;
         let diverged = || Outcome { status: Status::Diverged, quality: Metrics::new(), weights: Vec::new() };
-        let Ok(weights) = self.train(&graph, ticket)? else {
+        let Ok(weights) = self.train(&graph, &point.genome, ticket)? else {
             return Ok(diverged());
         };
-        let Ok(network) = self.network(&graph, &weights) else {
+        let Ok(network) = self.network(&graph, &point.genome, &weights) else {
             return Ok(diverged());
         };
         let val = &self.data.splits.val;
@@ -222,33 +241,41 @@ impl Problem<Point> for Study<'_> {
 }
 
 impl Study<'_> {
-    fn key(&self, graph: &Graph, replicate: u32) -> TrialKey {
+    fn key(&self, graph: &Graph, point: &Point) -> Result<TrialKey, String> {
         let program = self.program;
-        TrialParts {
+        let samples = program.quantize_for(&point.genome)?.calibration_samples;
+        let parts = TrialParts {
             graph: &graph.to_text(),
-            recipe: &recipe(program).canonical(),
+            recipe: &recipe(program, &point.genome)?.canonical(),
             data: &self.data.hash,
             front_end: if program.data.standardize { "standardize" } else { "none" },
-            quantization: &format!("i8 i8 calibrate {}", program.quantize.calibration_samples),
+            quantization: &format!("i8 i8 calibrate {samples}"),
             engine: "fused-chain",
             numerics: NUMERICS_VERSION,
             seed: program.search.seed,
-            replicate,
-        }
-        .key()
+            replicate: point.replicate,
+        };
+        Ok(parts.key())
     }
 }
 
-/// The recipe of a spec.
-pub(crate) fn recipe(program: &Program) -> Recipe {
-    let spec = &program.train;
-    Recipe {
+/// The recipe of a point of the space.
+///
+/// # Errors
+/// When a value that is computed from decisions does not come out.
+pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, String> {
+    let spec = program.train_for(genome)?;
+    Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
         optimizer: AdamW { lr: spec.learning_rate, weight_decay: spec.weight_decay, ..AdamW::default() },
         warmup: spec.warmup,
         label_smoothing: spec.label_smoothing,
-    }
+    })
+}
+
+fn no_recipe(problem: String) -> Diagnostic {
+    Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 
 /// Bytes of the tables that turn raw values into the input of a network: a mean and a factor for each channel.
@@ -289,10 +316,10 @@ pub(crate) fn host_view() -> Target {
 pub(crate) fn metric_name(metric: Metric, target: &str) -> String {
     let name = metric_word(metric);
     match metric {
-        Metric::Accuracy | Metric::Macs => name.to_owned(),
         Metric::Ram | Metric::Flash | Metric::Weights | Metric::Latency | Metric::Energy => {
             format!("{name}@{target}")
         }
+        _ => name.to_owned(),
     }
 }
 
@@ -306,12 +333,17 @@ pub(crate) fn metric_word(metric: Metric) -> &'static str {
         Metric::Latency => "latency",
         Metric::Macs => "macs",
         Metric::Energy => "energy",
+        Metric::Error => "error",
+        Metric::F1 => "f1",
+        Metric::Auc => "auc",
+        Metric::Mse => "mse",
+        Metric::Params => "params",
     }
 }
 
 /// A requirement in base units.
 pub(crate) fn requirement_text(requirement: &Requirement) -> String {
-    let sign = if requirement.metric == Metric::Accuracy { ">=" } else { "<=" };
+    let sign = if requirement.metric.is_gain() { ">=" } else { "<=" };
     let limit = amount_text(requirement.metric, requirement.limit);
     format!("{} {sign} {limit}", metric_word(requirement.metric))
 }
@@ -319,10 +351,10 @@ pub(crate) fn requirement_text(requirement: &Requirement) -> String {
 /// An amount with its unit.
 pub(crate) fn amount_text(metric: Metric, amount: f64) -> String {
     match metric {
-        Metric::Accuracy => format!("{} %", amount * 100.0),
+        Metric::Accuracy | Metric::Error | Metric::F1 | Metric::Auc => format!("{} %", amount * 100.0),
         Metric::Ram | Metric::Flash | Metric::Weights => format!("{amount} B"),
         Metric::Latency => format!("{} ms", amount * 1e3),
-        Metric::Macs => format!("{amount}"),
+        Metric::Macs | Metric::Mse | Metric::Params => format!("{amount}"),
         Metric::Energy => format!("{} mJ", amount * 1e3),
     }
 }
@@ -330,7 +362,7 @@ pub(crate) fn amount_text(metric: Metric, amount: f64) -> String {
 /// A cost of an estimate; `None` for accuracy, and for energy where the power is unknown.
 pub(crate) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
     match metric {
-        Metric::Accuracy => None,
+        Metric::Accuracy | Metric::Error | Metric::F1 | Metric::Auc | Metric::Mse | Metric::Params => None,
         Metric::Ram => Some(estimate.ram_bytes as f64),
         Metric::Flash => Some(estimate.flash_bytes as f64),
         Metric::Weights => Some(estimate.weights_bytes as f64),
@@ -340,7 +372,8 @@ pub(crate) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
     }
 }
 
-/// The first requirement of a target that an estimate breaks. A target's own memories are requirements too.
+/// The first requirement of a target that an estimate breaks. A target's own memories are requirements too. What is
+/// counted in a paper's way is not looked at.
 pub(crate) fn violated<'a>(
     requirements: &'a [Requirement],
     target: &Target,
@@ -349,6 +382,7 @@ pub(crate) fn violated<'a>(
     requirements
         .iter()
         .filter(|requirement| requirement.target.as_ref().is_none_or(|name| *name == target.name))
+        .filter(|requirement| requirement.accounting.is_none())
         .find(|requirement| {
             cost_of(estimate, requirement.metric).is_some_and(|cost| cost > requirement.limit)
         })
@@ -363,19 +397,20 @@ fn insert_costs(metrics: &mut Metrics, target: &Target, estimate: &Estimate) {
     }
 }
 
-/// The spec's objectives as the archive names them; without a target they mean the first one compiled for.
+/// The spec's objectives as the archive names them; without a target they mean the first one compiled for. Those on
+/// targets that are not compiled for are left out.
 pub(crate) fn objectives(program: &Program, targets: &[&Target]) -> Vec<Objective> {
     let first = targets.first().map_or("", |target| target.name.as_str());
+    let compiled = |name: &Option<String>| {
+        name.as_ref().is_none_or(|name| targets.iter().any(|known| known.name == *name))
+    };
     program
         .objectives
         .iter()
+        .filter(|objective| compiled(&objective.target))
         .map(|objective| {
             let name = metric_name(objective.metric, objective.target.as_deref().unwrap_or(first));
-            if objective.metric == Metric::Accuracy {
-                Objective::maximize(name)
-            } else {
-                Objective::minimize(name)
-            }
+            if objective.metric.is_gain() { Objective::maximize(name) } else { Objective::minimize(name) }
         })
         .collect()
 }

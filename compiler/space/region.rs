@@ -275,16 +275,8 @@ impl Space {
         let name = String::new();
         let root = regions.add_node(Region { kind: RegionKind::Sequence, decisions: Vec::new(), name, span });
         let input = input.map(|size| Argument { expr: Expr::Value(Value::Int(size as i64)), span });
-        Space {
-            regions,
-            root,
-            decisions: Vec::new(),
-            input,
-            output,
-            forbids: Vec::new(),
-            width_scale: None,
-            recipe_uses: Vec::new(),
-        }
+        let (decisions, forbids, recipe_uses) = (Vec::new(), Vec::new(), Vec::new());
+        Space { regions, root, decisions, input, output, forbids, width_scale: None, recipe_uses }
     }
 
     /// `[height, width, channels]` of the input where no decision changes it.

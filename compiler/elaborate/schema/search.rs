@@ -1,0 +1,272 @@
+//! The section `search`.
+
+use super::{Default, Form, Key, Kind, Section, count, form, number, optional, required, share, time};
+
+const ONLY_RANDOM: &str = "this version searches by `strategy: random`";
+
+/// Integers are exact in a double up to here.
+const MAX_SEED: f64 = 9_007_199_254_740_992.0;
+
+/// `search { ... }`.
+pub(super) const SEARCH: Section = Section {
+    name: "search",
+    doc: "How networks are chosen from the space, and how many are trained.",
+    keys: &[
+        required("strategy", Kind::Forms(STRATEGIES), "random", "How points of the space are chosen."),
+        required("trials", count(1.0, 1e6), "100", "Networks to train."),
+        optional(
+            "finalists",
+            count(1.0, 1e6),
+            Default::Integer(1),
+            "3",
+            "Best networks, which are trained again with other seeds; at most `trials`.",
+        ),
+        optional("replicates", count(1.0, 1000.0), Default::Integer(1), "2", "Trainings of each finalist."),
+        optional(
+            "window",
+            count(1.0, 1024.0),
+            Default::Integer(4),
+            "4",
+            "Trials that may be in flight; part of the spec because it decides what a strategy has seen.",
+        ),
+        optional(
+            "seed",
+            count(0.0, MAX_SEED),
+            Default::Integer(0),
+            "7",
+            "Everything random follows from it.",
+        ),
+        optional("stop", time(1.0, 3.2e7), Default::Absent, "30 min", "No trial is started after so long.")
+            .later("leave `stop` out, and give `--budget 30min`"),
+        optional(
+            "proxy",
+            Kind::Forms(PROXIES),
+            Default::Absent,
+            "zero_cost(naswot, top: 20 %)",
+            "A figure without training that decides who is trained.",
+        )
+        .later("leave `proxy` out"),
+        optional(
+            "fidelity",
+            Kind::Forms(FIDELITIES),
+            Default::Absent,
+            "halving([3, 10, 30])",
+            "Trains many briefly, and the better ones for longer.",
+        )
+        .later("leave `fidelity` out"),
+        optional(
+            "morphs",
+            Kind::List(&Kind::Forms(MORPHS)),
+            Default::Absent,
+            "[step(filters, by: [1, 3, 5]), insert, remove]",
+            "Changes that a strategy may make to a network; without it every legal one.",
+        )
+        .later("leave `morphs` out"),
+        optional(
+            "reference",
+            Kind::List(&Kind::Amount),
+            Default::Absent,
+            "[accuracy(80 %), ram(64 KiB)]",
+            "The corner from which the volume of a front is measured.",
+        )
+        .later("leave `reference` out"),
+    ],
+    later: None,
+};
+
+const POPULATION: Key =
+    optional("population", count(2.0, 1e5), Default::Integer(100), "100", "Networks alive at a time.");
+
+const MUTATION: Key = optional(
+    "mutation",
+    share(0.0, 1.0),
+    Default::Number(0.1),
+    "10 %",
+    "Chance that a decision is drawn anew.",
+);
+const CROSSOVER: Key = optional(
+    "crossover",
+    share(0.0, 1.0),
+    Default::Number(0.5),
+    "50 %",
+    "Share of children that have two parents.",
+);
+
+/// Source  µNAS, arXiv:2010.14246; Once-for-All, arXiv:1908.09791; SpArSe, arXiv:1905.12107; MicroNets, arXiv:2010.11267
+const STRATEGIES: &[Form] = &[
+    form("random", &[], "Independent draws."),
+    form("grid", &[], "Every point in order.").later(ONLY_RANDOM),
+    form(
+        "aging_evolution",
+        &[
+            POPULATION,
+            optional(
+                "tournament",
+                count(1.0, 1e5),
+                Default::Integer(25),
+                "25",
+                "Networks drawn, the best of which is changed; at most `population`.",
+            ),
+        ],
+        "The newest comes in, the oldest goes.",
+    )
+    .later(ONLY_RANDOM),
+    form(
+        "evolution",
+        &[
+            POPULATION,
+            optional("generations", count(1.0, 1e5), Default::Integer(30), "30", "Rounds."),
+            optional(
+                "parents",
+                share(0.01, 1.0),
+                Default::Number(0.25),
+                "25 %",
+                "Share that goes on and has children.",
+            ),
+            MUTATION,
+            CROSSOVER,
+        ],
+        "Generations of which the best go on.",
+    )
+    .later(ONLY_RANDOM),
+    form(
+        "nsga2",
+        &[POPULATION, MUTATION, CROSSOVER],
+        "Sorts by dominance and crowding, for several objectives.",
+    )
+    .later(ONLY_RANDOM),
+    form(
+        "mobo",
+        &[
+            optional(
+                "kernel",
+                Kind::Forms(&[
+                    form("arc", &[], "Knows that a decision may be inactive."),
+                    form("matern", &[], "Matérn 5/2 on all decisions."),
+                ]),
+                Default::Word("arc"),
+                "arc",
+                "How alike two points are.",
+            ),
+            optional(
+                "scalarize",
+                Kind::Forms(&[
+                    form("chebyshev", &[], "The worst of the weighted objectives."),
+                    form("linear", &[], "Their weighted sum."),
+                ]),
+                Default::Word("chebyshev"),
+                "chebyshev",
+                "How objectives become one, with random weights.",
+            ),
+            optional(
+                "acquisition",
+                Kind::Forms(&[
+                    form("thompson", &[], "A function drawn from the model."),
+                    form("improvement", &[], "Expected improvement."),
+                ]),
+                Default::Word("thompson"),
+                "thompson",
+                "What the next point makes large.",
+            ),
+            optional(
+                "initial",
+                count(1.0, 1e5),
+                Default::Integer(15),
+                "15",
+                "Random points before the model is asked.",
+            ),
+        ],
+        "Bayesian optimisation of several objectives.",
+    )
+    .later(ONLY_RANDOM),
+    form(
+        "dnas",
+        &[
+            optional(
+                "temperature",
+                Kind::Forms(&[form(
+                    "anneal",
+                    &[
+                        required("from", number(1e-3, 1e3), "5.0", "At the start."),
+                        required("to", number(1e-3, 1e3), "0.1", "In the end."),
+                    ],
+                    "Falls from one to the other, each epoch by the same factor.",
+                )]),
+                Default::Absent,
+                "anneal(from: 5.0, to: 0.1)",
+                "Of the soft choices; without it from 5 to 0.1.",
+            ),
+            optional(
+                "weight",
+                number(0.0, 1e6),
+                Default::Number(1.0),
+                "0.1",
+                "Of the costs that are above their limits.",
+            ),
+            optional(
+                "lr",
+                number(1e-9, 10.0),
+                Default::Number(0.01),
+                "0.01",
+                "Learning rate of the choices.",
+            ),
+        ],
+        "Chooses by gradients, with all options in one network.",
+    )
+    .later(ONLY_RANDOM),
+];
+
+const PROXIES: &[Form] = &[form(
+    "zero_cost",
+    &[
+        required(
+            "score",
+            Kind::Forms(&[
+                form("naswot", &[], "How differently samples switch activations."),
+                form("synflow", &[], "Flow of signal through all weights."),
+                form("macs", &[], "Multiply-accumulates."),
+            ]),
+            "naswot",
+            "Which figure.",
+        )
+        .positional(),
+        optional("top", share(0.001, 1.0), Default::Number(0.2), "20 %", "Share that is trained."),
+    ],
+    "A score of untrained networks.",
+)];
+
+const FIDELITIES: &[Form] = &[form(
+    "halving",
+    &[required(
+        "epochs",
+        Kind::List(&count(1.0, 1e6)),
+        "[3, 10, 30]",
+        "After each of these numbers of epochs the better half goes on.",
+    )
+    .positional()],
+    "Successive halving.",
+)];
+
+const MORPHS: &[Form] = &[
+    form(
+        "step",
+        &[
+            required("decision", Kind::DecisionName, "filters", "Which.").positional(),
+            optional(
+                "by",
+                Kind::List(&count(1.0, 1e6)),
+                Default::Absent,
+                "[1, 3, 5]",
+                "How many positions, up or down; without it one.",
+            ),
+        ],
+        "Moves a number within its range.",
+    ),
+    form(
+        "change",
+        &[required("decision", Kind::DecisionName, "body", "Which.").positional()],
+        "Draws another value of a decision.",
+    ),
+    form("insert", &[], "Adds a repetition somewhere."),
+    form("remove", &[], "Removes a repetition."),
+];

@@ -1,0 +1,19 @@
+nas 1
+
+// Compression: pruning whose parameters are searched too (dpf), and bit widths.
+model m(input: (32, 32, 3), classes: 10) {
+  conv2d(filters: 1..16, kernel: {3, 5})
+  global_avg_pool
+  dense(units: classes)
+}
+
+data { source: ts(train: "a.ts", test: "b.ts"), split: holdout(val: 20 %) }
+train {
+  optimizer: adamw(lr: 1e-3)
+  epochs: 60
+  batch: 32
+  prune: dpf(structured: true, sparsity: 0.05..0.8, epochs: 3..18)
+}
+quantize { weights: {i8, i4}, per: channel, activations: i8, aware: last(5) }
+search { strategy: random, trials: 12 }
+maximize accuracy
