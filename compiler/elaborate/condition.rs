@@ -32,15 +32,23 @@ impl Sort {
     }
 }
 
+/// Where a condition stands.
+struct At<'a, 'p> {
+    place: &'a mut Place<'p>,
+    /// Whether it is in a block, which other calls give other decisions: there a value that this decision never has
+    /// is no slip.
+    generic: bool,
+}
+
 /// The condition that is written, over decisions in scope; true or false for each of their values.
 ///
 /// # Errors
 ///
 /// E0201 for unknown names, E0204 for `channels`, E0301 for what cannot be compared, E0405 for values that the
 /// decision does not have, E0403 for what is too long.
-pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+pub(super) fn lower(expr: &ast::Expr, place: &mut Place<'_>, generic: bool) -> Result<Expr, Diagnostic> {
     let before = place.space.decisions.len();
-    let lowered = truth(expr, place)?;
+    let lowered = truth(expr, &mut At { place, generic })?;
     if place.space.decisions.len() > before {
         let error = Diagnostic::error(Code::NOT_ALLOWED, "a condition makes no decision");
         let error = error.at(expr.span, "holds a range or a set of its own");
@@ -73,17 +81,17 @@ fn comparisons(expr: &Expr) -> usize {
     }
 }
 
-fn truth(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+fn truth(expr: &ast::Expr, at: &mut At<'_, '_>) -> Result<Expr, Diagnostic> {
     match &expr.kind {
-        ExprKind::And(parts) => join(BinaryOp::And, parts, place),
-        ExprKind::Or(parts) => join(BinaryOp::Or, parts, place),
-        ExprKind::Not(operand) => Ok(Expr::Not(Box::new(truth(operand, place)?))),
-        ExprKind::Compare(compare, left, right) => comparison(*compare, left, right, expr.span, place),
-        ExprKind::In(left, right) => membership(left, right, place),
-        ExprKind::Tuple(parts) if parts.len() == 1 => truth(&parts[0], place),
+        ExprKind::And(parts) => join(BinaryOp::And, parts, at),
+        ExprKind::Or(parts) => join(BinaryOp::Or, parts, at),
+        ExprKind::Not(operand) => Ok(Expr::Not(Box::new(truth(operand, at)?))),
+        ExprKind::Compare(compare, left, right) => comparison(*compare, left, right, expr.span, at),
+        ExprKind::In(left, right) => membership(left, right, at),
+        ExprKind::Tuple(parts) if parts.len() == 1 => truth(&parts[0], at),
         _ => {
-            let lowered = value::lower(expr, place)?;
-            match sort(&lowered, place.space) {
+            let lowered = value::lower(expr, at.place)?;
+            match sort(&lowered, at.place.space) {
                 Sort::Truth => Ok(lowered),
                 found => {
                     let message = format!("`{}` is {}, no condition", print_expr(expr), found.what());
@@ -95,10 +103,10 @@ fn truth(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
     }
 }
 
-fn join(operator: BinaryOp, parts: &[ast::Expr], place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
+fn join(operator: BinaryOp, parts: &[ast::Expr], at: &mut At<'_, '_>) -> Result<Expr, Diagnostic> {
     let mut joined: Option<Expr> = None;
     for part in parts {
-        let next = truth(part, place)?;
+        let next = truth(part, at)?;
         joined = Some(match joined {
             None => next,
             Some(before) => Expr::Binary(operator, Box::new(before), Box::new(next)),
@@ -112,16 +120,19 @@ fn comparison(
     left: &ast::Expr,
     right: &ast::Expr,
     span: Span,
-    place: &mut Place<'_>,
+    at: &mut At<'_, '_>,
 ) -> Result<Expr, Diagnostic> {
     // A label such as `separable` is a word only beside the decision that has it.
-    let (a, b) = if is_label(left, place) && !is_label(right, place) {
-        let b = value::lower(right, place)?;
-        (label(left, &b, right, place)?, b)
+    let (a, b) = if is_label(left, at.place) && !is_label(right, at.place) {
+        let b = value::lower(right, at.place)?;
+        (label(left, &b, right, at.place)?, b)
     } else {
-        let a = value::lower(left, place)?;
-        let b =
-            if is_label(right, place) { label(right, &a, left, place)? } else { value::lower(right, place)? };
+        let a = value::lower(left, at.place)?;
+        let b = if is_label(right, at.place) {
+            label(right, &a, left, at.place)?
+        } else {
+            value::lower(right, at.place)?
+        };
         (a, b)
     };
     let operator = match compare {
@@ -132,7 +143,7 @@ fn comparison(
         Compare::AtLeast => BinaryOp::AtLeast,
         Compare::Greater => BinaryOp::Greater,
     };
-    let (first, second) = (sort(&a, place.space), sort(&b, place.space));
+    let (first, second) = (sort(&a, at.place.space), sort(&b, at.place.space));
     if first != second {
         return Err(Diagnostic::error(Code::TYPE, "only values of one kind can be compared")
             .at(left.span, format!("this is {}", first.what()))
@@ -145,9 +156,9 @@ fn comparison(
             .at(span, "has no order")
             .help("compare words and pairs by `==`, `!=` or `in`"));
     }
-    if is_equality {
-        possible(&a, &b, right, place)?;
-        possible(&b, &a, left, place)?;
+    if is_equality && !at.generic {
+        possible(&a, &b, right, at.place)?;
+        possible(&b, &a, left, at.place)?;
     }
     Ok(Expr::Binary(operator, Box::new(a), Box::new(b)))
 }
@@ -172,15 +183,15 @@ fn possible(a: &Expr, b: &Expr, written: &ast::Expr, place: &Place<'_>) -> Resul
     })
 }
 
-fn membership(left: &ast::Expr, right: &ast::Expr, place: &mut Place<'_>) -> Result<Expr, Diagnostic> {
-    let bound = |compare, bound: &ast::Expr, place: &mut Place<'_>| {
-        comparison(compare, left, bound, left.span.to(bound.span), place)
+fn membership(left: &ast::Expr, right: &ast::Expr, at: &mut At<'_, '_>) -> Result<Expr, Diagnostic> {
+    let bound = |compare, bound: &ast::Expr, at: &mut At<'_, '_>| {
+        comparison(compare, left, bound, left.span.to(bound.span), at)
     };
     match &right.kind {
         ExprKind::Set(values) if !values.is_empty() => {
             let mut joined: Option<Expr> = None;
             for value in values {
-                let next = bound(Compare::Equal, value, place)?;
+                let next = bound(Compare::Equal, value, at)?;
                 joined = Some(match joined {
                     None => next,
                     Some(before) => Expr::Binary(BinaryOp::Or, Box::new(before), Box::new(next)),
@@ -189,8 +200,8 @@ fn membership(left: &ast::Expr, right: &ast::Expr, place: &mut Place<'_>) -> Res
             Ok(joined.expect("the set has a value"))
         }
         ExprKind::Range(range) if range.step.is_none() && !range.log => {
-            let low = bound(Compare::AtLeast, &range.low, place)?;
-            let high = bound(Compare::AtMost, &range.high, place)?;
+            let low = bound(Compare::AtLeast, &range.low, at)?;
+            let high = bound(Compare::AtMost, &range.high, at)?;
             Ok(Expr::Binary(BinaryOp::And, Box::new(low), Box::new(high)))
         }
         _ => {

@@ -195,7 +195,7 @@ fn decimals(span: Span, step_span: Span, ends: (f64, f64, f64), factor: bool) ->
     let mut values = vec![low];
     let mut last = low;
     for index in 1.. {
-        let next = if factor { last * step } else { low + step * f64::from(index) };
+        let next = tidy(if factor { last * step } else { low + step * f64::from(index) });
         let slack = 1e-6 * (next - last);
         if next > high + slack {
             break;
@@ -211,6 +211,11 @@ fn decimals(span: Span, step_span: Span, ends: (f64, f64, f64), factor: bool) ->
         return Err(Diagnostic::error(Code::EMPTY_RANGE, message).at(span, format!("ends at {last}")));
     }
     Ok(Domain::Set(values.into_iter().map(Value::Float).collect()))
+}
+
+/// A number without the last digits that sums of decimal fractions get wrong: 0.05 + 3 * 0.15 is 0.5.
+fn tidy(value: f64) -> f64 {
+    format!("{value:.12e}").parse().unwrap_or(value)
 }
 
 /// The values that stand for all of a domain when an expression is checked: all of them, or of a long range the ends.

@@ -44,6 +44,15 @@ pub(super) fn output(model: &ast::Definition, out: &mut Diagnostics) -> Option<O
     }
 }
 
+/// What a model gives whose number of classes or outputs is wrong: later messages should not speak of another kind.
+pub(super) fn meant(model: &ast::Definition) -> Output {
+    match (parameter(model, "classes"), parameter(model, "outputs")) {
+        (Some(_), _) => Output::Classes(2),
+        (None, Some(_)) => Output::Values(1),
+        (None, None) => Output::Input,
+    }
+}
+
 fn count(value: &ast::Expr, what: &str, least: usize, out: &mut Diagnostics) -> Option<usize> {
     let found = match value.kind {
         ast::ExprKind::Number(ast::Number::Integer(size), None) => usize::try_from(size).ok(),

@@ -26,7 +26,7 @@ pub(super) fn build(
     out: &mut Diagnostics,
 ) -> (Space, Scope) {
     let output = interface::output(model, out);
-    let space = Space::new([1; 3], output.unwrap_or(Output::Input), model.name.span);
+    let space = Space::new([1; 3], output.unwrap_or_else(|| interface::meant(model)), model.name.span);
     let root = space.root();
     let mut builder = Builder {
         library,

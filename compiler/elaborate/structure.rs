@@ -248,8 +248,9 @@ impl Builder<'_> {
 
     pub(super) fn when(&mut self, when: &ast::When, parent: RegionId, span: Span) {
         let Some(region) = self.add(parent, RegionKind::Sequence, "", span) else { return };
+        let generic = !self.stack.is_empty();
         let (scope, space) = (&self.scope, &mut self.space);
-        match condition::lower(&when.condition, &mut Place { scope, space, region, name: "when" }) {
+        match condition::lower(&when.condition, &mut Place { scope, space, region, name: "when" }, generic) {
             Ok(condition) => self.space.set_kind(region, RegionKind::When { condition }),
             Err(error) => self.out.push(error),
         }
@@ -265,10 +266,11 @@ impl Builder<'_> {
             self.out
                 .push(error.at(span, "forbids nothing").help("write `forbid { kernel == 7 and depth > 3 }`"));
         }
+        let generic = !self.stack.is_empty();
         for written in conditions {
             let (scope, space) = (&self.scope, &mut self.space);
             let place = &mut Place { scope, space, region, name: "forbid" };
-            match condition::lower(written, place) {
+            match condition::lower(written, place, generic) {
                 Ok(Expr::Value(Value::Bool(true))) => {
                     let error = Diagnostic::error(Code::EMPTY_RANGE, "this forbids every point of the space");
                     self.out.push(error.at(written.span, "is always true"));

@@ -14,6 +14,6 @@ train {
   batch: 32
   prune: bc(threshold: 3)
 }
-quantize { weights: {i8, i4}, per: channel, activations: i8, aware: last(5) }
+quantize { weights: {i8, i4}, per: channel, activations: i8, aware: last(5 epochs) }
 search { strategy: random, trials: 12 }
 maximize accuracy

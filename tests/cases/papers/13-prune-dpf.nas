@@ -12,8 +12,8 @@ train {
   optimizer: adamw(lr: 1e-3)
   epochs: 60
   batch: 32
-  prune: dpf(structured: true, sparsity: 0.05..0.8, epochs: 3..18)
+  prune: dpf(structured: true, sparsity: 0.05..0.8, from: 3 epochs, to: 18 epochs)
 }
-quantize { weights: {i8, i4}, per: channel, activations: i8, aware: last(5) }
+quantize { weights: {i8, i4}, per: channel, activations: i8, aware: last(5 epochs) }
 search { strategy: random, trials: 12 }
 maximize accuracy

@@ -13,7 +13,7 @@ model ae(input: 640) {
   }
 }
 
-data { source: npy("machines", window: 5), split: holdout(val: 20 %) }
+data { source: csv(train: "normal.csv", test: "machines.csv", label: "anomaly"), split: holdout(val: 20 %) }
 train { optimizer: adamw(lr: 1e-3), loss: mse, epochs: 60, batch: 32 }
 search { strategy: random, trials: 12 }
 maximize auc
