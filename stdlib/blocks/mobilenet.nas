@@ -15,7 +15,7 @@ block mbconv(
   act: activation = relu6,
 ) {
   residual {
-    when expand != 1 {
+    when expand > 1 {
       conv2d(filters: make_divisible(channels * expand, 8), kernel: 1, norm: batch, act: act)
     }
     depthwise_conv2d(kernel: kernel, stride: stride, norm: batch, act: act)
@@ -35,7 +35,7 @@ block mbconv_se(
   act: activation = hswish,
 ) {
   residual {
-    when expand != 1 {
+    when expand > 1 {
       conv2d(filters: make_divisible(channels * expand, 8), kernel: 1, norm: batch, act: act)
     }
     depthwise_conv2d(kernel: kernel, stride: stride, norm: batch, act: act)

@@ -6,7 +6,7 @@ nas 1
 ///
 /// Source: arXiv:1512.03385 section 3.3, option B
 block basic_block(filters: count, stride: count = 1, project: bool = false) {
-  when stride != 1 or project == true {
+  when stride > 1 or project == true {
     parallel merge add {
       body: {
         conv2d(filters: filters, kernel: 3, stride: stride, norm: batch, act: relu)
@@ -28,7 +28,7 @@ block basic_block(filters: count, stride: count = 1, project: bool = false) {
 ///
 /// Source: arXiv:1512.03385 figure 5; the stride is in the 3x3, as in most later implementations
 block bottleneck(filters: count, stride: count = 1, expand: count = 4, project: bool = false) {
-  when stride != 1 or project == true {
+  when stride > 1 or project == true {
     parallel merge add {
       body: {
         conv2d(filters: filters, kernel: 1, norm: batch, act: relu)

@@ -14,7 +14,7 @@ use std/blocks { downsampled_conv }
 ///   block   B = d * (L + L^2 + L^3)
 ///   network N = B^2 * (1 + 3) * (1 + 191 + 191^2)
 ///   recipe  R = 1001 * 1001 * 10 000 * 127 * 1001
-/// All of it N * R, about 1.2e61.
+/// All of it N * R, about 7.8e59.
 ///
 /// What differs: borders are kept (`padding: same`), so that every point is a network; the decay counts epochs, not
 /// steps; pruning is by magnitude at once, as in SpArSeMod, not by sparse variational dropout (`prune: spvd`).

@@ -200,9 +200,14 @@ fn targets_and_tools_are_listed() {
     let lab = Lab::empty();
     let text = lab.run(&["targets"]).good().stdout;
     assert!(text.contains("cortex-m4") && text.contains("80 MHz") && text.contains("host"), "{text}");
+    let board = text.lines().find(|line| line.starts_with("nucleo-f446re")).unwrap();
+    for part in ["cortex-m4", "armv7em", "180 MHz", "128 KiB", "512 KiB", "163 mW"] {
+        assert!(board.contains(part), "{board}");
+    }
+    assert!(text.contains("std/targets/stm32.nas: DS10693"), "{text}");
     let json = lab.run(&["targets", "--format", "json"]).good().json();
-    assert_keys(&json, &["cortex-m4", "host"]);
-    assert_keys(&json["cortex-m4"], &["isa", "clock", "align", "cost", "toolchain", "source"]);
+    assert_keys(&json, &["cortex-m4", "nucleo-f446re", "host"]);
+    assert_keys(&json["cortex-m4"], &["core", "isa", "clock", "align", "cost", "toolchain", "source"]);
     let text = lab.run(&["doctor"]).good().stdout;
     assert!(text.contains("arm-none-eabi-gcc") && text.contains("qemu-system-arm"), "{text}");
     let json = lab.run(&["doctor", "--format", "json"]).good().json();
