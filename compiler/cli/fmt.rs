@@ -131,24 +131,24 @@ fn difference(before: &str, after: &str) -> String {
     let mut lines = Vec::new();
     let (mut a, mut b) = (0, 0);
     let lengths = common(old, new);
-    let mut jumped = true;
     while a < old.len() || b < new.len() {
         let at = |a: usize, b: usize| lengths.get(a * (new.len() + 1) + b).copied().unwrap_or(0);
-        if a < old.len() && b < new.len() && old[a] == new[b] {
-            (a, b, jumped) = (a + 1, b + 1, true);
-            continue;
+        let first = a;
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
+        while (a < old.len() || b < new.len()) && old.get(a) != new.get(b) {
+            if a < old.len() && (b == new.len() || at(a + 1, b) > at(a, b + 1)) {
+                removed.push(format!("-{}", old[a].trim_end_matches('\r')));
+                a += 1;
+            } else if b < new.len() {
+                added.push(format!("+{}", new[b]));
+                b += 1;
+            }
         }
-        if jumped {
-            lines.push(format!("@@ line {} @@", same_start + a + 1));
-            jumped = false;
+        if !(removed.is_empty() && added.is_empty()) {
+            lines.push(format!("@@ line {} @@", same_start + first + 1));
+            lines.extend(removed.into_iter().chain(added));
         }
-        if a < old.len() && (b == new.len() || at(a + 1, b) >= at(a, b + 1)) {
-            lines.push(format!("-{}", old[a].trim_end_matches('\r')));
-            a += 1;
-        } else {
-            lines.push(format!("+{}", new[b]));
-            b += 1;
-        }
+        (a, b) = (a + 1, b + 1);
     }
     let mut out = String::new();
     for line in lines.iter().take(MAX_SHOWN) {
