@@ -12,6 +12,9 @@ use crate::syntax::ast;
 /// Regions of one space; more is refused.
 const MAX_REGIONS: usize = 4096;
 
+/// Regions of the largest network, repetitions counted; more is refused.
+const MAX_INSTANCES: u64 = 1 << 16;
+
 /// Regions inside one another; more is refused.
 const MAX_DEPTH: usize = 100;
 
@@ -37,6 +40,8 @@ pub(super) fn build(
         stack: Vec::new(),
         depth: 0,
         full: false,
+        instances: 1,
+        n_instances: 0,
         scale_section: items.sections.get("scale").copied(),
         out,
     };
@@ -120,6 +125,10 @@ pub(super) struct Builder<'a> {
     pub(super) stack: Vec<(usize, Span)>,
     depth: usize,
     full: bool,
+    /// How often the current place occurs in the largest network.
+    pub(super) instances: u64,
+    /// Instances of all regions in the largest network.
+    n_instances: u64,
     pub(super) scale_section: Option<&'a ast::Section>,
     pub(super) out: &'a mut Diagnostics,
 }
@@ -216,6 +225,14 @@ impl Builder<'_> {
             self.full = true;
             let message = format!("the space has more than {MAX_REGIONS} regions");
             self.out.push(Diagnostic::error(Code::TOO_LARGE, message).at(span, "the limit is met here"));
+            return None;
+        }
+        self.n_instances = self.n_instances.saturating_add(self.instances);
+        if self.n_instances > MAX_INSTANCES {
+            self.full = true;
+            let message = format!("the largest network of the space has more than {MAX_INSTANCES} parts");
+            let error = Diagnostic::error(Code::TOO_LARGE, message).at(span, "the limit is met here");
+            self.out.push(error.help("repeat less often, or fewer layers"));
             return None;
         }
         let region = Region { kind, decisions: Vec::new(), name: name.to_owned(), span };

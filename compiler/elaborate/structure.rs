@@ -48,7 +48,24 @@ impl Builder<'_> {
         }
         self.space.set_kind(region, RegionKind::Repeat { count: count.clone(), branching: None });
         let merge = repeat.branching.as_ref().map(|written| self.merge(written));
-        let Some(body) = self.add(region, RegionKind::Sequence, "", repeat.body.span) else { return };
+        let outside = self.instances;
+        self.instances = outside.saturating_mul(value::greatest(&count, &self.space));
+        let body = self.add(region, RegionKind::Sequence, "", repeat.body.span);
+        if let Some(body) = body {
+            self.repetition(repeat, (region, body), count, merge);
+        }
+        self.instances = outside;
+    }
+
+    /// The body of a `repeat`.
+    fn repetition(
+        &mut self,
+        repeat: &ast::Repeat,
+        (region, body): (RegionId, RegionId),
+        count: Expr,
+        merge: Option<Merge>,
+    ) {
+        let span = repeat.body.span;
         self.scope.enter();
         if let Some(merge) = merge {
             let words = ["series", "beside"].map(|word| Value::Text(word.to_owned()));

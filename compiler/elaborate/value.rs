@@ -55,25 +55,7 @@ fn lower_with(expr: &ast::Expr, place: &mut Place<'_>, division: BinaryOp) -> Re
             _ => Err(unit_found(expr)),
         },
         ExprKind::Bool(value) => Ok(Expr::Value(Value::Bool(*value))),
-        ExprKind::Name(name) => match place.scope.find(name) {
-            Some(Binding { structure: Structure::Several(second), span, .. }) => {
-                let message = format!("`{name}` is the name of two structures");
-                let error =
-                    Diagnostic::error(Code::DUPLICATE_NAME, message).at(expr.span, "which one is meant?");
-                let error = error.at(*span, "the first").at(*second, "the second");
-                Err(error.help("give one of them another name"))
-            }
-            Some(binding) => {
-                binding.expr.clone().ok_or_else(|| unit_found(expr).at(binding.span, "declared here"))
-            }
-            None if name == "channels" => match place.scope.body() {
-                Some(body) => Ok(Expr::Channels(body)),
-                None => Err(Diagnostic::error(Code::NOT_ALLOWED, "`channels` says what comes into a body")
-                    .at(expr.span, "not inside one")),
-            },
-            None if WORDS.contains(&name.as_str()) => Ok(Expr::Value(Value::Text(name.clone()))),
-            None => Err(place.scope.unknown(name, expr.span, &WORDS)),
-        },
+        ExprKind::Name(name) => named(name, expr, place),
         ExprKind::Text(text) => Err(Diagnostic::error(Code::TYPE, "a model takes no quoted text")
             .at(expr.span, "expected a number or a word")
             .help(format!("numbers and words stand without quotes: `{text}`"))),
@@ -120,6 +102,28 @@ fn lower_with(expr: &ast::Expr, place: &mut Place<'_>, division: BinaryOp) -> Re
             Err(error
                 .help("a set to choose from is written `{3, 5}`, a range `16..32 step 8`, a pair `(3, 1)`"))
         }
+    }
+}
+
+/// What a name stands for.
+fn named(name: &str, expr: &ast::Expr, place: &Place<'_>) -> Result<Expr, Diagnostic> {
+    match place.scope.find(name) {
+        Some(Binding { structure: Structure::Several(second), span, .. }) => {
+            let message = format!("`{name}` is the name of two structures");
+            let error = Diagnostic::error(Code::DUPLICATE_NAME, message).at(expr.span, "which one is meant?");
+            let error = error.at(*span, "the first").at(*second, "the second");
+            Err(error.help("give one of them another name"))
+        }
+        Some(binding) => {
+            binding.expr.clone().ok_or_else(|| unit_found(expr).at(binding.span, "declared here"))
+        }
+        None if name == "channels" => match place.scope.body() {
+            Some(body) => Ok(Expr::Channels(body)),
+            None => Err(Diagnostic::error(Code::NOT_ALLOWED, "`channels` says what comes into a body")
+                .at(expr.span, "not inside one")),
+        },
+        None if WORDS.contains(&name) => Ok(Expr::Value(Value::Text(name.to_owned()))),
+        None => Err(place.scope.unknown(name, expr.span, &WORDS)),
     }
 }
 
@@ -384,6 +388,18 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// The greatest integer that a count can be; 0 where it is none.
+pub(super) fn greatest(expr: &Expr, space: &Space) -> u64 {
+    let greatest = std::cell::Cell::new(0);
+    // All values are looked at; none is refused.
+    let _ = check(expr, space, |value| {
+        let count = value.as_int().and_then(|count| u64::try_from(count).ok());
+        greatest.set(greatest.get().max(count.unwrap_or(0)));
+        Ok(())
+    });
+    greatest.get()
 }
 
 /// Whether an argument of this kind may have this value.

@@ -15,6 +15,7 @@ mod network;
 mod passes;
 mod select;
 mod study;
+mod survey;
 mod tensors;
 mod verify;
 
@@ -22,7 +23,7 @@ mod verify;
 mod tests;
 
 pub use bundle::{Emitted, emit};
-pub use check::{CheckOptions, Checked, Feasible, Limits, Size, check, stage_text};
+pub use check::{CheckOptions, Checked, check, stage_text};
 pub use compile::{CompileOptions, Compiled, Environment, Progress, Written, compile};
 pub use evaluate::{Evaluated, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
@@ -30,6 +31,7 @@ pub use golden::GoldenSet;
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
 pub use network::IntegerNetwork;
 pub use passes::{Passes, Stage};
+pub use survey::{Feasible, Limits, Size};
 pub use verify::{Verified, verify};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};

@@ -40,14 +40,14 @@ fn read(table: &'static Section, text: &str) -> Result<Checked, String> {
     let mut sources = SourceMap::new();
     let file = sources.add("test.nas", format!("nas 1\nsearch {{ {text} }}\n"));
     let (tree, mut out) = syntax::parse(&sources, file);
-    let sections = tree.items.iter().filter_map(|item| match &item.kind {
+    let mut sections = tree.items.iter().filter_map(|item| match &item.kind {
         ast::ItemKind::Section(section) => Some(section),
         _ => None,
     });
     let mut space = some_space();
     let scope = Scope::default();
     let mut context = Context { scope: &scope, out: &mut out, space: Some(&mut space) };
-    let found = sections.last().and_then(|section| check(table, table.name, section, &mut context));
+    let found = sections.next_back().and_then(|section| check(table, table.name, section, &mut context));
     let told = render(&out, &sources, Style::Plain);
     if out == Diagnostics::default() { found.ok_or(told) } else { Err(told) }
 }

@@ -198,6 +198,13 @@ impl Maker {
         let id = self.space.add_child(at, region(RegionKind::Sequence, name));
         let home = if hoisted { at } else { id };
         let outside = self.seen.len();
+        self.structure(kind, (id, home), merge, depth);
+        if !hoisted {
+            self.seen.truncate(outside);
+        }
+    }
+
+    fn structure(&mut self, kind: usize, (id, home): (RegionId, RegionId), merge: Merge, depth: usize) {
         match kind {
             3 => self.repeat(id, home, merge, depth),
             4 => {
@@ -238,9 +245,6 @@ impl Maker {
                 self.plain = false;
             }
             _ => {}
-        }
-        if !hoisted {
-            self.seen.truncate(outside);
         }
     }
 

@@ -140,7 +140,7 @@ impl<'a> Printer<'a> {
         }
         let tight = matches!(self.roles[before], Role::Negative | Role::Slash)
             || matches!(self.roles[next], Role::Call | Role::Slash);
-        !tight && !(left == "*" && self.is_factor(before))
+        !(tight || left == "*" && self.is_factor(before))
     }
 
     /// Whether a `*` is that of `by *2`: `by` stands behind an operand.

@@ -1,0 +1,185 @@
+//! What a space is like: its size, its bounds, and how much of it fits a target, by points that are drawn.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::Serialize;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::elaborate::{Metric, Program, Requirement};
+use crate::graph::Graph;
+use crate::pipeline::passes::Passes;
+use crate::pipeline::study::{amount_text, metric_word, raw_table_bytes, violated};
+use crate::plan::Effort;
+use crate::report;
+use crate::space;
+use crate::target::Target;
+
+/// How many points a space has.
+#[derive(Clone, Debug, Serialize)]
+pub struct Size {
+    /// Digits of the number.
+    pub points: String,
+    /// Whether that is the number; else an upper bound of it, where counting would take too long.
+    pub exact: bool,
+}
+
+/// What no network of a space leaves: the least and the greatest of each figure, before rewriting.
+#[derive(Clone, Debug, Serialize)]
+pub struct Limits {
+    /// Multiply-accumulates.
+    pub macs: [u64; 2],
+    /// Bytes of int8 weights and int32 biases.
+    pub weight_bytes: [u64; 2],
+    /// Elements of the largest feature map.
+    pub largest_map: [u64; 2],
+}
+
+impl Limits {
+    pub(super) fn of(bounds: &space::Bounds) -> Limits {
+        let ends = |interval: space::Interval| [interval.low, interval.high];
+        Limits {
+            macs: ends(bounds.macs),
+            weight_bytes: ends(bounds.weight_bytes),
+            largest_map: ends(bounds.largest_map),
+        }
+    }
+}
+
+/// Points of a space that fit a target.
+#[derive(Clone, Debug, Serialize)]
+pub struct Feasible {
+    /// The target.
+    pub target: String,
+    /// How many were tried.
+    pub tried: usize,
+    /// How many of these fit.
+    pub fitting: usize,
+    /// Wilson interval of the share that fits, at 95 %.
+    pub ci95: [f64; 2],
+    /// Least and greatest RAM of the valid ones, in bytes.
+    pub ram_bytes: [u64; 2],
+    /// Least and greatest flash of the valid ones, in bytes.
+    pub flash_bytes: [u64; 2],
+    /// Least and greatest work of the valid ones.
+    pub macs: [u64; 2],
+}
+
+/// Points that are drawn to see what the space is like, unless the caller says how many.
+pub(super) const DRAWN: usize = 64;
+
+/// Operators of all networks together that are planned and costed on one target, unless the caller says how many
+/// networks are. Counted and not timed, so that the answer is the same everywhere.
+const OPERATORS: usize = 1500;
+
+/// Points drawn from a space.
+pub(super) struct Survey {
+    /// How many were drawn.
+    pub(super) drawn: usize,
+    /// Of these, the ones that are networks.
+    pub(super) valid: usize,
+    /// The networks that are to be costed.
+    pub(super) graphs: Vec<Graph>,
+}
+
+impl Survey {
+    /// Draws points by the spec's seed; as many networks are kept as can be costed on so many targets in little time,
+    /// unless `samples` says how many.
+    ///
+    /// # Errors
+    /// E0404 if no point is allowed, or why none of those drawn is a network.
+    pub(super) fn draw(
+        program: &Program,
+        samples: Option<usize>,
+        n_targets: usize,
+    ) -> Result<Survey, Box<Diagnostic>> {
+        let drawn = samples.unwrap_or(DRAWN);
+        let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
+        let mut graphs = Vec::new();
+        let mut first_error = None;
+        for _ in 0..drawn {
+            let point = space::try_sample(&program.space, &mut rng)?;
+            match space::instantiate(&program.space, &point) {
+                Ok(graph) => graphs.push(graph),
+                Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
+            }
+        }
+        let valid = graphs.len();
+        if let (true, Some(diagnostic)) = (graphs.is_empty(), first_error) {
+            let note = format!("none of {drawn} points drawn from the space is a network");
+            return Err(Box::new(diagnostic.note(note)));
+        }
+        if samples.is_none() {
+            let mut operators = 0;
+            let few = |graph: &&Graph| {
+                operators += graph.len() * n_targets.max(1);
+                operators <= OPERATORS
+            };
+            let kept = graphs.iter().take_while(few).count();
+            graphs.truncate(kept.max(1));
+        }
+        Ok(Survey { drawn, valid, graphs })
+    }
+}
+
+/// E0503 for every limit that is below what each network of the space needs.
+pub(super) fn impossible(program: &Program, bounds: &space::Bounds, targets: &[&Target]) -> Diagnostics {
+    let mut out = Diagnostics::default();
+    let applies = |requirement: &&Requirement| {
+        let on = &requirement.target;
+        requirement.accounting.is_none()
+            && on.as_ref().is_none_or(|name| targets.iter().any(|target| target.name == *name))
+    };
+    for requirement in program.requirements.iter().filter(applies) {
+        let least = match requirement.metric {
+            Metric::Macs => bounds.macs.low,
+            Metric::Weights | Metric::Flash => bounds.weight_bytes.low,
+            // A map of one byte for each element is whole in the arena at some time.
+            Metric::Ram => bounds.largest_map.low,
+            _ => continue,
+        } as f64;
+        if least <= requirement.limit {
+            continue;
+        }
+        let metric = requirement.metric;
+        let (needs, limit) = (amount_text(metric, least), amount_text(metric, requirement.limit));
+        let name = metric_word(metric);
+        let message = format!("no network of this space can meet `{name} <= {limit}`");
+        let mut error = Diagnostic::error(Code::IMPOSSIBLE_LIMIT, message);
+        if let Some(span) = requirement.span {
+            error = error.at(span, format!("every network needs at least {needs}"));
+        } else if let Some(target) = &requirement.target {
+            error = error.note(format!("that is what `{target}` has; every network needs at least {needs}"));
+        }
+        if metric == Metric::Ram {
+            let [height, width, channels] = program.space.input.each_ref().map(|size| size.span);
+            let one_file = height.file == channels.file && width.file == channels.file;
+            let span = if one_file { height.to(width).to(channels) } else { channels };
+            error = error.at(span, "one of the maps that follow from this input is as large as that");
+        }
+        out.push(error.help("raise the limit, or let the space hold smaller networks"));
+    }
+    out
+}
+
+pub(super) fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) -> Feasible {
+    let passes = Passes { effort: Effort::Search };
+    let estimates: Vec<_> = graphs
+        .iter()
+        .filter_map(|graph| passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok())
+        .map(|deployment| deployment.estimate)
+        .collect();
+    let bounds = |value: fn(&crate::estimate::Estimate) -> u64| {
+        let values = estimates.iter().map(value);
+        [values.clone().min().unwrap_or(0), values.max().unwrap_or(0)]
+    };
+    let fitting = estimates.iter().filter(|e| violated(&program.requirements, target, e).is_none()).count();
+    Feasible {
+        target: target.name.clone(),
+        tried: graphs.len(),
+        fitting,
+        ci95: report::wilson(fitting, graphs.len()),
+        ram_bytes: bounds(|e| e.ram_bytes),
+        flash_bytes: bounds(|e| e.flash_bytes),
+        macs: bounds(|e| e.macs),
+    }
+}
