@@ -16,7 +16,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 const COUNT: usize = 10_000;
 
 /// Rules of the grammar without `_` whose names are no words of a message.
-const NO_WORDS: [&str; 16] = [
+const NO_WORDS: [&str; 15] = [
     "ident",
     "lparen",
     "rparen",
@@ -25,7 +25,6 @@ const NO_WORDS: [&str; 16] = [
     "lbrace",
     "rbrace",
     "sub",
-    "mul",
     "div",
     "neg",
     "atom",

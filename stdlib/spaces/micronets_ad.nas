@@ -37,24 +37,24 @@ model ad(input: (32, 32, 1), classes: 4) {
 }
 
 data {
-  source:   audio_folder("slide_rail", rate: 16 kHz)
-  split:    by(file, train: 80 %, val: 10 %, test: 10 %)
+  source: audio_folder("slide_rail", rate: 16 kHz)
+  split: by(file, train: 80 %, val: 10 %, test: 10 %)
   features: log_mel(frame: 64 ms, hop: 32 ms, filters: 32)
 }
 
 train {
   optimizer: adamw(lr: 0.01, decay: 1e-3)
-  schedule:  cosine
-  epochs:    50
-  batch:     512
-  mixup:     0.3
+  schedule: cosine
+  epochs: 50
+  batch: 512
+  mixup: 0.3
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples, aware: whole }
 
 search {
-  strategy:  dnas(temperature: 5..0.1)
-  trials:    100
+  strategy: dnas(temperature: 5..0.1)
+  trials: 100
   finalists: 3
 }
 

@@ -32,24 +32,24 @@ model kws(input: (49, 10, 1), classes: 12) {
 }
 
 data {
-  source:   audio_folder("speech_commands", rate: 16 kHz)
-  split:    by(speaker, train: 80 %, val: 10 %, test: 10 %)
+  source: audio_folder("speech_commands", rate: 16 kHz)
+  split: by(speaker, train: 80 %, val: 10 %, test: 10 %)
   features: mfcc(frame: 40 ms, hop: 20 ms, coefficients: 10)
-  augment:  [shift(100 ms), noise(10 %), time_mask(50 ms), frequency_mask(2)]
+  augment: [shift(100 ms), noise(10 %), time_mask(50 ms), frequency_mask(2)]
 }
 
 train {
   optimizer: adamw(lr: 0.01, decay: 1e-3)
-  schedule:  cosine
-  epochs:    100
-  batch:     512
+  schedule: cosine
+  epochs: 100
+  batch: 512
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples, aware: whole }
 
 search {
-  strategy:  dnas(temperature: 5..0.1)
-  trials:    100
+  strategy: dnas(temperature: 5..0.1)
+  trials: 100
   finalists: 3
 }
 

@@ -52,24 +52,24 @@ model vww(input: (res, res, 1), classes: 2) {
 }
 
 data {
-  source:    image_folder("vww", size: 160, channels: 1)
-  split:     holdout(val: 10 %)
+  source: image_folder("vww", size: 160, channels: 1)
+  split: holdout(val: 10 %)
   normalize: standardize
-  augment:   [flip, crop(10 %), brightness(20 %)]
+  augment: [flip, crop(10 %), brightness(20 %)]
 }
 
 train {
   optimizer: sgd(lr: 0.36, momentum: 0.9, decay: 4e-5)
-  schedule:  cosine
-  epochs:    200
-  batch:     768
+  schedule: cosine
+  epochs: 200
+  batch: 768
 }
 
 quantize { weights: i8, activations: i8, calibrate: 200 samples, aware: whole }
 
 search {
-  strategy:  dnas(temperature: 5..0.1)
-  trials:    100
+  strategy: dnas(temperature: 5..0.1)
+  trials: 100
   finalists: 3
 }
 

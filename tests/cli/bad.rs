@@ -98,8 +98,8 @@ fn specs() {
         "folder", "check build", |_| {} => ["E0701", "build", ".nas"];
         "compiled folder", "compile build --target host", |_| {} => ["E0701", "build", ".nas"];
         "no spec", "compile wave.nas --target host", |_| {} => ["E0701", "wave.nas"];
-        "unknown target", "compile waves.nas --target cortex-m5", |_| {}
-            => ["E0601", "cortex-m5", "did you mean `cortex-m4`?"];
+        "unknown target", "compile waves.nas --target cortex_m4", |_| {}
+            => ["E0601", "cortex_m4", "did you mean `cortex-m4`?"];
         "unknown target, checked", "check waves.nas --target hots", |_| {} => ["E0601", "did you mean `host`?"];
         "missing target", "compile waves.nas", |_| {} => ["E0601", "--target NAME", "cortex-m4"];
         "bad name", "compile waves.nas --target host --name 1st-net", |_| {} => ["E0910", "1st-net", "--name"];

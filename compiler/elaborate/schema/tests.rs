@@ -318,7 +318,8 @@ fn one_point_has_one_recipe_and_a_fixed_spec_has_one_for_all() {
         .map(|_| fixed.train_for(&space::sample(&fixed.space, &mut rng)).expect("fixed"))
         .map(|spec| serde_json::to_string(&spec).expect("numbers are finite"))
         .collect();
-    assert_eq!(recipes.into_iter().collect::<Vec<_>>(), [fixed.sections["train"].clone()]);
+    assert_eq!(recipes.len(), 1);
+    assert!(fixed.sections["train"].contains("optimizer: adamw(decay: 0.02, lr: 0.001)\n"));
 }
 
 #[test]

@@ -9,5 +9,5 @@ model m(input: (32, 32, 3), classes: 10) {
 
 data { source: ts(train: "a.ts", test: "b.ts"), split: holdout(val: 20 %) }
 train { optimizer: adamw(lr: 1e-3), epochs: 60, batch: 32 }
-search { strategy: dnas(temperature: anneal(from: 5.0, to: 0.1)), trials: 2000 }
+search { strategy: dnas(temperature: 5..0.1), trials: 2000 }
 maximize accuracy

@@ -21,7 +21,7 @@ train {
   warmup: 5 %
   smoothing: 0.1
   clip: 1.0
-  distill: from("teacher.tflite", temperature: 4, weight: 50 %)
+  distill: teacher("teacher.tflite", temperature: 4, weight: 0.5)
 }
 search { strategy: random, trials: 12 }
 maximize accuracy
