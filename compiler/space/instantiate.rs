@@ -30,7 +30,7 @@ pub(crate) type Built<T> = Result<T, Box<Diagnostic>>;
 pub fn instantiate(space: &Space, genome: &Genome) -> Result<Graph, Box<Diagnostic>> {
     let mut builder = Builder {
         space,
-        graph: Graph::new(),
+        graph: Graph::with_capacity(512),
         n_layers: 0,
         places: BTreeMap::new(),
         digests: BTreeMap::new(),
