@@ -141,7 +141,11 @@ impl Builder<'_> {
             "the {what} {extent} of `{layer}` is larger than the {side} {available} that comes to it"
         );
         let error = Diagnostic::error(Code::WINDOW, message);
-        let (chosen, label) = match argument.expr {
+        let part = match &argument.expr {
+            Expr::Tuple(parts) => parts.get(axis - 1).unwrap_or(&argument.expr),
+            whole => whole,
+        };
+        let (chosen, label) = match *part {
             Expr::Decision(decision) => (self.space.decision(decision).span, "is chosen here"),
             _ => (argument.span, "is written here"),
         };
