@@ -136,18 +136,29 @@ impl Library {
             let ready = (0..self.modules.len()).find(|&module| {
                 !done[module] && self.modules[module].values.iter().all(|(_, from, _)| done[*from])
             });
-            let next = ready.unwrap_or_else(|| {
-                let first = done.iter().position(|done| !done).unwrap_or(0);
-                if let Some((name, ..)) = self.modules[first].values.first() {
-                    let message = "files take values from one another in a circle";
-                    let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(name.span, "on the circle");
-                    out.push(error.help("put the shared values into a file of their own"));
-                }
-                first
-            });
+            let next = ready.unwrap_or_else(|| self.circle(&done, out));
             done[next] = true;
             self.order.push(next);
         }
+    }
+
+    /// A module of a circle of files that are not done, each of which takes values from the next; tells it.
+    fn circle(&self, done: &[bool], out: &mut Diagnostics) -> usize {
+        let waits_for = |module: usize| self.modules[module].values.iter().find(|(_, from, _)| !done[*from]);
+        let mut path: Vec<usize> = Vec::new();
+        let mut at = done.iter().position(|done| !done).unwrap_or(0);
+        while !path.contains(&at) {
+            path.push(at);
+            at = waits_for(at).map_or(at, |(_, from, _)| *from);
+        }
+        let start = path.iter().position(|&module| module == at).unwrap_or(0);
+        let mut error =
+            Diagnostic::error(Code::NOT_ALLOWED, "files take values from one another in a circle");
+        for (name, ..) in path[start..].iter().filter_map(|&module| waits_for(module)) {
+            error = error.at(name.span, "on the circle");
+        }
+        out.push(error.help("put the shared values into a file of their own"));
+        at
     }
 
     fn add_module(&mut self, tree: ast::File, out: &mut Diagnostics) -> usize {

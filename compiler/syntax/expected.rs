@@ -5,40 +5,52 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use crate::syntax::grammar::Rule;
+use crate::syntax::habits;
 
 /// Help where another language's comment stands.
 pub(super) const COMMENTS: &str = "comments start with `//`";
 
-/// The message for a piece of text that starts at byte `base` of its file.
+/// The message for a piece of text that starts at byte `base` of its file; `next` stands right behind it: the brace
+/// of the body behind a head, or nothing.
 pub(super) fn diagnostic(
     error: &Error<Rule>,
     entry: Rule,
     text: &str,
     file: FileId,
     base: usize,
+    next: &str,
 ) -> Diagnostic {
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     let at = at + white_space(&text[at..]);
-    let found = token(&text[at..]);
+    let is_head = text[at..].is_empty() && next == "{";
+    let found = if is_head { next } else { token(&text[at..]) };
     let positives = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => positives.as_slice(),
         ErrorVariant::CustomError { .. } => &[],
     };
     let what = expectation(positives, entry, found);
-    let (start, end) = (base + at, base + at + found.len());
+    let (start, end) = (base + at, base + at + if is_head { 0 } else { found.len() });
     let span = Span { file, start: start as u32, end: end as u32 };
     let message = match found {
         "" => format!("expected {what}, found the end of the item"),
         _ => format!("expected {what}, found `{}`", shown(found)),
     };
     let diagnostic = Diagnostic::error(Code::SYNTAX, message).at(span, format!("expected {what}"));
-    with_help(diagnostic, entry, found, positives)
+    let with_sign = with_help(diagnostic, entry, found, positives);
+    if !with_sign.help.is_empty() {
+        return with_sign;
+    }
+    match habits::help(entry, text, at, found) {
+        Some(help) => with_sign.help(help),
+        None => with_sign,
+    }
 }
 
 fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule]) -> Diagnostic {
     match found {
+        "=" if entry == Rule::layer && !positives.contains(&Rule::colon) => diagnostic,
         "=" if positives.contains(&Rule::compare_any) => diagnostic.help("equality is written `==`"),
         "=" if positives.contains(&Rule::colon) => diagnostic.help("a key and its value are joined by `:`"),
         ":" if positives.contains(&Rule::equals) => diagnostic.help("a name gets its value by `=`"),
