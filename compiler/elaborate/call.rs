@@ -26,7 +26,8 @@ impl Builder<'_> {
             return;
         }
         let known = names.keys().map(String::as_str).chain(layers::LAYERS.iter().map(|row| row.name));
-        let error = unknown("layer", &call.name.text, call.name.span, known);
+        let listed = unknown("layer", &call.name.text, call.name.span, known);
+        let error = Diagnostic { help: Vec::new(), ..listed.clone() };
         let in_stdlib = library.modules.iter().any(|m| m.names.contains_key(&call.name.text));
         self.out.push(match call.name.text.as_str() {
             "softmax" | "Softmax" | "log_softmax" | "LogSoftmax" => {
@@ -42,7 +43,7 @@ impl Builder<'_> {
                 error.help(format!("it has a body in braces: `{} {{ ... }}`", call.name.text))
             }
             "ds_conv" if !in_stdlib => error.help("take it from the library: `use std/blocks { ds_conv }`"),
-            _ => error,
+            _ => listed,
         });
     }
 

@@ -216,7 +216,13 @@ impl Library {
             let folders = STDLIB_FILES.iter().filter_map(|(path, _)| path.rsplit_once('/'));
             let mut known: Vec<String> = folders.map(|(folder, _)| format!("std/{folder}")).collect();
             known.dedup();
-            return Err(unknown("library", &name.text, name.span, known.iter().map(String::as_str)));
+            // `blocks` alone is meant as `std/blocks`.
+            let whole = format!("std/{}", name.text);
+            let error = unknown("library", &name.text, name.span, known.iter().map(String::as_str));
+            return Err(match known.contains(&whole) {
+                true => Diagnostic { help: vec![format!("did you mean `{whole}`?")], ..error },
+                false => error,
+            });
         }
         if self.modules.len() + found.len() > MAX_FILES {
             let message = format!("a spec uses more than {MAX_FILES} files");

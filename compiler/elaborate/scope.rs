@@ -156,7 +156,7 @@ pub(super) fn unknown<'a>(
 }
 
 /// Characters of names that a help line lists; the rest is counted.
-const LISTED: usize = 72;
+const LISTED: usize = 90;
 
 /// "known: a, b, c", or the first of many and how many more there are.
 fn listed(known: &[&str]) -> String {
@@ -174,7 +174,8 @@ fn listed(known: &[&str]) -> String {
 }
 
 /// What other tools call things, in lower case without `_`, and what the language calls them.
-const SYNONYMS: [(&str, &str); 36] = [
+const SYNONYMS: [(&str, &str); 37] = [
+    ("acc", "accuracy"),
     ("fc", "dense"),
     ("fullyconnected", "dense"),
     ("linear", "dense"),

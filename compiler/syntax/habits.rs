@@ -40,6 +40,14 @@ pub(super) fn help(entry: Rule, text: &str, at: usize, found: &str) -> Option<&'
     let is_range = before.rsplit([',', '(', '{', '=']).next().is_some_and(|value| value.contains(".."));
     let starts_value = found.starts_with(|c: char| is_word(c) || "({[\"-".contains(c));
     let help = match found {
+        ";" | "." if is_open(before) && entry != Rule::layer => {
+            return bracketed(before, found, starts_value);
+        }
+        ";" if !is_open(before) => "items end at the end of the line, without a sign",
+        "=" if entry == Rule::section_head => "a section has no sign before its braces: `data { ... }`",
+        ":" | "{" | "=" if entry == Rule::objective_item => "write `maximize accuracy` or `minimize ram`",
+        "and" | "&" if entry == Rule::requirement => "requirements are separated by commas or new lines",
+        ":" | "=" if entry == Rule::requirement => "write `ram <= 24 KiB`, or `accuracy >= 90 %`",
         ".." | "." | "=" if before.ends_with("..") => "both ends of a range are included: `8..64`",
         ":" if is_range => "a step is written `8..64 step 8`",
         "|" => "a set to choose from is written `{3, 5}`",
@@ -50,10 +58,21 @@ pub(super) fn help(entry: Rule, text: &str, at: usize, found: &str) -> Option<&'
         "if" | "for" => "a value has no condition and no loop; layers have `when` and `repeat`",
         _ if entry == Rule::parallel_head => "write `parallel merge add { ... }`; also `concat` and `mul`",
         _ if entry == Rule::layer => return statement(before, found, starts_value),
-        _ if starts_value && is_open(before) => "values and arguments are separated by commas",
+        _ if is_open(before) => return bracketed(before, found, starts_value),
         _ => return None,
     };
     Some(help)
+}
+
+/// The way out of a mistake inside brackets.
+fn bracketed(before: &str, found: &str, starts_value: bool) -> Option<&'static str> {
+    match found {
+        "." if before.ends_with(|c: char| c.is_ascii_alphabetic()) => {
+            Some("paths and other texts stand in double quotes: `\"train.ts\"`")
+        }
+        _ if starts_value || found == ";" => Some("values and arguments are separated by commas"),
+        _ => None,
+    }
 }
 
 /// Whether a rule is what stands before a braced body.
@@ -81,7 +100,7 @@ fn is_open(text: &str) -> bool {
 /// The way out of a mistake in an item of a body.
 fn statement(before: &str, found: &str, starts_value: bool) -> Option<&'static str> {
     if is_open(before) {
-        return starts_value.then_some("values and arguments are separated by commas");
+        return bracketed(before, found, starts_value);
     }
     let help = match (before.split_whitespace().next().unwrap_or(""), found) {
         ("for" | "while", _) => {

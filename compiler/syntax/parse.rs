@@ -212,6 +212,9 @@ impl<'a> Parser<'_, 'a> {
         let error = error.at(self.tokens.span(end, end), "the item ends here");
         self.out.push(match self.tokens.text_of(tokens.end - 1) {
             ":" => error.help("a body stands in braces, whatever the indentation: `{ ... }` without a colon"),
+            _ if self.tokens.is_word(tokens.start, "require") => {
+                error.help("write `require { ram <= 24 KiB }`")
+            }
             _ if self.tokens.is_word(tokens.start, "use") => {
                 error.help("write what to take: `use std/blocks { ds_conv }`")
             }
