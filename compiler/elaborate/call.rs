@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::layers::{self, Default, Kind, Row};
+use crate::elaborate::library;
 use crate::elaborate::model::Builder;
 use crate::elaborate::scope::{Binding, Scope, Structure, is_meant, twice, unknown};
 use crate::elaborate::value::{self, Place};
@@ -28,7 +29,6 @@ impl Builder<'_> {
         let known = names.keys().map(String::as_str).chain(layers::LAYERS.iter().map(|row| row.name));
         let listed = unknown("layer", &call.name.text, call.name.span, known);
         let error = Diagnostic { help: Vec::new(), ..listed.clone() };
-        let in_stdlib = library.modules.iter().any(|m| m.names.contains_key(&call.name.text));
         self.out.push(match call.name.text.as_str() {
             "softmax" | "Softmax" | "log_softmax" | "LogSoftmax" => {
                 error.help("leave it out: the greatest output is the answer, before softmax as after it")
@@ -42,8 +42,15 @@ impl Builder<'_> {
             "residual" | "mirror" | "optional" => {
                 error.help(format!("it has a body in braces: `{} {{ ... }}`", call.name.text))
             }
-            "ds_conv" if !in_stdlib => error.help("take it from the library: `use std/blocks { ds_conv }`"),
-            _ => listed,
+            "Activation" | "activation" => {
+                error.help("activations are layers, such as `relu`, or the argument `act` of a layer")
+            }
+            name => match library::block_meant(name).filter(|block| !names.contains_key(*block)) {
+                Some(block) => {
+                    error.help(format!("take it from the library: `use std/blocks {{ {block} }}`"))
+                }
+                None => listed,
+            },
         });
     }
 
@@ -58,11 +65,13 @@ impl Builder<'_> {
         let mut arguments: IndexMap<&str, &ast::Arg> = IndexMap::new();
         for arg in &call.args {
             let Some(name) = &arg.name else {
+                let unnamed = strays.iter().filter(|stray| stray.is_empty()).count();
                 strays.push(String::new());
                 let message = format!("the arguments of `{}` have names", call.name.text);
                 let error =
                     Diagnostic::error(Code::MISSING, message).at(arg.value.span, "no name before this");
-                self.out.push(match known.iter().find(|name| !arguments.contains_key(**name)) {
+                let mut missing = known.iter().filter(|name| !arguments.contains_key(**name));
+                self.out.push(match missing.nth(unnamed) {
                     Some(name) => {
                         error.help(format!("write `{name}: {}`", print_expr(&without_list(&arg.value))))
                     }
@@ -171,6 +180,10 @@ impl Builder<'_> {
             error = at_value(error, given, &self.scope);
             if !violation.under.is_empty() {
                 error = error.note(format!("found with {}", violation.under));
+            }
+            let is_percent = violation.found.parse::<f64>().is_ok_and(|share| (1.0..100.0).contains(&share));
+            if kind == Kind::Share && is_percent {
+                error = error.help(format!("write `{} %`", violation.found));
             }
             self.out.push(error);
             return None;

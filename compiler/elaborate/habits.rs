@@ -23,6 +23,7 @@ pub(super) fn no_value(expr: &Expr) -> Diagnostic {
             let written: Vec<String> = values.iter().map(print_expr).collect();
             let written = written.join(", ");
             error.help(match values.len() {
+                1 => format!("one value stands without brackets: `{written}`"),
                 2 => format!("a set to choose from is written `{{{written}}}`, a pair `({written})`"),
                 _ => format!("a set to choose from is written `{{{written}}}`, a shape `({written})`"),
             })

@@ -76,6 +76,21 @@ pub(super) fn stdlib_names(folder: &str) -> Vec<String> {
     files.filter_map(|(path, _)| Some(format!("std/{}", path.strip_suffix(".nas")?))).collect()
 }
 
+/// The block of `std/blocks` that a name means: in other letters, or in the words of other tools.
+pub(super) fn block_meant(name: &str) -> Option<&'static str> {
+    let bare = |name: &str| name.to_ascii_lowercase().replace('_', "");
+    let wanted = match bare(name).as_str() {
+        "separableconv2d" | "separableconv" | "sepconv" | "dsconv2d" => "dsconv".to_owned(),
+        "invertedresidual" => "mbconv".to_owned(),
+        "se" | "seblock" => "squeezeexcite".to_owned(),
+        other => other.to_owned(),
+    };
+    let files = STDLIB_FILES.iter().filter(|(path, _)| path.starts_with("blocks/"));
+    let lines = files.flat_map(|(_, text)| text.lines());
+    let mut blocks = lines.filter_map(|line| line.strip_prefix("block ")?.split('(').next()).map(str::trim);
+    blocks.find(|block| bare(block) == wanted)
+}
+
 pub(super) fn parse(name: &str, text: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> ast::File {
     let file = sources.add(name, text);
     let (tree, diagnostics) = syntax::parse(sources, file);

@@ -274,7 +274,12 @@ pub(super) fn constant(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Value,
         Expr::Value(value) if place.space.decisions.len() == before => Ok(value),
         _ => Err(Diagnostic::error(Code::TYPE, "the values of a decision are fixed")
             .at(expr.span, "this is a decision itself")
-            .help("give the inner decision a name by `let`, and choose between layers by `choose`")),
+            .help(match expr.kind {
+                ExprKind::Name(_) => {
+                    "write a fixed value, and leave out combinations by `forbid { depth > width }`"
+                }
+                _ => "give the inner decision a name by `let`, and choose between layers by `choose`",
+            })),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::syntax::habits;
 /// Help where another language's comment stands.
 pub(super) const COMMENTS: &str = "comments start with `//`";
 
+/// What is expected behind a key.
+const COLON: &str = "`:` and a value";
+
 /// The message for a piece of text that starts at byte `base` of its file; `next` stands right behind it: the brace
 /// of the body behind a head, or nothing.
 pub(super) fn diagnostic(
@@ -41,6 +44,9 @@ pub(super) fn diagnostic(
     let with_sign = with_help(diagnostic, entry, found, positives);
     if !with_sign.help.is_empty() {
         return with_sign;
+    }
+    if what == COLON {
+        return with_sign.help("a key and its value are joined by `:`");
     }
     match habits::help(entry, text, at, found) {
         Some(help) => with_sign.help(help),
@@ -105,7 +111,7 @@ fn expectation(positives: &[Rule], entry: Rule, found: &str) -> String {
     let has = |rule| positives.contains(&rule);
     let is_value = found.chars().next().is_some_and(|c| c.is_alphanumeric() || "\"([{-".contains(c));
     if has(Rule::colon) && (is_value || found == "=") && !has(Rule::value) {
-        return "`:` and a value".to_owned();
+        return COLON.to_owned();
     }
     // A value could go on with an operator almost anywhere; that is worth a word only if nothing else fits.
     let mut words: Vec<&str> = Vec::new();
@@ -229,7 +235,7 @@ const ORDER: &[Rule] = &[
 
 fn describe(rule: Rule) -> &'static str {
     match rule {
-        Rule::colon => "`:` and a value",
+        Rule::colon => COLON,
         Rule::equals => "`=` and a value",
         Rule::comma | Rule::group_comma => "`,`",
         Rule::lparen | Rule::group | Rule::gathered | Rule::params | Rule::args => "`(`",

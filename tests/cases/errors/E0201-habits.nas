@@ -17,6 +17,9 @@ model m(input: [8, 8, 3], classes: 2) {
   softmax
   Add
   nothing
+  SeparableConv2D(filters: 8)
+  Activation(relu)
+  dropout(rate: 50)
   conv2d([8, 16], 3)
   conv2d(filters: g, kernel: {1, 3})
   repeat depth: 1..3 { relu }
