@@ -61,7 +61,7 @@ impl Builder<'_> {
         call: &'c ast::Call,
         known: &[&str],
     ) -> (IndexMap<&'c str, &'c ast::Arg>, Vec<String>) {
-        let mut strays = Vec::new();
+        let mut strays: Vec<String> = Vec::new();
         let mut arguments: IndexMap<&str, &ast::Arg> = IndexMap::new();
         for arg in &call.args {
             let Some(name) = &arg.name else {
