@@ -65,7 +65,9 @@ fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule
             diagnostic.help("the name of a target stands in quotes: `target \"cortex-m4\" { ... }`")
         }
         "when" if entry == Rule::else_head => diagnostic.help("write `else { when ... { ... } }`"),
-        "'" => diagnostic.help("text stands in double quotes: `\"text\"`"),
+        "'" | "“" | "”" | "‘" | "’" | "„" => {
+            diagnostic.help("text stands in double quotes: `\"text\"`")
+        }
         _ if !found.is_ascii() => diagnostic
             .help("names have ASCII letters, digits and `_`; other signs stand in texts and comments"),
         _ => diagnostic,
