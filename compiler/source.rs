@@ -54,9 +54,12 @@ impl SourceMap {
         SourceMap::default()
     }
 
-    /// Adds a file under the name that messages print.
+    /// Adds a file under the name that messages print. A byte order mark, which some editors write, is no text.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
-        let text = text.into();
+        let mut text = text.into();
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         self.files.push(File { name: name.into(), text, line_starts });
         FileId(u32::try_from(self.files.len() - 1).expect("limits keep the number of files small"))
@@ -98,6 +101,13 @@ impl SourceMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_text() {
+        let mut map = SourceMap::new();
+        let file = map.add("a.nas", "\u{feff}nas 1\n");
+        assert_eq!(map.text(file), "nas 1\n");
+    }
 
     #[test]
     fn positions_count_lines_and_characters() {

@@ -132,7 +132,9 @@ pub type Result<T, E = Diagnostics> = std::result::Result<T, E>;
 
 /// The nearest of `known` to `word`, for "did you mean"; `None` if nothing is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    // A word of one letter is one letter away from every other.
+    let limit = if length < 2 { 0 } else { (length / 3).max(1) };
     known
         .into_iter()
         .map(|candidate| (edit_distance(word, candidate), candidate))

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::layers::{self, Default, Kind, Row};
+use crate::elaborate::library;
 use crate::elaborate::model::Builder;
 use crate::elaborate::scope::{Binding, Scope, Structure, is_meant, twice, unknown};
 use crate::elaborate::value::{self, Place};
@@ -26,14 +27,30 @@ impl Builder<'_> {
             return;
         }
         let known = names.keys().map(String::as_str).chain(layers::LAYERS.iter().map(|row| row.name));
-        let error = unknown("layer", &call.name.text, call.name.span, known);
-        let in_stdlib = library.modules.iter().any(|m| m.names.contains_key(&call.name.text));
+        let listed = unknown("layer", &call.name.text, call.name.span, known);
+        let error = Diagnostic { help: Vec::new(), ..listed.clone() };
         self.out.push(match call.name.text.as_str() {
-            "dropout" => {
-                error.help("leave it out: `decay` and `smoothing` of `train` work against overfitting")
+            "softmax" | "Softmax" | "log_softmax" | "LogSoftmax" => {
+                error.help("leave it out: the greatest output is the answer, before softmax as after it")
             }
-            "ds_conv" if !in_stdlib => error.help("take it from the library: `use std/blocks { ds_conv }`"),
-            _ => error,
+            "Input" | "InputLayer" => {
+                error.help("the shape stands in the head: `model m(input: (32, 32, 3), ...)`")
+            }
+            "Add" | "Concatenate" | "Multiply" | "add" | "concat" | "concatenate" => {
+                error.help("branches are joined by `parallel merge add { ... }`; also `concat` and `mul`")
+            }
+            "residual" | "mirror" | "optional" => {
+                error.help(format!("it has a body in braces: `{} {{ ... }}`", call.name.text))
+            }
+            "Activation" | "activation" => {
+                error.help("activations are layers, such as `relu`, or the argument `act` of a layer")
+            }
+            name => match library::block_meant(name).filter(|block| !names.contains_key(*block)) {
+                Some(block) => {
+                    error.help(format!("take it from the library: `use std/blocks {{ {block} }}`"))
+                }
+                None => listed,
+            },
         });
     }
 
@@ -44,16 +61,20 @@ impl Builder<'_> {
         call: &'c ast::Call,
         known: &[&str],
     ) -> (IndexMap<&'c str, &'c ast::Arg>, Vec<String>) {
-        let mut strays = Vec::new();
+        let mut strays: Vec<String> = Vec::new();
         let mut arguments: IndexMap<&str, &ast::Arg> = IndexMap::new();
         for arg in &call.args {
             let Some(name) = &arg.name else {
+                let unnamed = strays.iter().filter(|stray| stray.is_empty()).count();
                 strays.push(String::new());
                 let message = format!("the arguments of `{}` have names", call.name.text);
                 let error =
                     Diagnostic::error(Code::MISSING, message).at(arg.value.span, "no name before this");
-                self.out.push(match known.iter().find(|name| !arguments.contains_key(**name)) {
-                    Some(name) => error.help(format!("write `{name}: {}`", print_expr(&arg.value))),
+                let mut missing = known.iter().filter(|name| !arguments.contains_key(**name));
+                self.out.push(match missing.nth(unnamed) {
+                    Some(name) => {
+                        error.help(format!("write `{name}: {}`", print_expr(&without_list(&arg.value))))
+                    }
                     None => error,
                 });
                 continue;
@@ -156,13 +177,13 @@ impl Builder<'_> {
             let message = format!("`{name}` of `{}` is {allowed}, found {}", row.name, violation.found);
             let mut error =
                 Diagnostic::error(violation.code, message).at(given.span, format!("expected {allowed}"));
-            if let ast::ExprKind::Name(name) = &given.kind
-                && let Some(binding) = self.scope.find(name)
-            {
-                error = error.at(binding.span, format!("`{name}` has its value here"));
-            }
+            error = at_value(error, given, &self.scope);
             if !violation.under.is_empty() {
                 error = error.note(format!("found with {}", violation.under));
+            }
+            let is_percent = violation.found.parse::<f64>().is_ok_and(|share| (1.0..100.0).contains(&share));
+            if kind == Kind::Share && is_percent {
+                error = error.help(format!("write `{} %`", violation.found));
             }
             self.out.push(error);
             return None;
@@ -175,6 +196,10 @@ impl Builder<'_> {
         let callee = &library.blocks[block];
         let definition = &callee.definition;
         if let Some(&(_, first)) = self.stack.iter().find(|(id, _)| *id == block) {
+            if self.circular.contains(&block) {
+                return;
+            }
+            self.circular.push(block);
             let message = format!("the block `{}` contains itself", definition.name.text);
             return self.out.push(
                 Diagnostic::error(Code::NOT_ALLOWED, message)
@@ -240,7 +265,7 @@ impl Builder<'_> {
             }
         };
         if let Some(ty) = &param.ty {
-            return self.typed_argument((param, ty), given, expr);
+            return self.typed_argument((param, ty), given, expr, scope);
         }
         let default = param.default.as_ref().and_then(type_word);
         let is_word = |value: &Value| matches!(value, Value::Text(_));
@@ -268,6 +293,7 @@ impl Builder<'_> {
         (param, ty): (&ast::Param, &ast::Name),
         given: &ast::Expr,
         expr: Expr,
+        scope: &Scope,
     ) -> Option<Binding> {
         let kind = self.kind_of(ty)?;
         let name = &param.name.text;
@@ -279,6 +305,7 @@ impl Builder<'_> {
             )
             .at(given.span, format!("expected {allowed}"))
             .at(ty.span, "by its type");
+            let error = at_value(error, given, scope);
             self.out.push(match violation.under.as_str() {
                 "" => error,
                 under => error.note(format!("found with {under}")),
@@ -286,6 +313,27 @@ impl Builder<'_> {
             return None;
         }
         Some(Binding { expr: Some(expr), quantity: None, span: given.span, structure: Structure::No })
+    }
+}
+
+/// Adds the place where a name that was given got its value.
+fn at_value(error: Diagnostic, given: &ast::Expr, scope: &Scope) -> Diagnostic {
+    match &given.kind {
+        ast::ExprKind::Name(name) => match scope.find(name) {
+            Some(binding) => error.at(binding.span, format!("`{name}` has its value here")),
+            None => error,
+        },
+        _ => error,
+    }
+}
+
+/// A list as the set that is meant by it.
+fn without_list(value: &ast::Expr) -> ast::Expr {
+    match &value.kind {
+        ast::ExprKind::List(options) => {
+            ast::Expr { kind: ast::ExprKind::Set(options.clone()), span: value.span }
+        }
+        _ => value.clone(),
     }
 }
 

@@ -230,6 +230,9 @@ fn label(
     let value = Value::Text(name.clone());
     let Expr::Decision(id) = other else {
         let error = place.scope.unknown(name, expr.span, &[]);
+        if !matches!(other, Expr::Value(Value::Text(_))) {
+            return Err(error);
+        }
         return Err(error.note("a word stands for an option only beside the decision that has it"));
     };
     let decision = place.space.decision(*id);
@@ -239,7 +242,11 @@ fn label(
     }
     let known: Vec<&str> = words.iter().filter_map(Value::as_text).collect();
     if known.is_empty() {
-        return Err(place.scope.unknown(name, expr.span, &[]));
+        let message =
+            format!("`{}` is {}, not a word", print_expr(other_written), sort(other, place.space).what());
+        let error =
+            Diagnostic::error(Code::TYPE, message).at(expr.span, "names nothing, and is no value of it");
+        return Err(error.at(decision.span, "its values"));
     }
     let what = format!("option of `{}`:", print_expr(other_written));
     Err(unknown(&what, name, expr.span, known).at(decision.span, "the options are here"))

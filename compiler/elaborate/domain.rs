@@ -208,7 +208,9 @@ fn decimals(span: Span, step_span: Span, ends: (f64, f64, f64), factor: bool) ->
     }
     if last.to_bits() != high.to_bits() {
         let message = format!("the steps of this range miss its end, {high}");
-        return Err(Diagnostic::error(Code::EMPTY_RANGE, message).at(span, format!("ends at {last}")));
+        let next = tidy(if factor { last * step } else { low + step * values.len() as f64 });
+        let error = Diagnostic::error(Code::EMPTY_RANGE, message).at(span, format!("ends at {last}"));
+        return Err(error.help(format!("let it end at {last} or {next}")));
     }
     Ok(Domain::Set(values.into_iter().map(Value::Float).collect()))
 }

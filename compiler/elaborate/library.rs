@@ -76,6 +76,21 @@ pub(super) fn stdlib_names(folder: &str) -> Vec<String> {
     files.filter_map(|(path, _)| Some(format!("std/{}", path.strip_suffix(".nas")?))).collect()
 }
 
+/// The block of `std/blocks` that a name means: in other letters, or in the words of other tools.
+pub(super) fn block_meant(name: &str) -> Option<&'static str> {
+    let bare = |name: &str| name.to_ascii_lowercase().replace('_', "");
+    let wanted = match bare(name).as_str() {
+        "separableconv2d" | "separableconv" | "sepconv" | "dsconv2d" => "dsconv".to_owned(),
+        "invertedresidual" => "mbconv".to_owned(),
+        "se" | "seblock" => "squeezeexcite".to_owned(),
+        other => other.to_owned(),
+    };
+    let files = STDLIB_FILES.iter().filter(|(path, _)| path.starts_with("blocks/"));
+    let lines = files.flat_map(|(_, text)| text.lines());
+    let mut blocks = lines.filter_map(|line| line.strip_prefix("block ")?.split('(').next()).map(str::trim);
+    blocks.find(|block| bare(block) == wanted)
+}
+
 pub(super) fn parse(name: &str, text: &str, sources: &mut SourceMap, out: &mut Diagnostics) -> ast::File {
     let file = sources.add(name, text);
     let (tree, diagnostics) = syntax::parse(sources, file);
@@ -136,18 +151,29 @@ impl Library {
             let ready = (0..self.modules.len()).find(|&module| {
                 !done[module] && self.modules[module].values.iter().all(|(_, from, _)| done[*from])
             });
-            let next = ready.unwrap_or_else(|| {
-                let first = done.iter().position(|done| !done).unwrap_or(0);
-                if let Some((name, ..)) = self.modules[first].values.first() {
-                    let message = "files take values from one another in a circle";
-                    let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(name.span, "on the circle");
-                    out.push(error.help("put the shared values into a file of their own"));
-                }
-                first
-            });
+            let next = ready.unwrap_or_else(|| self.circle(&done, out));
             done[next] = true;
             self.order.push(next);
         }
+    }
+
+    /// A module of a circle of files that are not done, each of which takes values from the next; tells it.
+    fn circle(&self, done: &[bool], out: &mut Diagnostics) -> usize {
+        let waits_for = |module: usize| self.modules[module].values.iter().find(|(_, from, _)| !done[*from]);
+        let mut path: Vec<usize> = Vec::new();
+        let mut at = done.iter().position(|done| !done).unwrap_or(0);
+        while !path.contains(&at) {
+            path.push(at);
+            at = waits_for(at).map_or(at, |(_, from, _)| *from);
+        }
+        let start = path.iter().position(|&module| module == at).unwrap_or(0);
+        let mut error =
+            Diagnostic::error(Code::NOT_ALLOWED, "files take values from one another in a circle");
+        for (name, ..) in path[start..].iter().filter_map(|&module| waits_for(module)) {
+            error = error.at(name.span, "on the circle");
+        }
+        out.push(error.help("put the shared values into a file of their own"));
+        at
     }
 
     fn add_module(&mut self, tree: ast::File, out: &mut Diagnostics) -> usize {
@@ -205,7 +231,13 @@ impl Library {
             let folders = STDLIB_FILES.iter().filter_map(|(path, _)| path.rsplit_once('/'));
             let mut known: Vec<String> = folders.map(|(folder, _)| format!("std/{folder}")).collect();
             known.dedup();
-            return Err(unknown("library", &name.text, name.span, known.iter().map(String::as_str)));
+            // `blocks` alone is meant as `std/blocks`.
+            let whole = format!("std/{}", name.text);
+            let error = unknown("library", &name.text, name.span, known.iter().map(String::as_str));
+            return Err(match known.contains(&whole) {
+                true => Diagnostic { help: vec![format!("did you mean `{whole}`?")], ..error },
+                false => error,
+            });
         }
         if self.modules.len() + found.len() > MAX_FILES {
             let message = format!("a spec uses more than {MAX_FILES} files");

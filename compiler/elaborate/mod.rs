@@ -9,6 +9,7 @@ mod condition;
 mod domain;
 mod fields;
 mod goals;
+mod habits;
 mod interface;
 mod layers;
 mod library;
@@ -92,6 +93,10 @@ pub fn elaborate(
         return (None, out);
     }
     variant::take_base(&mut tree, sources, options.files, &mut out);
+    if out.has_errors() {
+        // Without its base, a variant lacks what it does not lack.
+        return (None, out);
+    }
     set_params(&mut tree, sources, &options.params, &mut out);
     let stdlib = library::stdlib("targets", sources, &mut out);
     let library = Library::load(tree, sources, options.files, &mut out);
@@ -154,13 +159,17 @@ fn set_params(
     out: &mut Diagnostics,
 ) {
     for (name, text) in params {
-        let file = sources.add(format!("<value of {name}>"), format!("nas 1\nlet value = {text}\n"));
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let written = if is_name { name } else { "value" };
+        let file = sources.add(format!("<value of {name}>"), format!("nas 1\nlet {written} = {text}\n"));
         let (value, diagnostics) = syntax::parse(sources, file);
         if diagnostics.has_errors() {
             out.extend(diagnostics);
             continue;
         }
-        let start = Span { file, start: 0, end: 0 };
+        let start = "nas 1\nlet ".len() as u32;
+        let start = Span { file, start, end: start + written.len() as u32 };
         let mut values = value.items.into_iter().map(|item| item.kind);
         let (Some(ast::ItemKind::Let(value)), None) = (values.next(), values.next()) else {
             let message = format!("the parameter `{name}` takes one value");
@@ -174,7 +183,16 @@ fn set_params(
             })
         };
         if !declared().any(|known| known == name) {
-            out.push(unknown("parameter", name, start, declared()));
+            let is_let = |item: &ast::Item| match &item.kind {
+                ast::ItemKind::Let(item) if item.name.text == *name => Some(item.name.span),
+                _ => None,
+            };
+            let error = unknown("parameter", name, start, declared());
+            out.push(match tree.items.iter().find_map(is_let) {
+                Some(span) => error.at(span, "a `let`, not a `param`"),
+                None if declared().next().is_none() => error.help("the spec has no `param`"),
+                None => error,
+            });
             continue;
         }
         for item in &mut tree.items {

@@ -43,6 +43,7 @@ pub(super) fn build(
         instances: 1,
         n_instances: 0,
         scale_section: items.sections.get("scale").copied(),
+        circular: Vec::new(),
         out,
     };
     for &module in &library.order {
@@ -89,10 +90,10 @@ fn check_outputs(space: &Space, region: RegionId, declared: Span, out: &mut Diag
                     },
                 );
             if let Err(violation) = verdict {
-                let message = format!("the last layer has {} outputs for {wanted} {what}", violation.found);
+                let message = format!("the last layer gives {} values for {wanted} {what}", violation.found);
                 out.push(
                     Diagnostic::error(Code::SHAPE, message)
-                        .at(units.span, format!("{} outputs", violation.found))
+                        .at(units.span, format!("{} values", violation.found))
                         .at(declared, format!("{wanted} {what}"))
                         .help(format!("write `units: {what}`")),
                 );
@@ -130,6 +131,8 @@ pub(super) struct Builder<'a> {
     /// Instances of all regions in the largest network.
     n_instances: u64,
     pub(super) scale_section: Option<&'a ast::Section>,
+    /// Blocks that contain themselves, which is told once for each.
+    pub(super) circular: Vec<usize>,
     pub(super) out: &'a mut Diagnostics,
 }
 
@@ -150,9 +153,11 @@ impl Builder<'_> {
         self.scope = Scope::default();
         self.scope.enter();
         for (name, from, theirs) in &library.modules[module].values {
-            if let Some(binding) = self.scopes[*from].find(theirs).cloned()
-                && let Err(error) = self.scope.declare(name, Binding { span: name.span, ..binding })
-            {
+            // What is on a circle of files is told as such, and stands for anything here.
+            let (expr, structure) = (Some(Expr::Value(Value::Int(1))), Structure::No);
+            let unknown = || Binding { expr, quantity: None, span: name.span, structure };
+            let binding = self.scopes[*from].find(theirs).cloned().unwrap_or_else(unknown);
+            if let Err(error) = self.scope.declare(name, Binding { span: name.span, ..binding }) {
                 self.out.push(error);
             }
         }
@@ -182,6 +187,8 @@ impl Builder<'_> {
             let error = Diagnostic::error(violation.code, message);
             let error = error.at(item.value.span, format!("expected {allowed}"));
             self.out.push(error.at(ty.span, "by its type"));
+            // Later uses of the name would only repeat the mistake.
+            self.scope.replace(&item.name.text, Expr::Value(value::stand_in(kind)));
         }
     }
 

@@ -106,10 +106,28 @@ impl Scope {
         Ok(())
     }
 
+    /// Gives a declared name another value.
+    pub(super) fn replace(&mut self, name: &str, expr: Expr) {
+        let frames = self.frames.iter_mut().rev();
+        if let Some(frame) = frames.map(Rc::make_mut).find(|frame| frame.contains_key(name)) {
+            frame.entry(name.to_owned()).and_modify(|binding| {
+                binding.expr = Some(expr);
+                binding.quantity = None;
+            });
+        }
+    }
+
     /// E0201 for a name that nothing declares and that is none of `words`.
     pub(super) fn unknown(&self, name: &str, span: Span, words: &[&str]) -> Diagnostic {
-        let declared = self.frames.iter().flat_map(|frame| frame.keys()).map(String::as_str);
-        unknown("value", name, span, declared.chain(words.iter().copied()))
+        // What is declared nearest comes first; words are worth a help only where one is near.
+        let declared: Vec<&str> =
+            self.frames.iter().rev().flat_map(|frame| frame.keys()).map(String::as_str).collect();
+        match meant(name, words) {
+            Some(_) if meant(name, &declared).is_none() => {
+                unknown("value", name, span, words.iter().copied())
+            }
+            _ => unknown("value", name, span, declared),
+        }
     }
 }
 
@@ -132,13 +150,32 @@ pub(super) fn unknown<'a>(
         Diagnostic::error(Code::UNKNOWN_NAME, format!("unknown {what} `{name}`")).at(span, "not known here");
     match meant(name, &known) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
-        None if !known.is_empty() && known.len() <= 16 => error.help(format!("known: {}", known.join(", "))),
+        None if !known.is_empty() => error.help(listed(&known)),
         None => error,
     }
 }
 
+/// Characters of names that a help line lists; the rest is counted.
+const LISTED: usize = 90;
+
+/// "known: a, b, c", or the first of many and how many more there are.
+fn listed(known: &[&str]) -> String {
+    let mut length = 0;
+    let fits = |name: &&&str| {
+        length += name.chars().count() + 2;
+        length <= LISTED + 2
+    };
+    let shown = known.iter().take_while(fits).count().max(1);
+    // A list is not cut for one name.
+    if shown + 1 >= known.len() {
+        return format!("known: {}", known.join(", "));
+    }
+    format!("known: {} and {} more", known[..shown].join(", "), known.len() - shown)
+}
+
 /// What other tools call things, in lower case without `_`, and what the language calls them.
-const SYNONYMS: [(&str, &str); 36] = [
+const SYNONYMS: [(&str, &str); 37] = [
+    ("acc", "accuracy"),
     ("fc", "dense"),
     ("fullyconnected", "dense"),
     ("linear", "dense"),

@@ -12,7 +12,7 @@ use crate::elaborate::value::{self, Place};
 use crate::elaborate::{condition, domain};
 use crate::source::Span;
 use crate::space::{
-    Branching, DecisionId, Domain, Expr, Forbid, Merge, MergeKind, RegionId, RegionKind, Value,
+    Branching, DecisionId, Domain, Expr, Forbid, Merge, MergeKind, Region, RegionId, RegionKind, Value,
 };
 use crate::syntax::ast;
 
@@ -293,8 +293,29 @@ impl Builder<'_> {
                     self.out.push(error.at(written.span, "is always true"));
                 }
                 Ok(condition) => self.space.forbids.push(Forbid { region, condition, span: written.span }),
-                Err(error) => self.out.push(error),
+                Err(error) => {
+                    let error = self.decided_within(error, region);
+                    self.out.push(error);
+                }
             }
         }
+    }
+
+    /// Points at the structure that a `forbid` outside its scope names.
+    fn decided_within(&self, error: Diagnostic, region: RegionId) -> Diagnostic {
+        if region != self.space.root() {
+            return error;
+        }
+        let is_meant = |region: &&Region| {
+            let has_name = matches!(
+                region.kind,
+                RegionKind::Repeat { .. } | RegionKind::Choose { .. } | RegionKind::Optional { .. }
+            );
+            has_name && error.message == format!("unknown value `{}`", region.name)
+        };
+        let Some(found) = self.space.regions().node_weights().find(is_meant) else { return error };
+        let help =
+            format!("`{}` is known behind this, in the same braces: write the `forbid` there", found.name);
+        Diagnostic { help: Vec::new(), ..error.clone() }.at(found.span, "is decided here").help(help)
     }
 }

@@ -159,6 +159,48 @@ fn blocks_come_from_files_beside_the_spec() {
 }
 
 #[test]
+fn one_circle_of_files_is_told_once_and_where_it_is() {
+    struct Folder;
+    impl Files for Folder {
+        fn read(&self, path: &str) -> Result<String, String> {
+            Ok(match path {
+                "a.nas" => "nas 1\nuse \"b.nas\" { y }\nlet x = y\n",
+                "b.nas" => "nas 1\nuse \"a.nas\" { x }\nlet y = x\n",
+                _ => "nas 1\nlet z = 3\n",
+            }
+            .to_owned())
+        }
+    }
+    let options = Options { files: &Folder, ..Options::default() };
+    let uses = "use \"z.nas\" { z }\nuse \"a.nas\" { x }\nlet width =";
+    let (sources, program, out) = run(&SPEC.replacen("let width =", uses, 1), &options);
+    assert!(program.is_none());
+    let errors: Vec<_> = out.0.iter().filter(|told| told.severity == Severity::Error).collect();
+    let [error] = errors.as_slice() else { panic!("{}", render(&out, &sources, Style::Plain)) };
+    let files: Vec<&str> = error.labels.iter().map(|label| sources.name(label.span.file)).collect();
+    assert_eq!(files, ["a.nas", "b.nas"]);
+}
+
+#[test]
+fn a_wrong_value_from_outside_is_told_once_where_it_is_given() {
+    let spec = SPEC.replace("param side = {3, 5}", "param side: count = {3, 5}");
+    for (name, value, message, at) in [
+        ("side", "relu", "`side` is an integer from 1 to 65536, found relu", "relu"),
+        ("sides", "3", "unknown parameter `sides`", "sides"),
+        ("width", "24", "unknown parameter `width`", "width"),
+    ] {
+        let params = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let (sources, program, out) = run(&spec, &Options { params, ..Options::default() });
+        assert!(program.is_none());
+        let errors: Vec<_> = out.0.iter().filter(|told| told.severity == Severity::Error).collect();
+        let [error] = errors.as_slice() else { panic!("{}", render(&out, &sources, Style::Plain)) };
+        assert_eq!(error.message, message);
+        let span = error.labels[0].span;
+        assert_eq!(&sources.text(span.file)[span.start as usize..span.end as usize], at);
+    }
+}
+
+#[test]
 fn what_grows_without_bound_is_refused() {
     let told = |text: &str| {
         let (_, program, diagnostics) = run(text, &Options::default());

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::domain;
 use crate::elaborate::layers::{Kind, WORDS};
 use crate::elaborate::scope::{Binding, Scope, Structure, twice};
 use crate::elaborate::units;
+use crate::elaborate::{domain, habits};
 use crate::source::Span;
 use crate::space::{BinaryOp, DecisionId, Domain, Expr, Function, MAX_EXTENT, RegionId, Space, Value};
 use crate::syntax::ast::{self, ExprKind, Number, Operator};
@@ -95,13 +95,7 @@ fn lower_with(expr: &ast::Expr, place: &mut Place<'_>, division: BinaryOp) -> Re
         | ExprKind::In(..)
         | ExprKind::And(_)
         | ExprKind::Or(_)
-        | ExprKind::Not(_) => {
-            let message = format!("`{}` is no value of a model", print_expr(expr));
-            let error = Diagnostic::error(Code::TYPE, message);
-            let error = error.at(expr.span, "expected a number, a pair, a word, a range or a set");
-            Err(error
-                .help("a set to choose from is written `{3, 5}`, a range `16..32 step 8`, a pair `(3, 1)`"))
-        }
+        | ExprKind::Not(_) => Err(habits::no_value(expr)),
     }
 }
 
@@ -182,9 +176,16 @@ fn folded(expr: Expr, span: Span) -> Result<Expr, Diagnostic> {
     if !decisions.is_empty() || has_channels(&expr) {
         return small(expr, span);
     }
-    evaluate(&expr, &BTreeMap::new())
-        .map(Expr::Value)
-        .map_err(|problem| Diagnostic::error(Code::RANGE, problem).at(span, "no value"))
+    evaluate(&expr, &BTreeMap::new()).map(Expr::Value).map_err(|problem| {
+        let is_division =
+            problem.ends_with("is no integer") && matches!(expr, Expr::Binary(BinaryOp::Div, ..));
+        let error = Diagnostic::error(Code::RANGE, problem).at(span, "no value");
+        if is_division {
+            error.help("write `round(...)` around it, or divide what comes out even")
+        } else {
+            error
+        }
+    })
 }
 
 /// Whether a value depends on the channels of a feature map, which are known only in a network.
@@ -273,7 +274,12 @@ pub(super) fn constant(expr: &ast::Expr, place: &mut Place<'_>) -> Result<Value,
         Expr::Value(value) if place.space.decisions.len() == before => Ok(value),
         _ => Err(Diagnostic::error(Code::TYPE, "the values of a decision are fixed")
             .at(expr.span, "this is a decision itself")
-            .help("give the inner decision a name by `let`, and choose between layers by `choose`")),
+            .help(match expr.kind {
+                ExprKind::Name(_) => {
+                    "write a fixed value, and leave out combinations by `forbid { depth > width }`"
+                }
+                _ => "give the inner decision a name by `let`, and choose between layers by `choose`",
+            })),
     }
 }
 
@@ -423,6 +429,16 @@ pub(super) fn allowed(kind: Kind, value: &Value) -> Result<(), Code> {
             _ => Err(Code::RANGE),
         },
         _ => Err(Code::TYPE),
+    }
+}
+
+/// A value that an argument of this kind takes, for one that it does not take.
+pub(super) fn stand_in(kind: Kind) -> Value {
+    match kind {
+        Kind::Count | Kind::Pair | Kind::Integer | Kind::Number => Value::Int(1),
+        Kind::Word(words) => Value::Text(words.first().copied().unwrap_or_default().to_owned()),
+        Kind::Share => Value::Int(0),
+        Kind::Bool => Value::Bool(false),
     }
 }
 

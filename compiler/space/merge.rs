@@ -161,6 +161,8 @@ impl Builder<'_> {
         }
         let help = if a_shape.rank() == b_shape.rank() {
             "make them equal, or merge with `(pool, pad)`: pooled to the smallest map, padded to the most channels"
+        } else if kind == MergeKind::Mul {
+            "a vector multiplies every pixel if it has one value for each channel: `dense(units: channels)`"
         } else {
             "flatten both or neither"
         };

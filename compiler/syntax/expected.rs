@@ -5,40 +5,58 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use crate::syntax::grammar::Rule;
+use crate::syntax::habits;
 
 /// Help where another language's comment stands.
 pub(super) const COMMENTS: &str = "comments start with `//`";
 
-/// The message for a piece of text that starts at byte `base` of its file.
+/// What is expected behind a key.
+const COLON: &str = "`:` and a value";
+
+/// The message for a piece of text that starts at byte `base` of its file; `next` stands right behind it: the brace
+/// of the body behind a head, or nothing.
 pub(super) fn diagnostic(
     error: &Error<Rule>,
     entry: Rule,
     text: &str,
     file: FileId,
     base: usize,
+    next: &str,
 ) -> Diagnostic {
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     let at = at + white_space(&text[at..]);
-    let found = token(&text[at..]);
+    let is_head = text[at..].is_empty() && next == "{";
+    let found = if is_head { next } else { token(&text[at..]) };
     let positives = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => positives.as_slice(),
         ErrorVariant::CustomError { .. } => &[],
     };
     let what = expectation(positives, entry, found);
-    let (start, end) = (base + at, base + at + found.len());
+    let (start, end) = (base + at, base + at + if is_head { 0 } else { found.len() });
     let span = Span { file, start: start as u32, end: end as u32 };
     let message = match found {
         "" => format!("expected {what}, found the end of the item"),
         _ => format!("expected {what}, found `{}`", shown(found)),
     };
     let diagnostic = Diagnostic::error(Code::SYNTAX, message).at(span, format!("expected {what}"));
-    with_help(diagnostic, entry, found, positives)
+    let with_sign = with_help(diagnostic, entry, found, positives);
+    if !with_sign.help.is_empty() {
+        return with_sign;
+    }
+    if what == COLON {
+        return with_sign.help("a key and its value are joined by `:`");
+    }
+    match habits::help(entry, text, at, found) {
+        Some(help) => with_sign.help(help),
+        None => with_sign,
+    }
 }
 
 fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule]) -> Diagnostic {
     match found {
+        "=" if entry == Rule::layer && !positives.contains(&Rule::colon) => diagnostic,
         "=" if positives.contains(&Rule::compare_any) => diagnostic.help("equality is written `==`"),
         "=" if positives.contains(&Rule::colon) => diagnostic.help("a key and its value are joined by `:`"),
         ":" if positives.contains(&Rule::equals) => diagnostic.help("a name gets its value by `=`"),
@@ -47,8 +65,9 @@ fn with_help(diagnostic: Diagnostic, entry: Rule, found: &str, positives: &[Rule
             diagnostic.help("the name of a target stands in quotes: `target \"cortex-m4\" { ... }`")
         }
         "when" if entry == Rule::else_head => diagnostic.help("write `else { when ... { ... } }`"),
-        ";" => diagnostic.help("items end at the end of the line, without a sign"),
-        "'" => diagnostic.help("text stands in double quotes: `\"text\"`"),
+        "'" | "“" | "”" | "‘" | "’" | "„" => {
+            diagnostic.help("text stands in double quotes: `\"text\"`")
+        }
         _ if !found.is_ascii() => diagnostic
             .help("names have ASCII letters, digits and `_`; other signs stand in texts and comments"),
         _ => diagnostic,
@@ -94,7 +113,7 @@ fn expectation(positives: &[Rule], entry: Rule, found: &str) -> String {
     let has = |rule| positives.contains(&rule);
     let is_value = found.chars().next().is_some_and(|c| c.is_alphanumeric() || "\"([{-".contains(c));
     if has(Rule::colon) && (is_value || found == "=") && !has(Rule::value) {
-        return "`:` and a value".to_owned();
+        return COLON.to_owned();
     }
     // A value could go on with an operator almost anywhere; that is worth a word only if nothing else fits.
     let mut words: Vec<&str> = Vec::new();
@@ -218,7 +237,7 @@ const ORDER: &[Rule] = &[
 
 fn describe(rule: Rule) -> &'static str {
     match rule {
-        Rule::colon => "`:` and a value",
+        Rule::colon => COLON,
         Rule::equals => "`=` and a value",
         Rule::comma | Rule::group_comma => "`,`",
         Rule::lparen | Rule::group | Rule::gathered | Rule::params | Rule::args => "`(`",

@@ -10,6 +10,7 @@ mod bodies;
 mod build;
 mod expected;
 mod format;
+mod habits;
 mod parse;
 mod print;
 #[cfg(test)]

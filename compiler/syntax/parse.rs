@@ -12,6 +12,7 @@ use crate::syntax::bodies;
 use crate::syntax::build::Builder;
 use crate::syntax::expected;
 use crate::syntax::grammar::{Nas, Rule};
+use crate::syntax::habits;
 use crate::syntax::split::{Kind, Tokens};
 
 /// The version of the language that this nasc reads.
@@ -27,7 +28,7 @@ const FILE_WORDS: [&str; 21] = [
 
 /// All items of a file, without `nas 1`.
 pub(super) fn file(tokens: &Tokens<'_>, out: &mut Diagnostics) -> Vec<Item> {
-    let mut parser = Parser { tokens, out };
+    let mut parser = Parser { tokens, out, bodiless: false };
     let mut items = Vec::new();
     let pieces = parser.pieces(0..tokens.list.len(), Inside::File);
     parser.check_version(&pieces);
@@ -68,6 +69,8 @@ pub(super) struct Cut {
 pub(super) struct Parser<'t, 'a> {
     pub(super) tokens: &'t Tokens<'a>,
     pub(super) out: &'t mut Diagnostics,
+    /// Whether a body has been missed at the top: what is no item behind it may be meant for that body.
+    bodiless: bool,
 }
 
 impl<'a> Parser<'_, 'a> {
@@ -173,7 +176,9 @@ impl<'a> Parser<'_, 'a> {
             Ok(mut pairs) => pairs.next(),
             Err(error) => {
                 let file = self.tokens.file;
-                self.out.push(expected::diagnostic(&error, rule, text, file, start));
+                let is_head = self.tokens.list.get(tokens.end).is_some_and(|t| t.kind == Kind::Open(b'{'));
+                let next = if is_head { "{" } else { "" };
+                self.out.push(expected::diagnostic(&error, rule, text, file, start, next));
                 None
             }
         }
@@ -204,7 +209,17 @@ impl<'a> Parser<'_, 'a> {
         }
         let end = self.span_of(tokens.clone()).end as usize;
         let error = Diagnostic::error(Code::SYNTAX, format!("expected `{{` and {what}"));
-        self.out.push(error.at(self.tokens.span(end, end), "the item ends here"));
+        let error = error.at(self.tokens.span(end, end), "the item ends here");
+        self.out.push(match self.tokens.text_of(tokens.end - 1) {
+            ":" => error.help("a body stands in braces, whatever the indentation: `{ ... }` without a colon"),
+            _ if self.tokens.is_word(tokens.start, "require") => {
+                error.help("write `require { ram <= 24 KiB }`")
+            }
+            _ if self.tokens.is_word(tokens.start, "use") => {
+                error.help("write what to take: `use std/blocks { ds_conv }`")
+            }
+            _ => error,
+        });
     }
 
     /// What stands behind a closing brace: told once, then parsed as an item of its own.
@@ -236,6 +251,11 @@ impl<'a> Parser<'_, 'a> {
             return None;
         }
         let word = self.tokens.text_of(first).to_owned();
+        let is_item = FILE_WORDS.contains(&word.as_str());
+        if self.bodiless && !is_item {
+            return None;
+        }
+        self.bodiless = false;
         let whole = |parser: &mut Self, rule| {
             let pair = parser.grammar(rule, tokens.clone())?;
             Some(parser.builder(&tokens).item(pair))
@@ -250,7 +270,7 @@ impl<'a> Parser<'_, 'a> {
                 self.out.push(error.at(self.span_of(tokens.clone()), "not the first item"));
                 None
             }
-            known if FILE_WORDS.contains(&known) => return self.braced_item(known, docs, tokens, items),
+            known if is_item => return self.braced_item(known, docs, tokens, items),
             _ => {
                 self.unknown_item(&word, &tokens);
                 None
@@ -273,13 +293,20 @@ impl<'a> Parser<'_, 'a> {
         let span = self.tokens.span_of(tokens.start);
         let error = Diagnostic::error(Code::UNKNOWN_NAME, format!("`{word}` starts no item of a file"));
         let error = error.at(span, "not known here");
-        let is_layer = bodies::STRUCTURES.contains(&word)
-            || (tokens.start + 1 < tokens.end && self.tokens.list[tokens.start + 1].kind == Kind::Open(b'('));
-        self.out.push(match nearest(word, FILE_WORDS) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None if is_layer => error.help("layers stand inside the braces of a `model` or a `block`"),
-            None => error.help(format!("items start with one of: {}", FILE_WORDS.join(", "))),
-        });
+        let next = tokens.clone().nth(1).map(|next| self.tokens.text_of(next));
+        let is_layer = bodies::STRUCTURES.contains(&word) || next == Some("(");
+        let help = match nearest(word, FILE_WORDS) {
+            _ if next == Some("=") => format!("write `let {word} = ...`"),
+            _ if habits::item(word).is_some() => {
+                format!("did you mean `{}`?", habits::item(word).unwrap_or_default())
+            }
+            Some(near) => format!("did you mean `{near}`?"),
+            None if is_layer => "layers stand inside the braces of a `model` or a `block`".to_owned(),
+            None => "items start with `use`, `with`, `let`, `param`, `block`, `model`, `forbid`, `require`, \
+                     `prefer`, `target`, `maximize`, `minimize` or the name of a section, such as `train`"
+                .to_owned(),
+        };
+        self.out.push(error.help(help));
     }
 
     fn braced_item(
@@ -296,6 +323,7 @@ impl<'a> Parser<'_, 'a> {
                 _ => "its contents",
             };
             self.expect_body(&tokens, what);
+            self.bodiless = true;
             return None;
         };
         let span = self.span_of(tokens.start..cut.rest.start);

@@ -162,9 +162,9 @@ fn plain(expr: &ast::Expr, wanted: Dimension, scope: &Scope) -> Result<ast::Expr
                 other => other.clone(),
             },
         })),
-        // The unit of epochs may be left out, so decisions may count them.
+        // The unit of epochs may be left out, so decisions may count them; in the model a share is a number.
         ExprKind::Name(_) | ExprKind::Binary(..)
-            if wanted == Dimension::Epochs && decides(expr, Kind::Bool, scope) =>
+            if matches!(wanted, Dimension::Epochs | Dimension::Share) && decides(expr, Kind::Bool, scope) =>
         {
             expr.kind.clone()
         }
