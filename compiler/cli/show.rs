@@ -54,6 +54,9 @@ pub(crate) fn checked(checked: &Checked) -> String {
     let _ = writeln!(out, "    weights      {}", range(checked.bounds.weight_bytes));
     let _ = writeln!(out, "    largest map  {}", range(checked.bounds.largest_map));
     let _ = writeln!(out, "    work         {} to {} MAC", checked.bounds.macs[0], checked.bounds.macs[1]);
+    if let Some(few) = feasible.iter().find(|target| target.tried < *valid) {
+        let _ = writeln!(out, "  {} of these were costed; `--samples 200` costs as many", few.tried);
+    }
     for target in feasible {
         let _ = writeln!(
             out,

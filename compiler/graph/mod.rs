@@ -53,7 +53,13 @@ pub struct Graph {
 impl Graph {
     /// An empty graph.
     pub fn new() -> Graph {
-        Graph::default()
+        Graph::with_capacity(0)
+    }
+
+    /// An empty graph with room for so many nodes.
+    pub fn with_capacity(nodes: usize) -> Graph {
+        let nodes = StableDiGraph::with_capacity(nodes, nodes + nodes / 4);
+        Graph { nodes, outputs: Vec::new(), constants: BTreeMap::new() }
     }
 
     /// Adds an operator on its inputs, in their order, and infers its type.

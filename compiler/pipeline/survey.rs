@@ -70,7 +70,10 @@ pub(super) const DRAWN: usize = 64;
 
 /// Operators of all networks together that are planned and costed on one target, unless the caller says how many
 /// networks are. Counted and not timed, so that the answer is the same everywhere.
-const OPERATORS: usize = 1500;
+const OPERATORS: usize = 1000;
+
+/// Operators and parameters of all networks together that are built, in the same sense.
+const NODES: usize = 10_000;
 
 /// Points drawn from a space.
 pub(super) struct Survey {
@@ -93,14 +96,20 @@ impl Survey {
         samples: Option<usize>,
         n_targets: usize,
     ) -> Result<Survey, Box<Diagnostic>> {
-        let drawn = samples.unwrap_or(DRAWN);
+        let wanted = samples.unwrap_or(DRAWN);
         let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
         let mut graphs = Vec::new();
         let mut first_error = None;
-        for _ in 0..drawn {
+        let mut nodes = 0;
+        let mut drawn = 0;
+        while drawn < wanted && (samples.is_some() || nodes < NODES) {
+            drawn += 1;
             let point = space::try_sample(&program.space, &mut rng)?;
             match space::instantiate(&program.space, &point) {
-                Ok(graph) => graphs.push(graph),
+                Ok(graph) => {
+                    nodes += graph.len();
+                    graphs.push(graph);
+                }
                 Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
             }
         }

@@ -30,7 +30,7 @@ pub(crate) type Built<T> = Result<T, Box<Diagnostic>>;
 pub fn instantiate(space: &Space, genome: &Genome) -> Result<Graph, Box<Diagnostic>> {
     let mut builder = Builder {
         space,
-        graph: Graph::new(),
+        graph: Graph::with_capacity(512),
         n_layers: 0,
         places: BTreeMap::new(),
         digests: BTreeMap::new(),
@@ -141,7 +141,11 @@ impl Builder<'_> {
             "the {what} {extent} of `{layer}` is larger than the {side} {available} that comes to it"
         );
         let error = Diagnostic::error(Code::WINDOW, message);
-        let (chosen, label) = match argument.expr {
+        let part = match &argument.expr {
+            Expr::Tuple(parts) => parts.get(axis - 1).unwrap_or(&argument.expr),
+            whole => whole,
+        };
+        let (chosen, label) = match *part {
             Expr::Decision(decision) => (self.space.decision(decision).span, "is chosen here"),
             _ => (argument.span, "is written here"),
         };

@@ -38,12 +38,20 @@ impl Builder<'_> {
                 continue;
             }
             let op = &self.graph.node(node).op;
-            let attributes = match op {
-                Op::Param(param) => format!(" {:?} {}", param.role, param.fan_in),
-                other => other.attributes(),
-            };
             let mut hash = Sha256::new();
-            hash.update(format!("{}{attributes} : {}", op.name(), self.graph.ty(node)));
+            hash.update(op.name());
+            match op {
+                Op::Param(param) => {
+                    hash.update([param.role as u8]);
+                    hash.update(param.fan_in.to_le_bytes());
+                }
+                other => hash.update(other.attributes()),
+            }
+            // The types of all else follow from those of the inputs and parameters.
+            if inputs.is_empty() {
+                let dims = &self.graph.ty(node).shape.0;
+                dims.iter().for_each(|extent| hash.update(extent.to_le_bytes()));
+            }
             inputs.iter().filter_map(|input| self.digests.get(input)).for_each(|digest| hash.update(digest));
             self.digests.insert(node, hash.finalize().into());
             stack.pop();
@@ -54,7 +62,7 @@ impl Builder<'_> {
 /// The same graph with nodes added in the order of [`Graph::order`] and layers numbered as they occur in it:
 /// `3.weight` belongs to the fourth layer with parameters.
 pub(crate) fn renumbered(graph: &Graph) -> Graph {
-    let mut made = Graph::new();
+    let mut made = Graph::with_capacity(graph.len());
     let mut nodes: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     for id in graph.order() {

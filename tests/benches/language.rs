@@ -1,18 +1,26 @@
-//! Time to parse a spec of 1 MiB and to format one of 10,000 lines.
+//! Time to parse a spec of 1 MiB, to format one of 10,000 lines, and to check what comes with nasc.
 //!
-//! `cargo bench --bench language` prints the median of repetitions, which is to stay below 200 ms for both.
+//! `cargo bench --bench language` prints the median of repetitions, which is to stay below 200 ms for parsing and
+//! formatting, and below 50 ms for `check` of each example and each space of the standard library.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
+use nasc::pipeline::{self, CheckOptions};
 use nasc::source::SourceMap;
 use nasc::syntax;
 
-/// Milliseconds that both may take.
+/// Milliseconds that parsing and formatting may take.
 const BAR: f64 = 200.0;
+
+/// Milliseconds that `check` may take.
+const CHECK_BAR: f64 = 50.0;
+
 const REPETITIONS: usize = 9;
 
 const SPECS: [&str; 4] = [
@@ -69,4 +77,34 @@ fn main() {
     let file = sources.add("long.nas", long.as_str());
     assert!(syntax::format(&sources, file).is_ok(), "the spec is formatted");
     show("format", &long, time(|| drop(black_box(syntax::format(&sources, file)))));
+
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/vowels/vowels.nas").to_owned();
+    for spec in nasc::elaborate::stdlib_spaces().into_iter().chain([example]) {
+        let run = || drop(black_box(pipeline::check(&Disk, Path::new(&spec), &CheckOptions::default())));
+        let (median, least) = time(run);
+        let verdict = if median < CHECK_BAR { "below" } else { "ABOVE" };
+        let name = spec.rsplit('/').next().unwrap_or_default();
+        println!("check {name}: median {median:.1} ms, least {least:.1} ms, {verdict} {CHECK_BAR} ms");
+    }
+}
+
+/// Files as they are; a bench writes none.
+struct Disk;
+
+impl pipeline::Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn write(&self, _path: &Path, _content: &[u8]) -> io::Result<()> {
+        Err(io::Error::other("not in a bench"))
+    }
+
+    fn make_folder(&self, _path: &Path) -> io::Result<()> {
+        Err(io::Error::other("not in a bench"))
+    }
+
+    fn remove(&self, _path: &Path) -> io::Result<()> {
+        Err(io::Error::other("not in a bench"))
+    }
 }
