@@ -19,3 +19,7 @@ mod fmt;
 mod kill;
 #[path = "cli/lab.rs"]
 mod lab;
+#[path = "cli/language.rs"]
+mod language;
+#[path = "cli/lock.rs"]
+mod lock;

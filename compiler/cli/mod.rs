@@ -88,7 +88,9 @@ fn show_warnings(warnings: &Diagnostics, sources: &nasc::source::SourceMap, form
 }
 
 fn check(spec: &Path, options: &CheckOptions, format: Format) -> Outcome {
-    let result = pipeline::check(&Disk, spec, options);
+    let bars = Bars::patient(format == Format::Human);
+    let result = pipeline::check(&Disk, spec, options, &bars);
+    bars.clear();
     if matches!(format, Format::Sarif | Format::Github) {
         // Here the messages are the result.
         let (failure, code) = match result {
@@ -164,7 +166,7 @@ fn finish_compile(compiled: &Compiled, args: &CompileArgs, bars: &Bars, format: 
             None
         } else {
             bars.stage(&format!("verifying {}", written.folder.display()), 0);
-            match pipeline::verify(&Disk, &written.folder, false) {
+            match pipeline::verify(&Disk, &written.folder, false, &pipeline::Silent) {
                 // A compiler or an emulator hears Ctrl-C too and ends badly.
                 _ if world::is_cancelled() => {
                     bars.clear();
@@ -252,7 +254,10 @@ fn eval(
 }
 
 fn verify(bundle: &Path, emulator_only: bool, format: Format) -> Outcome {
-    let verified = pipeline::verify(&Disk, bundle, emulator_only)?;
+    let bars = Bars::patient(format == Format::Human);
+    let verified = pipeline::verify(&Disk, bundle, emulator_only, &bars);
+    bars.clear();
+    let verified = verified?;
     match format {
         Format::Json => print_json(&json!(verified)),
         _ => print(&show::verified(&verified)),

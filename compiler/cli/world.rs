@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nasc::pipeline::{Files, Progress};
@@ -126,8 +126,13 @@ pub(crate) fn cancelled() -> &'static AtomicBool {
 /// Progress on stderr: a bar in a terminal, lines elsewhere.
 pub(crate) struct Bars {
     enabled: bool,
-    state: Mutex<State>,
+    /// Shown in a terminal alone, and only of what takes longer than [`PATIENCE`].
+    since: Option<Instant>,
+    state: Arc<Mutex<State>>,
 }
+
+/// How long a command that is mostly quick may be silent.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 struct State {
     bar: ProgressBar,
@@ -140,7 +145,39 @@ impl Bars {
     /// Progress that is shown, or not.
     pub(crate) fn new(enabled: bool) -> Bars {
         let state = State { bar: ProgressBar::hidden(), best: None, parts: 0, done: 0 };
-        Bars { enabled, state: Mutex::new(state) }
+        Bars { enabled, since: None, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Progress of a command that is mostly quick: nothing is shown in its first second, and nothing stays.
+    pub(crate) fn patient(enabled: bool) -> Bars {
+        let enabled = enabled && io::IsTerminal::is_terminal(&io::stderr());
+        let bars = Bars { since: Some(Instant::now()), ..Bars::new(enabled) };
+        if enabled {
+            let state = Arc::clone(&bars.state);
+            std::thread::spawn(move || {
+                std::thread::sleep(PATIENCE);
+                if let Ok(state) = state.lock() {
+                    state.bar.set_draw_target(ProgressDrawTarget::stderr());
+                }
+            });
+        }
+        bars
+    }
+
+    /// Puts a spinner or a bar with the stage's title in the place of the last one.
+    fn stage_in_place(&self, state: &mut State, title: &str, since: Instant) {
+        let is_late = since.elapsed() >= PATIENCE;
+        let draw = if is_late { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let (parts, template) = match state.parts {
+            0 => (None, "  {spinner} {msg} {elapsed}"),
+            parts => (Some(parts as u64), "  [{bar:30}] {pos}/{len} {msg} {elapsed}"),
+        };
+        state.bar = ProgressBar::with_draw_target(parts, draw);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            state.bar.set_style(style.progress_chars("=> "));
+        }
+        state.bar.set_message(title.to_owned());
+        state.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
     /// Takes the bar away before other output.
@@ -163,6 +200,10 @@ impl Progress for Bars {
         }
         state.bar.finish_and_clear();
         (state.best, state.parts, state.done) = (None, parts, 0);
+        if let Some(since) = self.since {
+            self.stage_in_place(&mut state, title, since);
+            return;
+        }
         Bars::line(title);
         if parts == 0 || !io::IsTerminal::is_terminal(&io::stderr()) {
             state.bar = ProgressBar::hidden();
@@ -194,6 +235,12 @@ impl Progress for Bars {
             Bars::line(&format!("  {}/{} trial {number}: {result}{origin}; {best}", state.done, state.parts));
         } else {
             state.bar.set_message(best);
+            state.bar.inc(1);
+        }
+    }
+
+    fn part(&self) {
+        if let Ok(state) = self.state.lock() {
             state.bar.inc(1);
         }
     }

@@ -41,17 +41,38 @@ proptest! {
     /// A candidate costs before its training what it costs after it, or more.
     #[test]
     fn skeletons_cost_what_trained_networks_do(seed in any::<u64>()) {
-        let mut net = FloatNet::random(seed, 6, false);
-        let samples = net.samples(4);
-        let (trained, skeleton) = (net.quantized(&samples).expect("finite"), skeleton(&net.graph).expect("floats"));
-        let cost = |graph: &Graph| deploy(graph, &target(Isa::Armv7em), 0, Effort::Search).expect("deploys").estimate;
-        let (before, after) = (cost(&skeleton), cost(&trained));
-        prop_assert!(after.weights_bytes <= before.weights_bytes);
-        prop_assert_eq!(after.ram_bytes, before.ram_bytes);
-        prop_assert_eq!(after.macs, before.macs);
-        prop_assert_eq!(after.cycles, before.cycles);
-        prop_assert!(after.code_bytes <= before.code_bytes, "{} of {}", after.code_bytes, before.code_bytes);
+        skeleton_costs_what_the_trained_does(seed);
     }
+}
+
+/// Networks of which a curve gives one value only: by the placeholders of the first, by the ranges of the second.
+#[test]
+fn skeletons_of_former_failures_cost_what_trained_networks_do() {
+    for seed in [16_569_487_416_275_641_361, 4_459_348_574_852_437_775] {
+        skeleton_costs_what_the_trained_does(seed);
+    }
+}
+
+fn skeleton_costs_what_the_trained_does(seed: u64) {
+    let mut net = FloatNet::random(seed, 6, false);
+    let samples = net.samples(4);
+    let (trained, skeleton) =
+        (net.quantized(&samples).expect("finite"), skeleton(&net.graph).expect("floats"));
+    let deployed = |graph: &Graph| deploy(graph, &target(Isa::Armv7em), 0, Effort::Search).expect("deploys");
+    let (before, after) = (deployed(&skeleton), deployed(&trained));
+    let is_filled = after.program.steps.iter().any(|step| step.op == "fill");
+    let (before, after) = (before.estimate, after.estimate);
+    let (tables, bound) = (after.weights_bytes, before.weights_bytes);
+    assert!(tables <= bound, "{tables} of {bound} for seed {seed}");
+    assert_eq!(after.macs, before.macs);
+    if is_filled {
+        // A layer of one value is not computed, and the code that writes the value is less than the tables that go.
+        assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles, "seed {seed}");
+        assert!(after.flash_bytes <= before.flash_bytes, "seed {seed}");
+        return;
+    }
+    assert_eq!((after.ram_bytes, after.cycles), (before.ram_bytes, before.cycles), "seed {seed}");
+    assert!(after.code_bytes <= before.code_bytes, "{} of {}", after.code_bytes, before.code_bytes);
 }
 
 #[test]

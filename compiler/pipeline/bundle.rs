@@ -1,6 +1,7 @@
 //! From a stored network to the files of a bundle.
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::Metric;
 use crate::emit::{self, Bundle, GraphFile, Network};
 use crate::estimate::Deployment;
 use crate::graph::Weights;
@@ -8,10 +9,10 @@ use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{Lock, StoredNetwork};
 use crate::pipeline::network::interface;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::raw_table_bytes;
+use crate::pipeline::study::{metric_name, raw_table_bytes};
 use crate::pipeline::tensors;
 use crate::plan::Effort;
-use crate::report::{self, Provenance, Quality, Report, SearchReport, TargetReport};
+use crate::report::{self, FrontPoint, Provenance, Quality, Report, SearchReport, TargetReport};
 use crate::target::Target;
 
 /// Vectors of the self-test that is compiled into a firmware; all of them are in the golden file.
@@ -66,7 +67,7 @@ pub fn emit(
         search: SearchReport {
             strategy: lock.strategy.clone(),
             trials: lock.trials,
-            front: lock.front.clone(),
+            front: front_on(lock, target),
         },
         provenance: Provenance {
             nasc: lock.nasc.clone(),
@@ -79,6 +80,12 @@ pub fn emit(
     };
     bundle.add("report.json", serde_json::to_string_pretty(&report).expect("plain data serializes") + "\n");
     Ok(Emitted { bundle, report, deployment })
+}
+
+/// The compromises of the search that the target's network comes from.
+fn front_on(lock: &Lock, target: &Target) -> Vec<FrontPoint> {
+    let ram = metric_name(Metric::Ram, &target.name);
+    lock.front.iter().filter(|point| point.metrics.contains_key(&ram)).cloned().collect()
 }
 
 fn files(

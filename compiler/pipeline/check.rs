@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::{self, Metric, Program, Requirement};
-use crate::pipeline::compile::CompileOptions;
+use crate::pipeline::compile::{CompileOptions, Progress};
 use crate::pipeline::files::Files;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::study::{amount_text, cost_of, metric_word, raw_table_bytes, violated};
@@ -185,7 +185,12 @@ pub struct Checked {
 ///
 /// # Errors
 /// Every mistake that was found.
-pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<Checked, Failure> {
+pub fn check(
+    files: &dyn Files,
+    path: &Path,
+    options: &CheckOptions,
+    progress: &dyn Progress,
+) -> Result<Checked, Failure> {
     let loaded = Loaded::read(files, path, &options.params)?;
     let target_names = &options.targets;
     let program = &loaded.program;
@@ -199,10 +204,17 @@ pub fn check(files: &dyn Files, path: &Path, options: &CheckOptions) -> Result<C
     if impossible.has_errors() {
         return Err(Failure { sources: loaded.sources, diagnostics: impossible });
     }
+    progress.stage("drawing networks", 0);
     let survey =
         Survey::draw(program, options.samples, targets.len()).map_err(|error| loaded.failure(*error))?;
-    let feasible: Vec<Feasible> =
-        targets.iter().map(|target| survey::feasible(program, target, &survey.graphs)).collect();
+    let feasible: Vec<Feasible> = targets
+        .iter()
+        .map(|target| {
+            progress.stage(&format!("costing networks on {}", target.name), survey.graphs.len());
+            survey::feasible(program, target, &survey.graphs, progress)
+        })
+        .collect();
+    progress.stage("counting the points of the space", 0);
     let cardinality = space::cardinality(&program.space);
     let mut warnings = loaded.warnings.clone();
     warnings.0.extend(not_yet(program));

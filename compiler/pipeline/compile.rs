@@ -13,9 +13,10 @@ use crate::pipeline::check::{Loaded, must_fit};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
 use crate::pipeline::select;
-use crate::pipeline::study::Prepared;
+use crate::pipeline::study::{self, Prepared};
 use crate::search::Clock;
 use crate::source::SourceMap;
+use crate::space::Output;
 use crate::target::Target;
 
 /// What the command line says.
@@ -53,7 +54,15 @@ pub trait Progress: Sync {
     fn trial(&self, _number: usize, _accuracy: Option<f64>, _from_store: bool) {}
     /// Something worth knowing.
     fn note(&self, _text: &str) {}
+    /// One of the stage's parts that is no trial is done.
+    fn part(&self) {}
 }
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {}
 
 /// The outside world.
 pub struct Environment<'a> {
@@ -98,13 +107,10 @@ pub struct Compiled {
 pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Compiled, Failure> {
     let mut loaded = Loaded::read(env.files, spec, &options.params)?;
     if loaded.of_stdlib {
-        let message =
-            format!("`{}` is a space of the standard library, without data of yours", spec.display());
-        let help = format!(
-            "write a spec that starts with `with {}` and has a `data` section; it may change anything else too",
-            spec.with_extension("").display()
-        );
-        return Err(Diagnostic::error(Code::NOT_ALLOWED, message).help(help).into());
+        return Err(without_data(spec).into());
+    }
+    if let Some(refusal) = no_classifier(&loaded.program) {
+        return Err(loaded.failure(refusal));
     }
     let diagnostics = loaded.program.refusals();
     if diagnostics.has_errors() {
@@ -112,6 +118,9 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     }
     override_search(&mut loaded.program, options);
     let targets = loaded.targets(&options.targets)?;
+    if let Some(error) = no_objective(&loaded.program, &targets) {
+        return Err(loaded.failure(error));
+    }
     let name = options.name.as_deref().unwrap_or(&loaded.program.name);
     emit::check_name(name)?;
     let fail = |diagnostic: Diagnostic| loaded.failure(diagnostic);
@@ -128,6 +137,56 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     }
     let Loaded { sources, warnings, .. } = loaded;
     Ok(Compiled { bundles, searched: result.searched, archive: result.archive, warnings, sources })
+}
+
+/// E0204 for a space that is nobody's spec.
+fn without_data(spec: &Path) -> Diagnostic {
+    let message = format!("`{}` is a space of the standard library, without data of yours", spec.display());
+    let help = format!(
+        "write a spec that starts with `with {}` and has a `data` section; it may change anything else too",
+        spec.with_extension("").display()
+    );
+    Diagnostic::error(Code::NOT_ALLOWED, message).help(help)
+}
+
+/// E0806 for a model that does not tell classes apart.
+fn no_classifier(program: &Program) -> Option<Diagnostic> {
+    let gives = match program.space.output {
+        Output::Classes(_) => return None,
+        Output::Values(values) => format!("gives {values} values"),
+        Output::Input => "gives as many values as come in".to_owned(),
+    };
+    let message = format!("this version of nasc trains classifiers only, and `{}` {gives}", program.name);
+    let place = program.space.region(program.space.root()).span;
+    Some(
+        Diagnostic::error(Code::NOT_YET, message)
+            .at(place, "a model without `classes`")
+            .help("give the model `classes:`; `nasc check` tells what the networks of this space cost"),
+    )
+}
+
+/// E0204 if every objective is on a target that is not compiled for.
+fn no_objective(program: &Program, targets: &[&Target]) -> Option<Diagnostic> {
+    if !study::objectives(program, targets).is_empty() {
+        return None;
+    }
+    let wanted: Vec<String> = program
+        .objectives
+        .iter()
+        .map(|objective| {
+            let target = objective.target.as_deref().unwrap_or_default();
+            format!("`{}` on `{target}`", study::metric_word(objective.metric))
+        })
+        .collect();
+    let compiled: Vec<String> = targets.iter().map(|target| format!("`{}`", target.name)).collect();
+    let message = format!(
+        "no objective is left: {} would be decided on targets that are not compiled for, only {} is",
+        wanted.join(" and "),
+        compiled.join(", ")
+    );
+    Some(Diagnostic::error(Code::NOT_ALLOWED, message).help(
+        "compile for a target of an objective too, or add one for every target, such as `maximize accuracy`",
+    ))
 }
 
 /// Writes the files of a bundle. What was measured of another network goes.
@@ -203,6 +262,7 @@ fn network(
         }
         data = Some(loaded);
     }
+    let mut kept = None;
     if let Some(lock) = lock {
         let hash = data.as_ref().and_then(|data| data.as_ref().ok()).map(|data| data.hash.as_str());
         match current(lock, program, targets, hash, &lock_path, options)? {
@@ -214,7 +274,13 @@ fn network(
                 // A run that was killed between the two files leaves them apart.
                 Err(damaged) => env.progress.note(&format!("{}: searching again", damaged.message)),
             },
-            Err(why) => {
+            Err(Stale { why, lock, is_current: true }) => {
+                // What it says of other targets still holds.
+                let networks = locking::read_weights(env.files, &weights_path, &lock).ok().flatten();
+                kept = networks.map(|networks| (lock, networks));
+                env.progress.note(&format!("the lock lacks something ({}): searching", why.join(", ")));
+            }
+            Err(Stale { why, .. }) => {
                 env.progress.note(&format!("the lock is stale ({}): searching again", why.join(", ")))
             }
         }
@@ -222,22 +288,46 @@ fn network(
         return Err(missing(&lock_path));
     }
     let data = data.unwrap_or_else(|| Prepared::load(program, &root))?;
+    let store = make_folders(spec, program, targets, options, env.files)?;
+    let mut found = select::search(program, targets, &data, &store, options, env)?;
+    found.lock.params.clone_from(&options.params);
+    if let Some((lock, networks)) = kept {
+        found.keep(&program.name, lock, networks);
+    }
+    files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
+    files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
+    Ok(Networks { lock: found.lock, networks: found.networks, searched: true, archive: Some(found.archive) })
+}
+
+/// Makes the folders of store and bundles: what cannot be written at the end is better known before the search. Gives
+/// the path of the store.
+fn make_folders(
+    spec: &Path,
+    program: &Program,
+    targets: &[&Target],
+    options: &CompileOptions,
+    files: &dyn Files,
+) -> Result<PathBuf, Diagnostic> {
     let store = spec.with_file_name(".nasc").join("trials.sqlite");
     if let Some(folder) = store.parent() {
-        env.files.make_folder(folder).map_err(|error| {
+        files.make_folder(folder).map_err(|error| {
             Diagnostic::error(Code::STORE, format!("cannot make the folder `{}`: {error}", folder.display()))
                 .help("the trials are kept beside the spec: copy it to a folder that can be written")
         })?;
     }
     for target in targets {
-        // What cannot be written at the end is better known before the search.
         let name = options.name.as_deref().unwrap_or(&program.name);
-        files::make_folder(env.files, &folder(options, name, target, targets.len()))?;
+        files::make_folder(files, &folder(options, name, target, targets.len()))?;
     }
-    let found = select::search(program, targets, &data, &store, options, env)?;
-    files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
-    files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
-    Ok(Networks { lock: found.lock, networks: found.networks, searched: true, archive: Some(found.archive) })
+    Ok(store)
+}
+
+/// Why a lock does not do.
+struct Stale {
+    why: Vec<String>,
+    lock: Lock,
+    /// Whether it still holds for the targets that it has.
+    is_current: bool,
 }
 
 /// The lock if it says all that is asked for, else what changed; an error where `--locked` forbids to search.
@@ -248,7 +338,7 @@ fn current(
     data: Option<&str>,
     path: &Path,
     options: &CompileOptions,
-) -> Result<Result<Lock, Vec<String>>, Diagnostic> {
+) -> Result<Result<Lock, Stale>, Diagnostic> {
     let mut changed = match lock.staleness(program, data) {
         Staleness::Current => Vec::new(),
         Staleness::Stale(changed) => changed,
@@ -260,8 +350,10 @@ fn current(
         }
     }
     let mut why: Vec<String> = Vec::new();
-    if !changed.is_empty() {
+    let is_current = changed.is_empty();
+    if !is_current {
         why.push(format!("{} changed", changed.join(", ")));
+        why.extend(lock.other_params(&options.params));
     }
     let new = targets.iter().filter(|target| !lock.targets.contains_key(&target.name));
     why.extend(new.map(|target| format!("it has no network for target `{}`", target.name)));
@@ -273,7 +365,7 @@ fn current(
         return Err(Diagnostic::error(Code::LOCK_STALE, message)
             .help("run `nasc compile` without `--locked` and commit the new lock and weights"));
     }
-    Ok(Err(why))
+    Ok(Err(Stale { why, lock, is_current }))
 }
 
 fn missing(path: &Path) -> Diagnostic {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::data::{self, Dataset};
 use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::elaborate::Program;
 use crate::emit::{self, Bundle, GraphFile};
 use crate::graph::Graph;
 use crate::pipeline::Failure;
@@ -82,6 +83,9 @@ pub fn evaluate_spec(
         )
     };
     let lock = Lock::read(files, &lock_path).map_err(fail)?.ok_or_else(|| missing(&lock_path))?;
+    if let Some(stale) = other_network(&lock, &loaded.program, params, &lock_path) {
+        return Err(fail(stale));
+    }
     let stored = locking::read_weights(files, &weights_path, &lock).map_err(fail)?;
     let stored = stored.ok_or_else(|| missing(&weights_path))?;
     let name = match target {
@@ -101,6 +105,35 @@ pub fn evaluate_spec(
     })?;
     let network = network(&stored.graph, &stored.raw).map_err(fail)?;
     Ok(Evaluated::new(name, "test", &network, &test))
+}
+
+/// Sections that decide what the network is; the others may change and it is still the one of the spec.
+const OF_NETWORK: [&str; 3] = ["quantize", "space", "train"];
+
+/// E0901 if the lock's network is not one of this spec and these values of its `param`s.
+fn other_network(
+    lock: &Lock,
+    program: &Program,
+    params: &BTreeMap<String, String>,
+    path: &Path,
+) -> Option<Diagnostic> {
+    let hashes = locking::section_hashes(program);
+    let changed: Vec<String> = OF_NETWORK
+        .iter()
+        .filter(|section| lock.sections.get(**section) != hashes.get(**section))
+        .map(|section| format!("section `{section}`"))
+        .collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let message = format!("`{}` is stale: {} changed", path.display(), changed.join(", "));
+    let error = Diagnostic::error(Code::LOCK_STALE, message);
+    Some(match lock.other_params(params) {
+        Some(why) => {
+            error.note(why).help("give the values that it was made with, or run `nasc compile` with these")
+        }
+        None => error.help("run `nasc compile`, or give `nasc eval` a bundle"),
+    })
 }
 
 /// Evaluates a bundle's network on a data file of the format that its extension says.

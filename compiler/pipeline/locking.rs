@@ -40,6 +40,9 @@ pub struct Lock {
     pub nasc: String,
     /// The distinct networks by name.
     pub networks: BTreeMap<String, LockedNetwork>,
+    /// The `--set` values that it was made with, by `param`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
     /// Hashes of the spec's sections.
     pub sections: BTreeMap<String, String>,
     /// The seed that was used.
@@ -126,6 +129,20 @@ impl Lock {
             changed.push("the data".to_owned());
         }
         if changed.is_empty() { Staleness::Current } else { Staleness::Stale(changed) }
+    }
+
+    /// What of `--set` differs between this lock and a command line, if anything does.
+    pub(crate) fn other_params(&self, given: &BTreeMap<String, String>) -> Option<String> {
+        let text = |params: &BTreeMap<String, String>| match params.is_empty() {
+            true => "without `--set`".to_owned(),
+            false => {
+                let all: Vec<String> =
+                    params.iter().map(|(name, value)| format!("`--set {name}={value}`")).collect();
+                format!("with {}", all.join(" "))
+            }
+        };
+        (self.params != *given)
+            .then(|| format!("it was made {}, this is {}", text(&self.params), text(given)))
     }
 
     /// The text of the file.

@@ -24,7 +24,7 @@ mod tests;
 
 pub use bundle::{Emitted, emit};
 pub use check::{CheckOptions, Checked, check, stage_text};
-pub use compile::{CompileOptions, Compiled, Environment, Progress, Written, compile};
+pub use compile::{CompileOptions, Compiled, Environment, Progress, Silent, Written, compile};
 pub use evaluate::{Evaluated, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use golden::GoldenSet;

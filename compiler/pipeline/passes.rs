@@ -58,7 +58,9 @@ impl Passes {
 
     /// The deployment graph of a training graph.
     pub fn float(self, graph: &Graph) -> Rewritten {
-        checked("rewrite-float", rewrite::float(graph, &LayerCost, self.exactness()))
+        let rewritten = checked("rewrite-float", rewrite::float(graph, &LayerCost, self.exactness()));
+        let left = rewrite::without_batch_norms(&rewritten.graph, &LayerCost, self.exactness());
+        checked("rewrite-float", left).unwrap_or(rewritten)
     }
 
     /// The integer graph of an untrained candidate, for its costs.

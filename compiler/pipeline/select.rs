@@ -33,6 +33,47 @@ pub(crate) struct Found {
     pub(crate) archive: String,
 }
 
+impl Found {
+    /// Takes over what an earlier lock says of the targets that were not searched for now.
+    pub(crate) fn keep(&mut self, name: &str, lock: Lock, mut networks: BTreeMap<String, StoredNetwork>) {
+        let searched: Vec<String> = self.lock.targets.keys().cloned().collect();
+        let others: BTreeMap<String, String> =
+            lock.targets.into_iter().filter(|(target, _)| !searched.contains(target)).collect();
+        if others.is_empty() {
+            return;
+        }
+        // The names of kept networks stay; the new one gets the first that is free.
+        let is_taken = |name: &String| others.values().any(|other| other == name);
+        let free = (2..).map(|number| format!("{name}_{number}"));
+        let new = std::iter::once(name.to_owned()).chain(free).find(|name| !is_taken(name));
+        let new = new.unwrap_or_default();
+        if let (Some(locked), Some(stored)) = (self.lock.networks.remove(name), self.networks.remove(name)) {
+            self.lock.networks.insert(new.clone(), locked);
+            self.networks.insert(new.clone(), stored);
+        }
+        self.lock.targets.values_mut().for_each(|network| network.clone_from(&new));
+        for (name, network) in lock.networks {
+            if let (true, Some(stored)) = (is_taken(&name), networks.remove(&name)) {
+                self.lock.networks.insert(name.clone(), network);
+                self.networks.insert(name, stored);
+            }
+        }
+        let is_cost_on =
+            |metric: &str, target: &str| metric.split_once('@').is_some_and(|(_, on)| on == target);
+        let mut front = Vec::new();
+        for mut point in lock.front {
+            point.metrics.retain(|metric, _| !searched.iter().any(|target| is_cost_on(metric, target)));
+            let mut metrics = point.metrics.keys();
+            if metrics.any(|metric| others.keys().any(|target| is_cost_on(metric, target))) {
+                front.push(point);
+            }
+        }
+        self.lock.front.splice(0..0, front);
+        self.lock.targets.extend(others);
+        self.lock.weights = tensors::sha256(&locking::weights_to_bytes(&self.networks));
+    }
+}
+
 /// Searches, retrains the best, picks, and scores the pick on the test part: once.
 pub(crate) fn search(
     program: &Program,
@@ -309,6 +350,7 @@ fn finish(
         front: front.into_iter().map(|entry| front_point(program, entry)).collect(),
         nasc: env!("CARGO_PKG_VERSION").to_owned(),
         networks: BTreeMap::from([(program.name.clone(), locked)]),
+        params: BTreeMap::new(),
         sections: locking::section_hashes(program),
         seed: program.search.seed,
         strategy: "random".to_owned(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::{Metric, Program, Requirement};
 use crate::graph::Graph;
+use crate::pipeline::compile::Progress;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::study::{amount_text, metric_word, raw_table_bytes, violated};
 use crate::plan::Effort;
@@ -170,11 +171,20 @@ pub(super) fn impossible(program: &Program, bounds: &space::Bounds, targets: &[&
     out
 }
 
-pub(super) fn feasible(program: &Program, target: &Target, graphs: &[crate::graph::Graph]) -> Feasible {
+pub(super) fn feasible(
+    program: &Program,
+    target: &Target,
+    graphs: &[Graph],
+    progress: &dyn Progress,
+) -> Feasible {
     let passes = Passes { effort: Effort::Search };
     let estimates: Vec<_> = graphs
         .iter()
-        .filter_map(|graph| passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok())
+        .filter_map(|graph| {
+            let deployed = passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok();
+            progress.part();
+            deployed
+        })
         .map(|deployment| deployment.estimate)
         .collect();
     let bounds = |value: fn(&crate::estimate::Estimate) -> u64| {

@@ -97,6 +97,7 @@ fn lock(weights: &[u8]) -> Lock {
         nasc: "0.1.0".into(),
         networks: [("n0".to_owned(), LockedNetwork { genome: serde_json::json!({"width": 8}), quality })]
             .into(),
+        params: BTreeMap::new(),
         sections: BTreeMap::from([("space".to_owned(), "s".to_owned())]),
         seed: 7,
         strategy: "random".into(),

@@ -12,6 +12,7 @@ use crate::estimate::{self, Deployment};
 use crate::kernel;
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::golden_name;
+use crate::pipeline::compile::Progress;
 use crate::pipeline::evaluate::{Checked, damaged, read_bundle};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
@@ -64,7 +65,13 @@ pub struct Sizes {
 /// # Errors
 /// E0905 if a tool is missing, E0907 for a damaged bundle, E0908 for the first byte that differs or a size that is
 /// not the predicted one.
-pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<Verified, Failure> {
+pub fn verify(
+    files: &dyn Files,
+    folder: &Path,
+    emulator_only: bool,
+    progress: &dyn Progress,
+) -> Result<Verified, Failure> {
+    progress.stage("reading and planning", 0);
     let Checked { bundle, file, report } = read_bundle(folder)?;
     let golden = golden(&bundle, &file, folder)?;
     let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
@@ -72,7 +79,7 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
         .deploy(&file.graph, &target, 0)
         .map_err(|error| damaged(folder, &error))?;
     let deployment = as_bundled(&file, &target, deployment).map_err(|error| damaged(folder, &error))?;
-    let mut check = Check { golden: &golden, ways: Vec::new() };
+    let mut check = Check { golden: &golden, ways: Vec::new(), progress };
     host_side(&mut check, &file, &deployment)?;
     if !emulator_only {
         native(&mut check, &bundle, &file, &target)?;
@@ -87,10 +94,12 @@ pub fn verify(files: &dyn Files, folder: &Path, emulator_only: bool) -> Result<V
     let (emulated, compiled): (Vec<_>, Vec<_>) =
         target.toolchain.iter().partition(|toolchain| toolchain.machine.is_some());
     for toolchain in compiled {
+        progress.stage(&format!("compiling C by {}", toolchain.cc), 0);
         device::compile_cross(&bundle, &file.interface, toolchain)?;
         check.ways.push(format!("C compiled by {}, not run", toolchain.cc));
     }
     for toolchain in emulated {
+        progress.stage("running C on the emulator", 0);
         let samples = Samples::Raw(&golden.raw);
         let run = device::run_board(&bundle, &file.interface, samples, &golden.outputs, toolchain, LIMIT)?;
         check.outputs(&format!("C on {}", run.measured.device.core), &run.outputs)?;
@@ -123,6 +132,7 @@ fn golden(bundle: &Bundle, file: &GraphFile, folder: &Path) -> Result<GoldenSet,
 struct Check<'a> {
     golden: &'a GoldenSet,
     ways: Vec<String>,
+    progress: &'a dyn Progress,
 }
 
 impl Check<'_> {
@@ -184,11 +194,14 @@ fn as_bundled(file: &GraphFile, target: &Target, deployment: Deployment) -> Resu
 /// Evaluator, interpreter and host code.
 fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -> Result<(), Failure> {
     let golden = check.golden;
+    check.progress.stage("running the evaluator", 0);
     let bug = |error: String| Failure::from(Diagnostic::error(Code::MISMATCH, error));
     let evaluated: Result<Vec<_>, _> =
         golden.inputs.iter().map(|input| reference(&file.graph, input)).collect();
     check.outputs("evaluator", &evaluated.map_err(bug)?)?;
+    check.progress.stage("running the interpreter", 0);
     check.outputs("interpreter", &interpreted(file, deployment, golden).map_err(bug)?)?;
+    check.progress.stage("running host code", 0);
     let raw = file.raw.clone().unwrap_or_else(|| unreachable!("`golden` asked for it"));
     let network = IntegerNetwork::new(file.graph.clone(), raw, deployment).map_err(bug)?;
     let mut arena = network.arena();
@@ -226,6 +239,7 @@ fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Tar
     for program in compilers {
         let compiler = HostCompiler { program: program.to_owned(), ..HostCompiler::default() };
         let samples = Samples::Raw(&check.golden.raw);
+        check.progress.stage(&format!("running C by {program}"), 0);
         let outputs = device::run_host(bundle, &file.interface, samples, &compiler, LIMIT)?;
         check.outputs(&format!("C by {program}"), &outputs)?;
         device::self_test_host(bundle, &file.interface, &compiler, LIMIT)?;

@@ -11,6 +11,7 @@ mod analysis;
 mod convert;
 mod extract;
 mod language;
+mod normalise;
 mod rules;
 
 use std::time::Duration;
@@ -101,6 +102,23 @@ pub fn float(
     exactness: Exactness,
 ) -> Result<Rewritten, VerifyError> {
     rewrite(graph, rules::float(), cost, exactness)
+}
+
+/// A float graph that can be quantized, of one that [`float`] rewrote: batch normalisations that could not be folded
+/// become depthwise convolutions, which then take in the activations after them. `None` if there are none.
+///
+/// # Errors
+/// As [`float`].
+pub fn without_batch_norms(
+    graph: &Graph,
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+) -> Result<Option<Rewritten>, VerifyError> {
+    if !normalise::has_batch_norm(graph) {
+        return Ok(None);
+    }
+    graph.verify()?;
+    float(&normalise::batch_norms_as_convolutions(graph)?, cost, exactness).map(Some)
 }
 
 /// Rewrites an integer graph without changing a bit of its outputs.

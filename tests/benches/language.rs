@@ -80,7 +80,8 @@ fn main() {
 
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/vowels/vowels.nas").to_owned();
     for spec in nasc::elaborate::stdlib_spaces().into_iter().chain([example]) {
-        let run = || drop(black_box(pipeline::check(&Disk, Path::new(&spec), &CheckOptions::default())));
+        let options = CheckOptions::default();
+        let run = || drop(black_box(pipeline::check(&Disk, Path::new(&spec), &options, &pipeline::Silent)));
         let (median, least) = time(run);
         let verdict = if median < CHECK_BAR { "below" } else { "ABOVE" };
         let name = spec.rsplit('/').next().unwrap_or_default();

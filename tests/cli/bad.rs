@@ -200,7 +200,7 @@ fn locks_weights_and_stores() {
                     text.lines().map(|line| line.split_once(':').map_or(line, |(_, rest)| rest)).collect();
                 lab.write(file, rows.join("\n"));
             }
-        } => ["E0705", "12 x 1 x 3", "nasc compile"];
+        } => ["E0901", "section `space` changed", "nasc compile"];
         "garbage store", "compile waves.nas --target host --research", |lab| {
             lab.write(".nasc/trials.sqlite", "this is no database ".repeat(100));
         } => ["E0802", "trials.sqlite", "move the file away"];

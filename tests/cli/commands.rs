@@ -288,19 +288,6 @@ fn several_targets_get_a_folder_each() {
     assert!(!again.stderr.contains("searching"));
 }
 
-/// The lock holds the recipe of its network with the genome, and compiles again from it alone.
-#[test]
-fn recipes_are_searched_and_locked_with_the_network() {
-    let lab = Lab::new();
-    lab.edit("waves.nas", "adamw(lr: 1e-2), epochs: 3", "adamw(lr: {1e-2, 3e-2}), epochs: {2, 3}");
-    lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]).good();
-    let lock: serde_json::Value = serde_json::from_str(&lab.text("waves.nas.lock")).unwrap();
-    let genome = &lock["networks"]["waves"]["genome"];
-    assert!(["0.01", "0.03"].contains(&genome["lr"].to_string().as_str()), "{genome}");
-    assert!(["2", "3"].contains(&genome["epochs"].to_string().as_str()), "{genome}");
-    lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify", "--locked"]).good();
-}
-
 #[test]
 fn what_this_version_only_checks_is_accepted_by_check_and_refused_by_compile() {
     let lab = Lab::new();

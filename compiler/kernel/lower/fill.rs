@@ -1,6 +1,7 @@
 //! A layer whose clamp leaves one value only, a sum whose factor is below 2^-32, or a product, a curve or a
-//! requantization with which all inputs give one value: nothing is computed and no table kept, nor is what only such layers read. A compiler that sees the bounds would drop the tables too, and the image
-//! would not have the promised bytes.
+//! requantization with which all inputs give one value: nothing is computed and no table kept, nor is what only such
+//! layers read. A compiler that sees the bounds would drop the tables too, and the image would not have the promised
+//! bytes. The scales of an untrained network are placeholders and say nothing of the kind.
 
 use std::collections::BTreeSet;
 
@@ -55,8 +56,11 @@ impl Lowering<'_> {
         needed
     }
 
-    /// The only value of the node's output; `None` where there are several.
+    /// The only value of the node's output; `None` where there are several, or may be once the network is trained.
     pub(super) fn only_value(&self, node: NodeId) -> Option<i32> {
+        if self.is_skeleton {
+            return None;
+        }
         let types = self.graph.input_types(node);
         let node = self.graph.node(node);
         if let Op::Add(op) = &node.op

@@ -3,8 +3,9 @@
 //! In: a graph whose activations are all int8, and an instruction set. Out: a [`Program`] that computes, byte for
 //! byte, what the graph's reference evaluation does. Zero points, clamps, multipliers and border ranges are
 //! scalar arguments, so that layers of one shape share one function. A reshape is another name for a buffer.
-//! Constants without data become zeros, and the tables of such a layer are not merged with others, so that sizes
-//! known before training are never below those after it. Not done here: order, placement, float operators.
+//! Constants without data become zeros, the tables of such a layer are not merged with others, and where there are
+//! any no layer is taken for one of a single value, so that sizes known before training are never below those after
+//! it. Not done here: order, placement, float operators.
 
 mod activation;
 mod add;
@@ -64,6 +65,7 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
         sources: BTreeMap::new(),
         functions: BTreeMap::new(),
         tables: BTreeMap::new(),
+        is_skeleton: is_skeleton(graph),
     };
     let needed = lowering.needed();
     for (position, node) in graph.order().into_iter().enumerate() {
@@ -75,6 +77,12 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
     }
     lowering.outputs()?;
     Ok(lowering.program)
+}
+
+/// Whether the graph is that of an untrained network.
+fn is_skeleton(graph: &Graph) -> bool {
+    let lacks_data = |op: &Op| matches!(op, Op::Constant(c) if graph.constant(&c.name).is_none());
+    graph.order().into_iter().any(|node| lacks_data(&graph.node(node).op))
 }
 
 fn layer_name(graph: &Graph, node: NodeId, position: usize) -> String {
@@ -108,6 +116,8 @@ struct Lowering<'g> {
     sources: BTreeMap<NodeId, Arg>,
     functions: BTreeMap<Function, FunctionId>,
     tables: BTreeMap<(DType, TableRole, Vec<i32>), TableId>,
+    /// Whether constants and scales are placeholders, from which nothing may be concluded.
+    is_skeleton: bool,
 }
 
 impl Lowering<'_> {

@@ -196,6 +196,29 @@ fn batch_norms_fold_into_each_other() {
     assert_eq!(ops, ["input", "fold_weight", "fold_weight", "fold_bias", "fold_bias", "dense"]);
 }
 
+#[test]
+fn an_activation_goes_into_the_convolution_of_a_lone_batch_norm() {
+    let mut net = Build::new(5, false);
+    let x = net.input([1, 6]);
+    let y = net.batch_norm(x);
+    net.label(y, "norm");
+    let y = net.activation(y, Clamp::Relu);
+    net.graph.add_output(y);
+    let rewritten = without_batch_norms(&net.graph, &MacsCost, EXACT).expect("verifies").expect("one");
+    insta::assert_snapshot!(without_parameters(&rewritten.graph), @r"
+    %0 = input() : f32[1, 6]
+    %1 = reshape(%0) to=[1, 1, 1, 6] : f32[1, 1, 1, 6]  // norm
+    %2 = constant() normalise.1.ones : f32[1, 1, 1, 6]
+    %5 = fold_weight(%2, %3, %4) axis=3 epsilon=0.00001 : f32[1, 1, 1, 6]
+    %6 = constant() normalise.1.zeros : f32[6]
+    %9 = fold_bias(%6, %3, %7, %8, %4) epsilon=0.00001 : f32[6]
+    %10 = depthwise_conv2d(%1, %5, %9) kernel=1x1 stride=1x1 clamp=relu : f32[1, 1, 1, 6]  // norm
+    %11 = reshape(%10) to=[1, 6] : f32[1, 6]
+    return %11
+    ");
+    net.check_same_function(&rewritten.graph);
+}
+
 fn check(net: &Build, rewritten: &Rewritten) {
     rewritten.graph.verify().expect("verifies");
     assert!(rewritten.cost_after <= rewritten.cost_before);
@@ -216,6 +239,21 @@ proptest! {
         prop_assert!(exact.cost_after <= greedy.cost_after);
         let again = float(&exact.graph, &MacsCost, EXACT).expect("verifies");
         prop_assert!(again.cost_after <= exact.cost_after);
+    }
+
+    #[test]
+    fn lone_batch_norms_become_convolutions_of_the_same_function(seed: u64) {
+        let net = Build::random(seed, false);
+        let n_norms = |graph: &Graph| {
+            graph.order().into_iter().filter(|&node| matches!(graph.node(node).op, Op::BatchNorm(_))).count()
+        };
+        // Before any rule, so that most networks have some.
+        let replaced = without_batch_norms(&net.graph, &MacsCost, EXACT).expect("verifies");
+        prop_assert_eq!(replaced.is_some(), n_norms(&net.graph) > 0);
+        if let Some(replaced) = replaced {
+            prop_assert_eq!(n_norms(&replaced.graph), 0);
+            net.check_same_function(&replaced.graph);
+        }
     }
 
     #[test]
