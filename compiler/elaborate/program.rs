@@ -260,6 +260,19 @@ impl Program {
         settings.resolved(&scope)
     }
 
+    /// The program as text: the space and every section with its defaults, in a fixed order. Names, comments and the
+    /// order of sections and keys in the spec do not show, and neither do targets that the spec does not name.
+    pub fn text(&self) -> String {
+        let mut out = format!("program {}\n", self.name);
+        for (section, text) in self.sections.iter().filter(|(section, _)| *section != "targets") {
+            out.push_str(&format!("\n== {section}\n{}\n", text.trim_end()));
+        }
+        if !self.named_targets.is_empty() {
+            out.push_str(&format!("\n== targets\n{}\n", self.named_targets.join("\n")));
+        }
+        out
+    }
+
     /// E0806 for everything that the spec says and this version only checks: what commands that train or compile
     /// answer. Empty if they can go on.
     pub fn refusals(&self) -> Diagnostics {

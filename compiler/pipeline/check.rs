@@ -289,6 +289,9 @@ pub fn stage_text(
 ) -> Result<String, Failure> {
     let loaded = Loaded::read(files, path, &options.params)?;
     let program = &loaded.program;
+    if stage == Stage::Elaborate {
+        return Ok(program.text());
+    }
     let targets = loaded.targets(&options.targets)?;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed.unwrap_or(program.search.seed));
     let graph = (0..DRAWN)

@@ -12,6 +12,8 @@ use crate::tensor::{TensorType, Value};
 /// A pass whose output `--emit ir:after=NAME` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// The program: the space and every section, with defaults.
+    Elaborate,
     /// The training graph.
     Instantiate,
     /// The deployment graph.
@@ -28,7 +30,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in order, by the names that the command line takes.
-    pub const ALL: [(&'static str, Stage); 6] = [
+    pub const ALL: [(&'static str, Stage); 7] = [
+        ("elaborate", Stage::Elaborate),
         ("instantiate", Stage::Instantiate),
         ("rewrite-float", Stage::RewriteFloat),
         ("quantize", Stage::Quantize),
@@ -150,6 +153,8 @@ impl Passes {
         let deployed =
             || checked("kernel", self.deploy(&self.integer(&quantized()), target, raw_table_bytes));
         match stage {
+            // Before there is a graph: the caller has the program.
+            Stage::Elaborate => String::new(),
             Stage::Instantiate => graph.to_text_with_labels(),
             Stage::RewriteFloat => float().to_text_with_labels(),
             Stage::Quantize => quantized().to_text_with_labels(),

@@ -249,6 +249,10 @@ fn the_stages_of_a_network_are_shown() {
         assert_eq!(text, again, "{stage}");
     }
     assert!(!lab.path(".nasc").exists() && !lab.path("build").exists(), "nothing is written");
+    let program = lab.run(&["compile", "waves.nas", "--emit", "ir:after=elaborate"]).good().stdout;
+    lab.edit("waves.nas", "train    {", "// a remark\ntrain {");
+    let again = lab.run(&["compile", "waves.nas", "--emit", "ir:after=elaborate"]).good().stdout;
+    assert!(program == again && program.contains("\n== space\ninput ("), "{program}");
     let wrong = lab.run(&["compile", "waves.nas", "--emit", "ir:after=nonsense"]);
     assert!(wrong.code == Some(2) && wrong.stderr.contains("rewrite-float"), "{}", wrong.stderr);
 }
