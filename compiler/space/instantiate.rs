@@ -102,7 +102,10 @@ impl Builder<'_> {
             && let Some(place) = self.place_of(input)
             && place != span
         {
-            return diagnostic.at(place, format!("its input {} comes from here", self.graph.ty(input).shape));
+            return diagnostic.at(
+                place,
+                format!("its input {} comes from here", layer::written(&self.graph.ty(input).shape)),
+            );
         }
         diagnostic
     }
@@ -211,6 +214,7 @@ impl Builder<'_> {
         if fits {
             return Ok(());
         }
+        let shape = layer::written(shape);
         let message = format!("the network gives {shape}, but {wanted}");
         let place = self.place_of(output).unwrap_or(self.space.region(self.space.root()).span);
         let error =

@@ -19,6 +19,18 @@ const EPSILON: Scale = Scale(1e-5);
 /// The largest extent that an argument may ask for: far above any microcontroller, far below overflow.
 pub(crate) const MAX_EXTENT: i64 = 1 << 16;
 
+/// A shape as specs write it: without the batch, a vector as its number of values.
+pub(crate) fn written(shape: &Shape) -> String {
+    match shape.0.as_slice() {
+        [_, values] => format!("{values} values"),
+        [_, rest @ ..] => {
+            let sizes: Vec<String> = rest.iter().map(usize::to_string).collect();
+            format!("({})", sizes.join(", "))
+        }
+        [] => "nothing".to_owned(),
+    }
+}
+
 /// Adds a layer's operators on `input`.
 pub(crate) fn build(
     builder: &mut Builder<'_>,
@@ -96,7 +108,7 @@ impl Place<'_, '_> {
     fn feature_map(&self, input: NodeId) -> Built<[usize; 4]> {
         let shape = &self.builder.ty(input).shape;
         shape.nhwc().ok_or_else(|| {
-            let message = format!("a layer for feature maps got the vector {shape}");
+            let message = format!("a layer for feature maps got a vector of {} values", shape.elements());
             let error = Diagnostic::error(Code::SHAPE, message).at(self.span, "takes a feature map");
             let error = match self.builder.place_of(input) {
                 Some(place) => error.at(place, "its input comes from here"),

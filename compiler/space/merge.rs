@@ -5,6 +5,7 @@ use crate::graph::NodeId;
 use crate::ops::{Add, Clamp, Concat, MaxPool2d, Mul, Pad, Reshape, Window};
 use crate::source::Span;
 use crate::space::instantiate::{Builder, Built};
+use crate::space::layer::written;
 use crate::space::{Merge, MergeKind};
 use crate::tensor::Shape;
 
@@ -148,16 +149,17 @@ impl Builder<'_> {
     /// E0303: two branches that do not go together.
     fn apart(&self, kind: MergeKind, a: &Branch, b: &Branch) -> Box<Diagnostic> {
         let (a_shape, b_shape) = (&self.ty(a.node).shape, &self.ty(b.node).shape);
+        let (a_text, b_text) = (written(a_shape), written(b_shape));
         let what = match kind {
             MergeKind::Add => "added",
             MergeKind::Concat => "joined",
             MergeKind::Mul => "multiplied",
         };
         let message =
-            format!("the branches `{}` of {a_shape} and `{}` of {b_shape} cannot be {what}", a.name, b.name);
-        let mut error = Diagnostic::error(Code::SHAPE, message).at(a.span, format!("gives {a_shape}"));
+            format!("the branches `{}` of {a_text} and `{}` of {b_text} cannot be {what}", a.name, b.name);
+        let mut error = Diagnostic::error(Code::SHAPE, message).at(a.span, format!("gives {a_text}"));
         if a.span != b.span {
-            error = error.at(b.span, format!("gives {b_shape}"));
+            error = error.at(b.span, format!("gives {b_text}"));
         }
         let help = if a_shape.rank() == b_shape.rank() {
             "make them equal, or merge with `(pool, pad)`: pooled to the smallest map, padded to the most channels"

@@ -252,11 +252,26 @@ impl<'a> Pairing<'a> {
                         .at(self.tokens.span_of(open), "opened here"),
                 );
             }
-            _ => self.found.push(
-                Diagnostic::error(Code::UNCLOSED, format!("`{found}` closes nothing"))
-                    .at(span, "no bracket is open here"),
-            ),
+            _ => {
+                let error = Diagnostic::error(Code::UNCLOSED, format!("`{found}` closes nothing"))
+                    .at(span, "no bracket is open here");
+                self.found.push(match self.wide_bracket(at) {
+                    Some(wide) => error
+                        .at(wide, "a full-width sign, which opens nothing")
+                        .help("type brackets, commas and colons with a Latin keyboard layout"),
+                    None => error,
+                });
+            }
         }
+    }
+
+    /// A full-width bracket before a token of the same line: what an input method for Chinese or Japanese types.
+    fn wide_bracket(&self, at: usize) -> Option<Span> {
+        let before = self.tokens.list[..at].iter().rev();
+        let mut line = before.take_while(|token| token.kind != Kind::Newline);
+        let wide = line
+            .find(|token| matches!(&self.tokens.text[token.start..token.end], "（" | "［" | "｛" | "【"))?;
+        Some(self.tokens.span(wide.start, wide.end))
     }
 
     /// An opening sign without a closing one; `at` is the first token outside.

@@ -106,7 +106,7 @@ fn merges_pool_to_the_smallest_map_and_pad_to_the_most_channels() {
     let error = error.expect_err("shapes differ");
     assert_eq!(error.code, Code::SHAPE);
     assert_eq!(error.labels.len(), 2);
-    for part in ["`left`", "`right`", "[1, 7, 5, 4]", "[1, 3, 2, 6]"] {
+    for part in ["`left`", "`right`", "(7, 5, 4)", "(3, 2, 6)"] {
         assert!(error.message.contains(part), "{}", error.message);
     }
     let vector: [&[Layer]; 2] = [&[Layer::Identity], &[Layer::GlobalAvgPool]];
@@ -201,7 +201,7 @@ fn repetitions_beside_one_another_are_merged_in_groups() {
         let mut genome_space = space.clone();
         genome_space.output = Output::Values(192);
         let error = instantiate(&genome_space, &genome).expect_err("gives a map");
-        assert!(error.message.contains("[1, 8, 8, 3]"), "{}", error.message);
+        assert!(error.message.contains("(8, 8, 3)"), "{}", error.message);
         let root = genome_space.root();
         layers(&mut genome_space, root, &[Layer::Flatten]);
         let mut longer = genome.clone();
