@@ -2,6 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -70,10 +71,13 @@ pub(super) const DRAWN: usize = 64;
 
 /// Operators of all networks together that are planned and costed on one target, unless the caller says how many
 /// networks are. Counted and not timed, so that the answer is the same everywhere.
-const OPERATORS: usize = 1000;
+const OPERATORS: usize = 800;
 
 /// Operators and parameters of all networks together that are built, in the same sense.
-const NODES: usize = 10_000;
+const NODES: usize = 6_000;
+
+/// Points that are made into networks at once: a number of its own, so that the number of threads does not show.
+const CHUNK: usize = 8;
 
 /// Points drawn from a space.
 pub(super) struct Survey {
@@ -98,19 +102,25 @@ impl Survey {
     ) -> Result<Survey, Box<Diagnostic>> {
         let wanted = samples.unwrap_or(DRAWN);
         let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
-        let mut graphs = Vec::new();
+        let mut graphs: Vec<Graph> = Vec::new();
         let mut first_error = None;
         let mut nodes = 0;
         let mut drawn = 0;
         while drawn < wanted && (samples.is_some() || nodes < NODES) {
-            drawn += 1;
-            let point = space::try_sample(&program.space, &mut rng)?;
-            match space::instantiate(&program.space, &point) {
-                Ok(graph) => {
-                    nodes += graph.len();
-                    graphs.push(graph);
+            let points = (drawn..wanted.min(drawn + CHUNK))
+                .map(|_| space::try_sample(&program.space, &mut rng))
+                .collect::<Result<Vec<_>, _>>()?;
+            drawn += points.len();
+            let made: Vec<_> =
+                points.par_iter().map(|point| space::instantiate(&program.space, point)).collect();
+            for network in made {
+                match network {
+                    Ok(graph) => {
+                        nodes += graph.len();
+                        graphs.push(graph);
+                    }
+                    Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
                 }
-                Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
             }
         }
         let valid = graphs.len();
@@ -178,8 +188,9 @@ pub(super) fn feasible(
     progress: &dyn Progress,
 ) -> Feasible {
     let passes = Passes { effort: Effort::Search };
+    // In parallel, but in order: the number of threads does not show.
     let estimates: Vec<_> = graphs
-        .iter()
+        .par_iter()
         .filter_map(|graph| {
             let deployed = passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok();
             progress.part();
