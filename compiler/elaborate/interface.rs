@@ -7,8 +7,8 @@ use crate::elaborate::model::Builder;
 use crate::elaborate::value::{self, Place};
 use crate::source::Span;
 use crate::space::{
-    Argument, Branching, DecisionId, Expr, Layer, MAX_EXTENT, Output, RegionId, RegionKind, Space, Value,
-    WidthScale,
+    Argument, Branching, DecisionId, Expr, MAX_EXTENT, Output, RegionId, RegionKind, Space, Value,
+    WidthScale, arguments,
 };
 use crate::syntax::ast;
 use crate::syntax::print_expr;
@@ -275,25 +275,4 @@ pub(super) fn warn_of_unused(space: &Space, out: &mut Diagnostics) {
             out.push(warning.help("use it, or remove it"));
         }
     }
-}
-
-/// The arguments of a layer.
-pub(super) fn arguments(layer: &Layer) -> impl Iterator<Item = &Argument> {
-    let all: Vec<&Argument> = match layer {
-        Layer::Conv2d { filters, kernel, stride, padding, norm, act } => {
-            vec![filters, kernel, stride, padding, norm, act]
-        }
-        Layer::DepthwiseConv2d { kernel, stride, padding, norm, act } => {
-            vec![kernel, stride, padding, norm, act]
-        }
-        Layer::Dense { units, norm, act } => vec![units, norm, act],
-        Layer::Activation { act } => vec![act],
-        Layer::MaxPool { size, stride, padding } | Layer::AvgPool { size, stride, padding } => {
-            vec![size, stride, padding]
-        }
-        Layer::Upsample { factor } => vec![factor],
-        Layer::Dropout { rate } => vec![rate],
-        Layer::BatchNorm | Layer::GlobalAvgPool | Layer::Flatten | Layer::Identity => Vec::new(),
-    };
-    all.into_iter()
 }

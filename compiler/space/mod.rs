@@ -32,6 +32,7 @@ pub use cross::cross;
 pub use domain::Domain;
 pub use encode::{Feature, encode};
 pub use enumerate::enumerate;
+pub(crate) use facts::arguments;
 pub use genome::{from_json, sample, to_json, try_sample, validate};
 pub use instantiate::instantiate;
 pub use interval::Interval;
