@@ -260,7 +260,7 @@ pub(super) fn preferences(
     let mut found = Vec::new();
     if let Some(first) = sections.iter().find_map(|section| section.clauses.first()) {
         let warning =
-            Diagnostic::warning(Code::NO_EFFECT, "`prefer` decides nothing with `strategy: random`");
+            Diagnostic::warning(Code::NO_EFFECT, "`prefer` decides nothing in this version of nasc");
         context.out.push(warning.at(first.span, "checked, then left aside"));
     }
     for (limit, weight) in clauses(sections, targets, context) {
