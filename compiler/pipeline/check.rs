@@ -20,6 +20,16 @@ use crate::source::SourceMap;
 use crate::space;
 use crate::target::Target;
 
+/// The way out where no file is at `path`: a space of the standard library that may be meant.
+fn path_help(path: &str) -> String {
+    let spaces = elaborate::stdlib_spaces();
+    match crate::diagnostic::nearest(path, spaces.iter().map(String::as_str)) {
+        Some(near) if path.starts_with("std/") => format!("did you mean `{near}`?"),
+        _ => "give the path of a `.nas` file, or of a space of the standard library: `std/spaces/mcunet`"
+            .to_owned(),
+    }
+}
+
 /// A spec with the texts that messages about it point into.
 pub(crate) struct Loaded {
     pub(crate) sources: SourceMap,
@@ -51,7 +61,7 @@ impl Loaded {
         let content = content.map_err(|error| {
             Failure::from(
                 Diagnostic::error(Code::DATA_MISSING, format!("cannot read `{}`: {error}", path.display()))
-                    .help("give the path of a `.nas` file"),
+                    .help(path_help(&name)),
             )
         })?;
         let text = String::from_utf8(content).map_err(|error| {
