@@ -107,6 +107,15 @@ impl Clamp {
         }
     }
 
+    /// Least and greatest value that it leaves.
+    pub fn bounds(self) -> (f32, f32) {
+        match self {
+            Clamp::None => (f32::NEG_INFINITY, f32::INFINITY),
+            Clamp::Relu => (0.0, f32::INFINITY),
+            Clamp::Relu6 => (0.0, 6.0),
+        }
+    }
+
     /// The range of integers that the clamp leaves of a quantized type.
     ///
     /// Source  LiteRT 2.3.0, `CalculateActivationRangeQuantized`.

@@ -19,7 +19,7 @@
 //!
 //! Functions of one and two elements are IEEE 754 operations and those of [`crate::tensor::math`].
 
-use crate::ops::Window;
+use crate::ops::{Clamp, Window};
 
 /// Which engines an engine agrees with bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,13 @@ pub enum Binary {
         /// Factor of `b`.
         second: f32,
     },
+    /// `a + b`, then as [`Unary::Clamp`]: a residual with its activation.
+    AddClamped {
+        /// Least.
+        low: f32,
+        /// Greatest.
+        high: f32,
+    },
     /// `a` where `low < b < high`, 0 elsewhere: gradients of clamps and masked straight-through estimates.
     Within {
         /// Lower bound, exclusive.
@@ -162,6 +169,8 @@ pub struct Normalization<'t, T> {
     pub variance: &'t T,
     /// Factor of each channel.
     pub gamma: &'t T,
+    /// Offset of each channel.
+    pub beta: &'t T,
     /// Added to the variance.
     pub epsilon: f32,
 }
@@ -189,7 +198,14 @@ pub trait Engine: Send + Sync {
     fn upload(&self, shape: &[usize], elements: &[f32]) -> Self::Tensor;
 
     /// The elements, row-major.
-    fn download(&self, x: &Self::Tensor) -> Vec<f32>;
+    fn download(&self, x: &Self::Tensor) -> Vec<f32> {
+        let mut elements = Vec::new();
+        self.read(x, &mut elements);
+        elements
+    }
+
+    /// The elements, row-major, in place of those that `into` holds.
+    fn read(&self, x: &Self::Tensor, into: &mut Vec<f32>);
 
     /// The extents.
     fn shape<'t>(&self, x: &'t Self::Tensor) -> &'t [usize];
@@ -360,29 +376,28 @@ pub trait Engine: Send + Sync {
     ///         their number. Variance: the terms are `d = x - mean`, chained as `fma(d, d, sum)`, then divided
     fn batch_statistics(&self, x: &Self::Tensor) -> (Self::Tensor, Self::Tensor);
 
-    /// Batch normalisation by given statistics: those of the batch, the running or recalibrated ones.
+    /// Batch normalisation by given statistics: those of the batch, the running or recalibrated ones; then the
+    /// clamp, as [`Unary::Clamp`] between its bounds.
     ///
-    /// Shapes  `x [...,C], beta [C] -> [...,C]`
+    /// Shapes  `x [...,C] -> [...,C]`
     /// Order   `fma((x - mean) * r, gamma, beta)` with `r = 1 / sqrt(variance + epsilon)`
-    fn batch_norm(
-        &self,
-        x: &Self::Tensor,
-        by: &Normalization<'_, Self::Tensor>,
-        beta: &Self::Tensor,
-    ) -> Self::Tensor;
+    fn batch_norm(&self, x: &Self::Tensor, by: &Normalization<'_, Self::Tensor>, clamp: Clamp)
+    -> Self::Tensor;
 
     /// The gradients of [`batch_norm`](Engine::batch_norm) by the statistics of the batch itself, through
     /// which the input takes effect too.
     ///
     /// Shapes  `dy [...,C], x [...,C] -> x [...,C], gamma [C], beta [C]`
-    /// Order   `beta`: sum of `dy`; `gamma`: of `fma(dy, (x - mean) * r, sum)`; both trees with chunks of
-    ///         [`ROWS_CHUNK`] rows. `x`: `(gamma * r) * fma(xn, -dgamma / M, dy - dbeta / M)` with
+    /// Order   `g` is `dy` where there is no clamp or what comes to it lies between its bounds, 0 elsewhere.
+    ///         `beta`: sum of `g`; `gamma`: of `fma(g, (x - mean) * r, sum)`; both trees with chunks of
+    ///         [`ROWS_CHUNK`] rows. `x`: `(gamma * r) * fma(xn, -dgamma / M, g - dbeta / M)` with
     ///         `xn = (x - mean) * r` and M rows
     fn batch_norm_gradient(
         &self,
         dy: &Self::Tensor,
         x: &Self::Tensor,
         by: &Normalization<'_, Self::Tensor>,
+        clamp: Clamp,
     ) -> NormalizationGradient<Self::Tensor>;
 
     /// Random elements; element `i` depends on the key and `i` alone.

@@ -7,6 +7,7 @@
 
 pub mod embedded;
 pub mod engine;
+pub mod extents;
 mod network;
 mod optimizer;
 mod recalibrate;

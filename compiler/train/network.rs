@@ -42,6 +42,8 @@ enum Step {
         mean: usize,
         variance: usize,
         epsilon: f32,
+        /// Of an activation that nothing else stands before.
+        clamp: Clamp,
     },
     Activation {
         clamp: Clamp,
@@ -233,13 +235,14 @@ impl Network {
             let inputs: Vec<Var> = inputs.iter().map(|&index| values[index]).collect();
             let value = match step {
                 Step::Input => input,
-                Step::BatchNorm { gamma, beta, mean, variance, epsilon } => {
+                Step::BatchNorm { gamma, beta, mean, variance, epsilon, clamp } => {
                     let indices = [*gamma, *beta, *mean, *variance];
+                    let how = (*epsilon, *clamp);
                     match mode {
                         Mode::Training { .. } | Mode::Statistics => {
-                            train_norm(tape, params, inputs[0], indices, *epsilon, &mut statistics)
+                            train_norm(tape, params, inputs[0], indices, how, &mut statistics)
                         }
-                        Mode::Evaluation => fixed_norm(tape, indices.map(|i| params[i]), inputs[0], *epsilon),
+                        Mode::Evaluation => fixed_norm(tape, indices.map(|i| params[i]), inputs[0], how),
                     }
                 }
                 Step::Dropout { rate } => match mode {
@@ -261,12 +264,12 @@ fn train_norm<E: Engine>(
     params: &[Var],
     x: Var,
     [gamma, beta, mean_param, variance_param]: [usize; 4],
-    epsilon: f32,
+    how: (f32, Clamp),
     statistics: &mut Vec<BatchStatistics<E::Tensor>>,
 ) -> Var {
     let shape = tape.engine().shape(tape.value(x));
     let count = shape[..shape.len() - 1].iter().product();
-    let (y, (mean, variance)) = tape.batch_norm(x, params[gamma], params[beta], epsilon);
+    let (y, (mean, variance)) = tape.batch_norm(x, params[gamma], params[beta], how);
     statistics.push(BatchStatistics { mean_param, variance_param, mean, variance, count });
     y
 }
@@ -276,15 +279,16 @@ fn fixed_norm<E: Engine>(
     tape: &mut Tape<'_, E>,
     [gamma, beta, mean, variance]: [Var; 4],
     x: Var,
-    epsilon: f32,
+    (epsilon, clamp): (f32, Clamp),
 ) -> Var {
     let by = Normalization {
         mean: tape.value(mean),
         variance: tape.value(variance),
         gamma: tape.value(gamma),
+        beta: tape.value(beta),
         epsilon,
     };
-    let value = tape.engine().batch_norm(tape.value(x), &by, tape.value(beta));
+    let value = tape.engine().batch_norm(tape.value(x), &by, clamp);
     tape.constant(value)
 }
 
@@ -306,7 +310,8 @@ fn apply<E: Engine>(tape: &mut Tape<'_, E>, params: &[Var], step: &Step, inputs:
         }
         Step::Dense { w, b, clamp } => (tape.dense(x, params[*w], params[*b]), *clamp),
         Step::Activation { clamp } => (x, *clamp),
-        Step::Add { clamp } => (tape.add(x, inputs[1]), *clamp),
+        Step::Add { clamp: Clamp::None } => (tape.add(x, inputs[1]), Clamp::None),
+        Step::Add { clamp } => (tape.add_clamped(x, inputs[1], *clamp), Clamp::None),
         Step::Mul { clamp } => (tape.mul(x, inputs[1]), *clamp),
         Step::Curve { function } => (tape.curve(x, *function), Clamp::None),
         Step::Concat => (tape.concat(inputs), Clamp::None),
@@ -346,6 +351,10 @@ impl Builder<'_> {
                 if self.graph.ty(node).shape.0.first() != Some(&1) {
                     return Err(refuse(self.graph, node, "its batch is not 1"));
                 }
+                if let Some(step) = self.fused(node, op) {
+                    self.slots.insert(node, Slot::Step(step));
+                    return Ok(());
+                }
                 let (step, inputs) = self.step(node, op)?;
                 self.network.steps.push((step, inputs));
                 Slot::Step(self.network.steps.len() - 1)
@@ -353,6 +362,24 @@ impl Builder<'_> {
         };
         self.slots.insert(node, slot);
         Ok(())
+    }
+
+    /// The step that takes an activation in: a batch normalisation or an addition that nothing else uses.
+    fn fused(&mut self, node: NodeId, op: &Op) -> Option<usize> {
+        let (Op::Activation(activation), &[before]) = (op, self.graph.inputs(node).as_slice()) else {
+            return None;
+        };
+        let alone = self.graph.users(before).len() == 1 && !self.graph.outputs().contains(&before);
+        let Some(&Slot::Step(step)) = self.slots.get(&before) else { return None };
+        match &mut self.network.steps[step].0 {
+            Step::BatchNorm { clamp: clamp @ Clamp::None, .. } | Step::Add { clamp: clamp @ Clamp::None }
+                if alone =>
+            {
+                *clamp = activation.clamp;
+                Some(step)
+            }
+            _ => None,
+        }
     }
 
     /// The step of an operator and the steps that feed it.
@@ -378,7 +405,7 @@ impl Builder<'_> {
                         return Err(refuse(self.graph, node, "its running statistics have another role"));
                     }
                 }
-                Step::BatchNorm { gamma, beta, mean, variance, epsilon: op.epsilon.0 }
+                Step::BatchNorm { gamma, beta, mean, variance, epsilon: op.epsilon.0, clamp: Clamp::None }
             }
             Op::Activation(op) => Step::Activation { clamp: op.clamp },
             Op::Add(op) => {

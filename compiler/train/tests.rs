@@ -179,6 +179,29 @@ fn convolutions_have_the_right_gradients() {
 }
 
 #[test]
+fn transposed_convolutions_have_the_right_gradients() {
+    // What the convolution does to gradients, so the product of both is symmetric.
+    let (map, window) = ([2, 7, 5, 4], Window::same([3, 2], [2, 1], [7, 5]));
+    let [ho, wo] = window.output("test", [7, 5]).expect("fits");
+    let exact = |v: &[Vec<f64>]| {
+        let mut y = vec![0.0; 2 * 7 * 5 * 4];
+        for (place, x) in y.iter_mut().enumerate() {
+            let mut unit = vec![0.0; 2 * 7 * 5 * 4];
+            unit[place] = 1.0;
+            let forward = naive::conv(map, Some(5), &window, (&unit, &v[1], &[0.0; 5]));
+            *x = forward.iter().zip(&v[0]).map(|(a, b)| a * b).sum();
+        }
+        y
+    };
+    let error = check_gradients(
+        &[&[2, ho, wo, 5], &[5, 3, 2, 4]],
+        |tape, v| tape.conv2d_transposed(v[0], v[1], &window, [7, 5]),
+        exact,
+    );
+    assert!(error < 1e-5, "transposed: {error:e}");
+}
+
+#[test]
 fn pools_have_the_right_gradients() {
     let map = [2, 7, 5, 3];
     for window in windows().into_iter().filter(|window| window.dilation == [1, 1]) {
@@ -208,8 +231,14 @@ fn layers_have_the_right_gradients() {
 
     let shapes: [&[usize]; 3] = [&[3, 4, 2, 5], &[5], &[5]];
     let norm = |v: &[Vec<f64>]| naive::batch_norm(5, f64::from(1e-3f32), &v[0], &v[1], &v[2]);
-    let error = check_gradients(&shapes, |tape, v| tape.batch_norm(v[0], v[1], v[2], 1e-3).0, norm);
+    let error = check_gradients(&shapes, |tape, v| tape.batch_norm(v[0], v[1], v[2], (1e-3, Clamp::None)).0, norm);
     assert!(error < 1e-4, "batch norm: {error:e}");
+    let clamped = |v: &[Vec<f64>]| norm(v).into_iter().map(|y| y.clamp(0.0, 6.0)).collect();
+    let on_tape = |tape: &mut Tape<'_, EmbeddedEngine>, v: &[Var]| {
+        tape.batch_norm(v[0], v[1], v[2], (1e-3, Clamp::Relu6)).0
+    };
+    let error = check_gradients(&shapes, on_tape, clamped);
+    assert!(error < 1e-4, "batch norm with relu6: {error:e}");
 
     let targets = smoothed_targets(&[0, 3, 2], 4, 0.1);
     let wide: Vec<f64> = targets.iter().map(|&x| f64::from(x)).collect();

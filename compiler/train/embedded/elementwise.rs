@@ -56,6 +56,7 @@ multiversion! {
             Binary::Max => each_pair(a, b, out, |a, b| if a > b { a } else { b }),
             Binary::Min => each_pair(a, b, out, |a, b| if a < b { a } else { b }),
             Binary::Combine { first, second } => each_pair(a, b, out, |a, b| a.mul_add(first, b * second)),
+            Binary::AddClamped { low, high } => each_pair(a, b, out, |a, b| clamp(a + b, low, high)),
             Binary::Within { low, high } => {
                 each_pair(a, b, out, |a, b| if b > low && b < high { a } else { 0.0 });
             }

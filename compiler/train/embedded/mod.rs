@@ -16,7 +16,7 @@ mod tree;
 
 use std::sync::Arc;
 
-use crate::ops::Window;
+use crate::ops::{Clamp, Window};
 use crate::train::embedded::isa::Isa;
 use crate::train::engine::{
     Binary, Distribution, Engine, NUMERICS_VERSION, Normalization, NormalizationGradient, Numerics,
@@ -90,8 +90,9 @@ impl Engine for EmbeddedEngine {
         Tensor::new(shape, elements.to_vec())
     }
 
-    fn download(&self, x: &Tensor) -> Vec<f32> {
-        x.data().to_vec()
+    fn read(&self, x: &Tensor, into: &mut Vec<f32>) {
+        into.clear();
+        into.extend_from_slice(x.data());
     }
 
     fn shape<'t>(&self, x: &'t Tensor) -> &'t [usize] {
@@ -201,8 +202,8 @@ impl Engine for EmbeddedEngine {
         normalization::statistics(self.isa, x)
     }
 
-    fn batch_norm(&self, x: &Tensor, by: &Normalization<'_, Tensor>, beta: &Tensor) -> Tensor {
-        normalization::forward(self.isa, x, by, beta)
+    fn batch_norm(&self, x: &Tensor, by: &Normalization<'_, Tensor>, clamp: Clamp) -> Tensor {
+        normalization::forward(self.isa, x, by, clamp)
     }
 
     fn batch_norm_gradient(
@@ -210,8 +211,9 @@ impl Engine for EmbeddedEngine {
         dy: &Tensor,
         x: &Tensor,
         by: &Normalization<'_, Tensor>,
+        clamp: Clamp,
     ) -> NormalizationGradient<Tensor> {
-        normalization::gradient(self.isa, dy, x, by)
+        normalization::gradient(self.isa, dy, x, by, clamp)
     }
 
     fn random(&self, distribution: Distribution, key: u64, shape: &[usize]) -> Tensor {

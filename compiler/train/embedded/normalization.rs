@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::ops::Clamp;
 use crate::train::embedded::Tensor;
 use crate::train::embedded::isa::{Isa, multiversion};
 use crate::train::embedded::tree::tree;
@@ -13,13 +14,23 @@ struct Channels<'c> {
     /// `1 / sqrt(variance + epsilon)`.
     rate: Vec<f32>,
     gamma: &'c [f32],
+    beta: &'c [f32],
+    /// Bounds of the clamp behind it.
+    bounds: (f32, f32),
 }
 
 impl<'c> Channels<'c> {
-    fn new(by: &Normalization<'c, Tensor>) -> Channels<'c> {
+    fn new(by: &Normalization<'c, Tensor>, clamp: Clamp) -> Channels<'c> {
         let rate = by.variance.data().iter().map(|v| 1.0 / (v + by.epsilon).sqrt()).collect();
-        Channels { mean: by.mean.data(), rate, gamma: by.gamma.data() }
+        let (gamma, beta) = (by.gamma.data(), by.beta.data());
+        Channels { mean: by.mean.data(), rate, gamma, beta, bounds: clamp.bounds() }
     }
+}
+
+/// The gradient that passes a clamp to which `y` came.
+#[inline(always)]
+fn through(y: f32, dy: f32, (low, high): (f32, f32)) -> f32 {
+    if (low == f32::NEG_INFINITY && high == f32::INFINITY) || (y > low && y < high) { dy } else { 0.0 }
 }
 
 multiversion! {
@@ -40,12 +51,15 @@ multiversion! {
         }
     }
 
-    fn normalize_rows(x: &[f32], by: &Channels<'_>, beta: &[f32], out: &mut [f32]) {
-        let c = beta.len();
-        let (mean, rate, gamma) = (&by.mean[..c], &by.rate[..c], &by.gamma[..c]);
+    fn normalize_rows(x: &[f32], by: &Channels<'_>, out: &mut [f32]) {
+        let c = by.mean.len();
+        let (mean, rate, gamma, beta) = (&by.mean[..c], &by.rate[..c], &by.gamma[..c], &by.beta[..c]);
+        let (low, high) = by.bounds;
         for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
             for i in 0..c {
-                out[i] = ((row[i] - mean[i]) * rate[i]).mul_add(gamma[i], beta[i]);
+                let y = ((row[i] - mean[i]) * rate[i]).mul_add(gamma[i], beta[i]);
+                let y = if y < low { low } else { y };
+                out[i] = if y > high { high } else { y };
             }
         }
     }
@@ -57,8 +71,10 @@ multiversion! {
         let (beta, gamma) = sums.split_at_mut(c);
         for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
             for i in 0..c {
-                beta[i] += dy[i];
-                gamma[i] = dy[i].mul_add((x[i] - mean[i]) * rate[i], gamma[i]);
+                let normal = (x[i] - mean[i]) * rate[i];
+                let g = through(normal.mul_add(by.gamma[i], by.beta[i]), dy[i], by.bounds);
+                beta[i] += g;
+                gamma[i] = g.mul_add(normal, gamma[i]);
             }
         }
     }
@@ -71,7 +87,8 @@ multiversion! {
         for ((x, dy), out) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(out.chunks_exact_mut(c)) {
             for i in 0..c {
                 let normal = (x[i] - mean[i]) * rate[i];
-                out[i] = (factor[i] * rate[i]) * normal.mul_add(-gamma[i], dy[i] - beta[i]);
+                let g = through(normal.mul_add(by.gamma[i], by.beta[i]), dy[i], by.bounds);
+                out[i] = (factor[i] * rate[i]) * normal.mul_add(-gamma[i], g - beta[i]);
             }
         }
     }
@@ -110,14 +127,14 @@ pub(super) fn statistics(isa: Isa, x: &Tensor) -> (Tensor, Tensor) {
     (Tensor::new(&[channels], mean), Tensor::new(&[channels], variance))
 }
 
-pub(super) fn forward(isa: Isa, x: &Tensor, by: &Normalization<'_, Tensor>, beta: &Tensor) -> Tensor {
+pub(super) fn forward(isa: Isa, x: &Tensor, by: &Normalization<'_, Tensor>, clamp: Clamp) -> Tensor {
     let (channels, _) = channels_and_rows(x);
-    let by = Channels::new(by);
+    let by = Channels::new(by, clamp);
     let mut out = vec![0.0; x.data().len()];
     let size = ROWS_CHUNK * channels;
     out.par_chunks_mut(size)
         .zip(x.data().par_chunks(size))
-        .for_each(|(out, x)| normalize_rows(isa, x, &by, beta.data(), out));
+        .for_each(|(out, x)| normalize_rows(isa, x, &by, out));
     Tensor::new(x.shape(), out)
 }
 
@@ -126,9 +143,10 @@ pub(super) fn gradient(
     dy: &Tensor,
     x: &Tensor,
     by: &Normalization<'_, Tensor>,
+    clamp: Clamp,
 ) -> NormalizationGradient<Tensor> {
     let (channels, rows) = channels_and_rows(x);
-    let by = Channels::new(by);
+    let by = Channels::new(by, clamp);
     let sums = over_rows(x.data(), channels, 2 * channels, |at, x, sums| {
         parameter_rows(isa, x, &dy.data()[at..at + x.len()], &by, sums);
     });

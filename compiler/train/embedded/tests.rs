@@ -135,9 +135,10 @@ fn matrices_and_norms(engine: &EmbeddedEngine, draw: &mut Draw, results: &mut Re
     let (x, dy) = (draw.tensor(&[rows, c]), draw.tensor(&[rows, c]));
     let (gamma, beta) = (draw.tensor(&[c]), draw.tensor(&[c]));
     let (mean, variance) = engine.batch_statistics(&x);
-    let by = Normalization { mean: &mean, variance: &variance, gamma: &gamma, epsilon: 1e-3 };
-    let gradient = engine.batch_norm_gradient(&dy, &x, &by);
-    results.push(("norm", bits(&engine.batch_norm(&x, &by, &beta))));
+    let by = Normalization { mean: &mean, variance: &variance, gamma: &gamma, beta: &beta, epsilon: 1e-3 };
+    let clamp = [Clamp::None, Clamp::Relu, Clamp::Relu6][draw.number(0, 2)];
+    let gradient = engine.batch_norm_gradient(&dy, &x, &by, clamp);
+    results.push(("norm", bits(&engine.batch_norm(&x, &by, clamp))));
     for (name, found) in [
         ("mean", &mean),
         ("variance", &variance),
