@@ -31,14 +31,14 @@ pub enum Numerics {
 }
 
 /// The version of the orders that this module states; part of the key of a trial.
-pub const NUMERICS_VERSION: u32 = 1;
+pub const NUMERICS_VERSION: u32 = 2;
 
 /// Terms in one chunk of [`Engine::reduce`].
 pub const REDUCE_CHUNK: usize = 64;
 /// Rows in one chunk of the statistics and gradients of batch normalisation.
-pub const ROWS_CHUNK: usize = 256;
+pub const ROWS_CHUNK: usize = 128;
 /// Samples in one chunk of the weight gradients of convolutions.
-pub const SAMPLES_CHUNK: usize = 4;
+pub const SAMPLES_CHUNK: usize = 8;
 
 /// A function of one element.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -290,8 +290,8 @@ pub trait Engine: Send + Sync {
     /// The gradient of [`conv2d`](Engine::conv2d) with respect to its input, of extents `[H, W]`.
     ///
     /// Shapes  `dy [N,Ho,Wo,O], w [O,Kh,Kw,C] -> [N,H,W,C]`
-    /// Order   chain from 0 over ascending (Kh, Kw, O) of `fma(dy, w, sum)`, of those taps for which the
-    ///         distance to the window's origin is a multiple of the stride; outside of the output `dy` is zeros
+    /// Order   chain from 0 over ascending (Ho, Wo, O) of `fma(dy, w, sum)`, for each tap that belongs to a place
+    ///         of the output; outside of the output `dy` is zeros
     fn conv2d_input_gradient(
         &self,
         dy: &Self::Tensor,
@@ -310,7 +310,7 @@ pub trait Engine: Send + Sync {
     /// Depthwise convolution.
     ///
     /// Shapes  `x [N,H,W,C], w [1,Kh,Kw,C], bias [C] -> [N,Ho,Wo,C]`
-    /// Order   chain from the bias or 0 over ascending (Kh, Kw) of `fma(x, w, sum)`; padding is left out
+    /// Order   chain from the bias or 0 over ascending (Kh, Kw) of `fma(x, w, sum)`; padding is zeros
     fn depthwise_conv2d(
         &self,
         x: &Self::Tensor,
@@ -322,8 +322,8 @@ pub trait Engine: Send + Sync {
     /// The gradient of [`depthwise_conv2d`](Engine::depthwise_conv2d) with respect to its input.
     ///
     /// Shapes  `dy [N,Ho,Wo,C], w [1,Kh,Kw,C] -> [N,H,W,C]`
-    /// Order   chain from 0 over ascending (Kh, Kw) of `fma(dy, w, sum)`, of those taps that belong to an
-    ///         output element
+    /// Order   chain from 0 over ascending (Ho, Wo) of `fma(dy, w, sum)`, for each tap that belongs to a place of
+    ///         the output; outside of the output `dy` is zeros
     fn depthwise_conv2d_input_gradient(
         &self,
         dy: &Self::Tensor,
@@ -336,7 +336,7 @@ pub trait Engine: Send + Sync {
     ///
     /// Shapes  `dy [N,Ho,Wo,C], x [N,H,W,C] -> [1,Kh,Kw,C]`
     /// Order   tree with chunks of [`SAMPLES_CHUNK`] samples; in a chunk a chain from 0 over ascending
-    ///         (N, Ho, Wo) of `fma(dy, x, sum)`; padding is left out
+    ///         (N, Ho, Wo) of `fma(dy, x, sum)`; padding is zeros
     fn depthwise_conv2d_weight_gradient(
         &self,
         dy: &Self::Tensor,
@@ -372,8 +372,14 @@ pub trait Engine: Send + Sync {
     /// Mean and biased variance of each channel over all other dimensions.
     ///
     /// Shapes  `x [...,C] -> [C], [C]`
-    /// Order   tree with chunks of [`ROWS_CHUNK`] rows of C elements. Mean: terms are added, the sum divided by
-    ///         their number. Variance: the terms are `d = x - mean`, chained as `fma(d, d, sum)`, then divided
+    /// Order   tree with chunks of [`ROWS_CHUNK`] rows of C elements. In a chunk two strands, of its even and of
+    ///         its odd rows, each from 0, which are added in the end: the mean `m` from sums of `x`, multiplied by
+    ///         the reciprocal of the number of rows; then the squares `q` from `d = x - m` by `fma(d, d, sum)`.
+    ///         Two neighbours with `n` and `k` rows, `delta = m2 - m1` and `share = k / (n + k)`, become
+    ///         `m = fma(delta, share, m1)` and `q = fma(delta * delta, n * share, q1 + q2)`. The variance is `q`
+    ///         of all divided by their number
+    /// Source  Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances
+    ///         (1979)
     fn batch_statistics(&self, x: &Self::Tensor) -> (Self::Tensor, Self::Tensor);
 
     /// Batch normalisation by given statistics: those of the batch, the running or recalibrated ones; then the
@@ -390,7 +396,7 @@ pub trait Engine: Send + Sync {
     /// Shapes  `dy [...,C], x [...,C] -> x [...,C], gamma [C], beta [C]`
     /// Order   `g` is `dy` where there is no clamp or what comes to it lies between its bounds, 0 elsewhere.
     ///         `beta`: sum of `g`; `gamma`: of `fma(g, (x - mean) * r, sum)`; both trees with chunks of
-    ///         [`ROWS_CHUNK`] rows. `x`: `(gamma * r) * fma(xn, -dgamma / M, g - dbeta / M)` with
+    ///         [`ROWS_CHUNK`] rows, each of two strands as in [`batch_statistics`](Engine::batch_statistics). `x`: `(gamma * r) * fma(xn, -dgamma / M, g - dbeta / M)` with
     ///         `xn = (x - mean) * r` and M rows
     fn batch_norm_gradient(
         &self,

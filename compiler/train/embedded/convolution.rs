@@ -1,219 +1,250 @@
-//! Convolution and its gradients, as products of matrices of patches.
+//! Convolution and its gradients, as products of pixels and packed weights.
 //!
-//! A patch matrix has a row for each pixel of a grid and in it, for each tap, the channels of one pixel of a
-//! source image, or zeros outside of it. It is made for some rows of the grid at a time.
+//! An image is read where it is, or copied once into one with zeros around it; no matrix of patches is made.
 
-use rayon::prelude::*;
-
+use super::arena::Scratch;
+use super::geometry::{Direction, Geometry, Key, Phase};
+use super::matrix::{Packed, add_outer, rows_times, transpose};
+use super::outer::{Offsets, Outer};
+use super::tasks;
+use super::tile::{Out, Tile};
+use super::tree::tree_in_place;
+use super::{EmbeddedEngine, Tensor};
 use crate::ops::Window;
-use crate::train::embedded::Tensor;
-use crate::train::embedded::isa::Isa;
-use crate::train::embedded::matrix::{Left, multiply, pack, padded, start};
-use crate::train::embedded::tree::tree;
 use crate::train::engine::SAMPLES_CHUNK;
 
-/// Elements of a patch matrix that are made at a time.
-const PATCH_ELEMENTS: usize = 16 * 1024;
+/// Samples that one task computes, where samples are independent.
+const SAMPLES_PER_TASK: usize = 2;
 
-/// Where each tap of each pixel of a grid reads: pixel `(y, x)` reads source pixel
-/// `(y * step[0] + offset[0], x * step[1] + offset[1])`.
-struct Taps {
-    grid: [usize; 2],
-    step: [usize; 2],
-    offsets: Vec<[isize; 2]>,
-    source: [usize; 2],
-    channels: usize,
-}
-
-impl Taps {
-    /// Those of a window's forward pass.
-    fn forward(window: &Window, grid: [usize; 2], source: [usize; 2], channels: usize) -> Taps {
-        let mut offsets = Vec::new();
-        for kh in 0..window.kernel[0] {
-            for kw in 0..window.kernel[1] {
-                let y = (kh * window.dilation[0]) as isize - window.padding.top as isize;
-                let x = (kw * window.dilation[1]) as isize - window.padding.left as isize;
-                offsets.push([y, x]);
-            }
-        }
-        Taps { grid, step: window.stride, offsets, source, channels }
-    }
-
-    /// Elements of one patch.
-    fn depth(&self) -> usize {
-        self.offsets.len() * self.channels
-    }
-
-    /// Whether the patch matrix is the image itself.
-    fn is_identity(&self) -> bool {
-        self.grid == self.source && self.step == [1, 1] && self.offsets == [[0, 0]]
-    }
-
-    /// Blocks of grid rows, as half-open ranges, whose patches are made at a time.
-    fn blocks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let rows = (PATCH_ELEMENTS / (self.grid[1] * self.depth()).max(1)).max(1);
-        let height = self.grid[0];
-        (0..height).step_by(rows).map(move |first| (first, (first + rows).min(height)))
-    }
-
-    /// The patches of some rows of the grid, each `width` elements after the last.
-    fn patches(&self, image: &[f32], (first, end): (usize, usize), width: usize, out: &mut Vec<f32>) {
-        out.clear();
-        out.resize((end - first) * self.grid[1] * width, 0.0);
-        let mut lines = out.chunks_exact_mut(width);
-        for y in first..end {
-            for x in 0..self.grid[1] {
-                let line = lines.next().expect("a line for each pixel");
-                for (place, offset) in line.chunks_exact_mut(self.channels).zip(&self.offsets) {
-                    let row = (y * self.step[0]) as isize + offset[0];
-                    let column = (x * self.step[1]) as isize + offset[1];
-                    if (0..self.source[0] as isize).contains(&row)
-                        && (0..self.source[1] as isize).contains(&column)
-                    {
-                        let at = (row as usize * self.source[1] + column as usize) * self.channels;
-                        place.copy_from_slice(&image[at..at + self.channels]);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Continues the chains of `out`, `[grid pixels, columns]`, with the patches times the packed weights.
-    fn multiply(&self, isa: Isa, image: &[f32], weights: &[f32], out: &mut [f32], columns: usize) {
-        let depth = self.depth();
-        if self.is_identity() {
-            return multiply(isa, Left { data: image, row: depth, step: 1 }, depth, weights, out, columns);
-        }
-        let mut patches = Vec::new();
-        for (first, end) in self.blocks() {
-            self.patches(image, (first, end), depth, &mut patches);
-            let out = &mut out[first * self.grid[1] * columns..end * self.grid[1] * columns];
-            multiply(isa, Left { data: &patches, row: depth, step: 1 }, depth, weights, out, columns);
-        }
-    }
-}
-
-pub(super) fn forward(isa: Isa, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, window: &Window) -> Tensor {
+pub(super) fn forward(
+    engine: &EmbeddedEngine,
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+) -> Tensor {
     let ([n, height, width, channels], [filters, kh, kw, depth]) = (x.nhwc(), w.nhwc());
     assert_eq!((depth, [kh, kw]), (channels, window.kernel), "weights of a convolution");
-    let grid = window.output("conv2d", [height, width]).expect("the window fits the input");
-    let taps = Taps::forward(window, grid, [height, width], channels);
-    let weights = pack(w.data(), taps.depth(), filters, 1, taps.depth());
-    let (image, result) = (height * width * channels, grid[0] * grid[1] * filters);
-    let mut out = start(n * result, filters, bias);
-    out.par_chunks_mut(SAMPLES_CHUNK * result).zip(x.data().par_chunks(SAMPLES_CHUNK * image)).for_each(
-        |(out, x)| {
-            for (out, x) in out.chunks_exact_mut(result).zip(x.chunks_exact(image)) {
-                taps.multiply(isa, x, &weights, out, filters);
-            }
-        },
-    );
-    Tensor::new(&[n, grid[0], grid[1], filters], out)
-}
-
-/// Input pixels whose distance to the windows' origins has one remainder by the stride: they share their taps.
-struct Phase {
-    first: [usize; 2],
-    taps: Taps,
-    weights: Vec<f32>,
-}
-
-impl Phase {
-    /// `None` where no pixel or no tap has these remainders.
-    fn new(
-        first: [usize; 2],
-        w: &Tensor,
-        window: &Window,
-        grid: [usize; 2],
-        input: [usize; 2],
-    ) -> Option<Phase> {
-        let [filters, kh, kw, channels] = w.nhwc();
-        if first[0] >= input[0] || first[1] >= input[1] {
-            return None;
-        }
-        let offset = |axis: usize, k: usize| {
-            let before = [window.padding.top, window.padding.left][axis];
-            let distance = (first[axis] + before) as isize - (k * window.dilation[axis]) as isize;
-            let stride = window.stride[axis] as isize;
-            (distance % stride == 0).then_some(distance / stride)
-        };
-        let (mut offsets, mut weights) = (Vec::new(), Vec::new());
-        for k in 0..kh * kw {
-            if let (Some(y), Some(x)) = (offset(0, k / kw), offset(1, k % kw)) {
-                offsets.push([y, x]);
-                weights.extend(pack(&w.data()[k * channels..], filters, channels, kh * kw * channels, 1));
-            }
-        }
-        let pixels = [0, 1].map(|axis| (input[axis] - first[axis]).div_ceil(window.stride[axis]));
-        let taps = Taps { grid: pixels, step: [1, 1], offsets, source: grid, channels: filters };
-        (!taps.offsets.is_empty()).then_some(Phase { first, taps, weights })
-    }
+    let input = [height, width];
+    let output = window.output("conv2d", input).expect("the window fits the input");
+    let key = Key { direction: Direction::Forward, window: *window, input, output, channels };
+    let geometry = engine.geometries.get(&key);
+    let depth = kh * kw * channels;
+    let mut packed = Packed::new(engine, (depth, filters), bias);
+    packed.fill(0..depth, w.data(), |k| k, depth);
+    let mut out = engine.fresh(&[n, output[0], output[1], filters]);
+    apply(engine, &geometry, x, &packed, filters, &mut out);
+    out
 }
 
 pub(super) fn input_gradient(
-    isa: Isa,
+    engine: &EmbeddedEngine,
     dy: &Tensor,
     w: &Tensor,
     window: &Window,
     input: [usize; 2],
 ) -> Tensor {
-    let ([n, ho, wo, filters], [outputs, _, _, channels]) = (dy.nhwc(), w.nhwc());
-    assert_eq!(filters, outputs, "weights of a convolution");
-    let [sy, sx] = window.stride;
-    let phases: Vec<Phase> =
-        (0..sy * sx).filter_map(|i| Phase::new([i / sx, i % sx], w, window, [ho, wo], input)).collect();
-    let (image, result) = (ho * wo * filters, input[0] * input[1] * channels);
-    let mut out = vec![0.0; n * result];
-    out.par_chunks_mut(SAMPLES_CHUNK * result).zip(dy.data().par_chunks(SAMPLES_CHUNK * image)).for_each(
-        |(out, dy)| {
-            for (out, dy) in out.chunks_exact_mut(result).zip(dy.chunks_exact(image)) {
-                for phase in &phases {
-                    let [rows, columns] = phase.taps.grid;
-                    if window.stride == [1, 1] {
-                        phase.taps.multiply(isa, dy, &phase.weights, out, channels);
-                        continue;
-                    }
-                    let mut part = vec![0.0; rows * columns * channels];
-                    phase.taps.multiply(isa, dy, &phase.weights, &mut part, channels);
-                    for (pixel, part) in part.chunks_exact(channels).enumerate() {
-                        let y = phase.first[0] + pixel / columns * sy;
-                        let x = phase.first[1] + pixel % columns * sx;
-                        let at = (y * input[1] + x) * channels;
-                        out[at..at + channels].copy_from_slice(part);
-                    }
-                }
-            }
-        },
-    );
-    Tensor::new(&[n, input[0], input[1], channels], out)
+    let ([n, ho, wo, filters], [outputs, kh, kw, channels]) = (dy.nhwc(), w.nhwc());
+    assert_eq!((filters, [kh, kw]), (outputs, window.kernel), "weights of a convolution");
+    let key =
+        Key { direction: Direction::Backward, window: *window, input, output: [ho, wo], channels: filters };
+    let geometry = engine.geometries.get(&key);
+    let depth = geometry.phases.iter().map(|phase| phase.taps.len() * filters).sum();
+    let mut packed = Packed::new(engine, (depth, channels), None);
+    let mut first = 0;
+    for phase in &geometry.phases {
+        let row = |k: usize| (k % filters * kh * kw + phase.taps[k / filters]) * channels;
+        let end = first + phase.taps.len() * filters;
+        packed.fill(first..end, w.data(), row, 1);
+        first = end;
+    }
+    let mut out = engine.fresh(&[n, input[0], input[1], channels]);
+    apply(engine, &geometry, dy, &packed, channels, &mut out);
+    out
 }
 
-pub(super) fn weight_gradient(isa: Isa, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
+/// Computes every target of every sample; the rows of the packed operand are those of one phase after the other.
+fn apply(
+    engine: &EmbeddedEngine,
+    geometry: &Geometry,
+    source: &Tensor,
+    packed: &Packed<'_>,
+    columns: usize,
+    out: &mut Tensor,
+) {
+    let floats = source.floats();
+    if geometry.is_pointwise {
+        return rows_times(packed, floats, geometry.channels, out.data_mut());
+    }
+    let image = geometry.source[0] * geometry.source[1] * geometry.channels;
+    let result = geometry.target[0] * geometry.target[1] * columns;
+    let out = out.data_mut();
+    let depth = geometry.phases.iter().map(|phase| phase.elements.len()).max().unwrap_or(0);
+    tasks::chunks(out.len() * depth, out, SAMPLES_PER_TASK * result, |task, out| {
+        if geometry.has_gaps {
+            out.fill(0.0);
+        }
+        let mut images = Images::new(engine, geometry);
+        for (index, out) in out.chunks_exact_mut(result).enumerate() {
+            let source = images.padded(&floats[(task * SAMPLES_PER_TASK + index) * image..]);
+            let mut first = 0;
+            for phase in &geometry.phases {
+                let end = first + phase.elements.len();
+                packed.multiply(first..end, &tile(geometry, phase, source, columns, out));
+                first = end;
+            }
+        }
+    });
+}
+
+/// The targets of one phase of one image.
+fn tile<'t>(
+    geometry: &Geometry,
+    phase: &'t Phase,
+    source: &'t [f32],
+    columns: usize,
+    out: &'t mut [f32],
+) -> Tile<'t> {
+    let [height, width] = geometry.spread;
+    let first = (phase.first[0] * geometry.target[1] + phase.first[1]) * columns;
+    Tile {
+        source,
+        grid: phase.grid,
+        source_step: [
+            geometry.step[0] * geometry.padded[1] * geometry.channels,
+            geometry.step[1] * geometry.channels,
+        ],
+        runs: &phase.runs,
+        run: phase.run,
+        panel: &[],
+        bias: &[],
+        columns: 0,
+        out_step: [height * geometry.target[1] * columns, width * columns],
+        out: Out::new(out).from(first),
+    }
+}
+
+/// Images with zeros around them, one after the other in the same place.
+pub(super) struct Images<'a> {
+    geometry: &'a Geometry,
+    /// `None` where the images are read as they are.
+    scratch: Option<Scratch<'a>>,
+}
+
+impl<'a> Images<'a> {
+    pub(super) fn new(engine: &'a EmbeddedEngine, geometry: &'a Geometry) -> Images<'a> {
+        let scratch = (!geometry.is_bare()).then(|| {
+            let mut scratch = Scratch::new(&engine.arena, geometry.padded_len());
+            scratch.floats_mut()[..geometry.padded_len()].fill(0.0);
+            scratch
+        });
+        Images { geometry, scratch }
+    }
+
+    /// An image that starts where `floats` does, as the taps of its geometry read it.
+    pub(super) fn padded<'s>(&'s mut self, floats: &'s [f32]) -> &'s [f32] {
+        match &mut self.scratch {
+            None => floats,
+            Some(scratch) => {
+                self.geometry.copy(floats, scratch.floats_mut());
+                scratch.floats()
+            }
+        }
+    }
+}
+
+pub(super) fn weight_gradient(
+    engine: &EmbeddedEngine,
+    dy: &Tensor,
+    x: &Tensor,
+    window: &Window,
+) -> Tensor {
     let ([n, ho, wo, filters], [samples, height, width, channels]) = (dy.nhwc(), x.nhwc());
     assert_eq!(n, samples, "samples of a convolution");
-    let taps = Taps::forward(window, [ho, wo], [height, width], channels);
-    let depth = taps.depth();
+    let input = [height, width];
+    let key = Key { direction: Direction::Forward, window: *window, input, output: [ho, wo], channels };
+    let geometry = engine.geometries.get(&key);
+    let gradient = WeightGradient::new(engine, &geometry, filters);
+    let size = filters * gradient.depth;
+    let chunks = n.div_ceil(SAMPLES_CHUNK).max(1);
+    let mut parts = Scratch::new(&engine.arena, chunks * size);
+    let parts = &mut parts.floats_mut()[..chunks * size];
     let (image, result) = (height * width * channels, ho * wo * filters);
-    let parts: Vec<Vec<f32>> = dy
-        .data()
-        .par_chunks(SAMPLES_CHUNK * result)
-        .zip(x.data().par_chunks(SAMPLES_CHUNK * image))
-        .map(|(dy, x)| {
-            let mut sums = vec![0.0; filters * depth];
-            let mut patches = Vec::new();
-            for (dy, x) in dy.chunks_exact(result).zip(x.chunks_exact(image)) {
-                if taps.is_identity() && padded(depth) == depth {
-                    multiply(isa, Left { data: dy, row: 1, step: filters }, ho * wo, x, &mut sums, depth);
-                    continue;
-                }
-                for (first, end) in taps.blocks() {
-                    taps.patches(x, (first, end), padded(depth), &mut patches);
-                    let left = Left { data: &dy[first * wo * filters..], row: 1, step: filters };
-                    multiply(isa, left, (end - first) * wo, &patches, &mut sums, depth);
-                }
-            }
-            sums
-        })
-        .collect();
-    Tensor::new(&[filters, window.kernel[0], window.kernel[1], channels], tree(parts))
+    tasks::chunks(n * result * gradient.depth, parts, size, |chunk, sums| {
+        sums.fill(0.0);
+        let mut images = Images::new(engine, &geometry);
+        for sample in chunk * SAMPLES_CHUNK..n.min((chunk + 1) * SAMPLES_CHUNK) {
+            let x = images.padded(&x.floats()[sample * image..]);
+            gradient.add(x, &dy.floats()[sample * result..], sums);
+        }
+    });
+    tree_in_place(parts, size);
+    let mut out = engine.fresh(&[filters, window.kernel[0], window.kernel[1], channels]);
+    if gradient.is_turned {
+        transpose(&parts[..size], gradient.depth, out.data_mut());
+    } else {
+        out.data_mut().copy_from_slice(&parts[..size]);
+    }
+    out
+}
+
+/// How the gradient of weights is summed over the pixels of an image.
+struct WeightGradient<'g> {
+    engine: &'g EmbeddedEngine,
+    geometry: &'g Geometry,
+    filters: usize,
+    /// Weights of a filter.
+    depth: usize,
+    /// Whether the sums are `[depth, filters]`, since the filters fill vectors better than the runs do.
+    is_turned: bool,
+}
+
+impl<'g> WeightGradient<'g> {
+    fn new(engine: &'g EmbeddedEngine, geometry: &'g Geometry, filters: usize) -> WeightGradient<'g> {
+        let phase = &geometry.phases[0];
+        let lanes = engine.isa.lanes();
+        let filled = |columns: usize| columns as f64 / columns.next_multiple_of(lanes) as f64;
+        WeightGradient {
+            engine,
+            geometry,
+            filters,
+            depth: phase.elements.len(),
+            is_turned: filled(filters) > filled(phase.run),
+        }
+    }
+
+    /// Continues the chains of the sums with one image.
+    fn add(&self, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        let (geometry, phase) = (self.geometry, &self.geometry.phases[0]);
+        let (filters, channels) = (self.filters, geometry.channels);
+        let x_step =
+            [geometry.step[0] * geometry.padded[1] * channels, geometry.step[1] * channels];
+        let dy_step = [geometry.target[1] * filters, filters];
+        if self.is_turned {
+            return add_outer(self.engine.isa, &Outer {
+                grid: geometry.target,
+                single: x,
+                single_step: x_step,
+                offsets: Offsets::List(&phase.elements),
+                row: dy,
+                row_step: dy_step,
+                columns: filters,
+                out: Out::new(sums),
+                out_step: filters,
+            });
+        }
+        for (index, &run) in phase.runs.iter().enumerate() {
+            add_outer(self.engine.isa, &Outer {
+                grid: geometry.target,
+                single: dy,
+                single_step: dy_step,
+                offsets: Offsets::Channels(filters),
+                row: &x[run..],
+                row_step: x_step,
+                columns: phase.run,
+                out: Out::new(&mut sums[index * phase.run..]),
+                out_step: self.depth,
+            });
+        }
+    }
 }

@@ -1,10 +1,8 @@
 //! Functions of one and two elements, and random elements.
 
-use rayon::prelude::*;
-
+use super::isa::multiversion;
+use super::{EmbeddedEngine, Tensor, tasks};
 use crate::tensor::math;
-use crate::train::embedded::Tensor;
-use crate::train::embedded::isa::{Isa, multiversion};
 use crate::train::engine::{Binary, Distribution, Unary};
 
 /// Elements of one task.
@@ -70,22 +68,22 @@ fn clamp(x: f32, low: f32, high: f32) -> f32 {
     if x > high { high } else { x }
 }
 
-pub(super) fn map(isa: Isa, function: Unary, x: &Tensor) -> Tensor {
-    let mut out = vec![0.0; x.data().len()];
-    out.par_chunks_mut(TASK)
-        .zip(x.data().par_chunks(TASK))
-        .for_each(|(out, x)| map_block(isa, function, x, out));
-    Tensor::new(x.shape(), out)
+pub(super) fn map(engine: &EmbeddedEngine, function: Unary, x: &Tensor) -> Tensor {
+    let mut out = engine.fresh(x.shape());
+    tasks::chunks(x.data().len(), out.data_mut(), TASK, |task, out| {
+        map_block(engine.isa, function, &x.data()[task * TASK..][..out.len()], out);
+    });
+    out
 }
 
-pub(super) fn zip(isa: Isa, function: Binary, a: &Tensor, b: &Tensor) -> Tensor {
+pub(super) fn zip(engine: &EmbeddedEngine, function: Binary, a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "shapes of `zip`");
-    let mut out = vec![0.0; a.data().len()];
-    out.par_chunks_mut(TASK)
-        .zip(a.data().par_chunks(TASK))
-        .zip(b.data().par_chunks(TASK))
-        .for_each(|((out, a), b)| zip_block(isa, function, a, b, out));
-    Tensor::new(a.shape(), out)
+    let mut out = engine.fresh(a.shape());
+    tasks::chunks(a.data().len(), out.data_mut(), TASK, |task, out| {
+        let (a, b) = (&a.data()[task * TASK..][..out.len()], &b.data()[task * TASK..][..out.len()]);
+        zip_block(engine.isa, function, a, b, out);
+    });
+    out
 }
 
 /// Philox4x32-10.
@@ -106,10 +104,16 @@ fn philox(key: u64, counter: u64) -> [u32; 4] {
     x
 }
 
-pub(super) fn random(distribution: Distribution, key: u64, shape: &[usize]) -> Tensor {
+pub(super) fn random(
+    engine: &EmbeddedEngine,
+    distribution: Distribution,
+    key: u64,
+    shape: &[usize],
+) -> Tensor {
     const UNIT: f32 = 1.0 / 16_777_216.0;
-    let mut out = vec![0.0; shape.iter().product()];
-    out.par_chunks_mut(TASK).enumerate().for_each(|(task, out)| {
+    let mut out = engine.fresh(shape);
+    let count = out.data().len();
+    tasks::chunks(10 * count, out.data_mut(), TASK, |task, out| {
         for (block, out) in out.chunks_mut(4).enumerate() {
             let words = philox(key, (task * (TASK / 4) + block) as u64);
             for (out, word) in out.iter_mut().zip(words) {
@@ -123,7 +127,7 @@ pub(super) fn random(distribution: Distribution, key: u64, shape: &[usize]) -> T
             }
         }
     });
-    Tensor::new(shape, out)
+    out
 }
 
 #[cfg(test)]

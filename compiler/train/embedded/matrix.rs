@@ -1,125 +1,110 @@
-//! The matrix product under all convolutions and dense layers.
+//! Matrix products, and how weights are packed for them.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
-use crate::train::embedded::Tensor;
-use crate::train::embedded::isa::{Isa, multiversion};
+use super::arena::Scratch;
+use super::isa::{Isa, kernels};
+use super::outer::{Offsets, Outer, outer_of};
+use super::tasks;
+use super::tile::{Out, Tile, tile_of};
+use super::{EmbeddedEngine, Tensor};
 use crate::train::engine::Transposed;
 
-/// Columns of a packed right operand: a multiple of 8, the rest zeros.
-pub(super) fn padded(columns: usize) -> usize {
-    columns.next_multiple_of(8)
-}
-
-/// A left operand: element `(i, k)` is `data[i * row + k * step]`.
+/// Columns of a result that one tile computes.
 #[derive(Clone, Copy)]
-pub(super) struct Left<'d> {
-    pub(super) data: &'d [f32],
-    pub(super) row: usize,
-    pub(super) step: usize,
+pub(super) struct Panel {
+    /// The first column.
+    pub(super) first: usize,
+    /// Columns of the result.
+    pub(super) columns: usize,
+    /// Vectors that hold them.
+    pub(super) vectors: usize,
 }
 
-/// Rows of the result that advance together, and terms that they take at a time. Measured on Zen 4: 2 to 8 of
-/// either differ by a third.
-const ROWS: usize = 4;
-const TERMS: usize = 4;
+/// Cuts columns into panels of nearly equal width.
+pub(super) fn panels(isa: Isa, columns: usize) -> impl Iterator<Item = Panel> {
+    let lanes = isa.lanes();
+    let vectors = columns.div_ceil(lanes);
+    let count = vectors.div_ceil(isa.vectors());
+    (0..count).map(move |index| {
+        let [first, end] = [index, index + 1].map(|at| at * vectors / count);
+        let (start, stop) = (first * lanes, (end * lanes).min(columns));
+        Panel { first: start, columns: stop - start, vectors: end - first }
+    })
+}
 
-multiversion! {
-    /// `out[i][j] = fma(left[i][k], right[k][j], out[i][j])` for ascending `k`. `out` has `columns` columns,
-    /// `right` has `padded(columns)`.
-    pub(super) fn multiply(left: Left<'_>, depth: usize, right: &[f32], out: &mut [f32], columns: usize) {
-        let mut sums = vec![0.0f32; ROWS * padded(columns)];
-        let rows = out.len() / columns;
-        let mut i = 0;
-        while i + ROWS <= rows {
-            let out = &mut out[i * columns..(i + ROWS) * columns];
-            block::<ROWS>(left, i, (depth, right), out, &mut sums);
-            i += ROWS;
+/// Columns with those that fill the last vector.
+pub(super) fn padded(isa: Isa, columns: usize) -> usize {
+    columns.next_multiple_of(isa.lanes())
+}
+
+/// Weights as tiles read them: one panel behind the other, in each row `k` the weights of its columns, zeros behind
+/// the last.
+pub(super) struct Packed<'a> {
+    weights: Scratch<'a>,
+    bias: Scratch<'a>,
+    columns: usize,
+    isa: Isa,
+}
+
+impl<'a> Packed<'a> {
+    /// Room for `depth` rows of `columns` weights.
+    pub(super) fn new(
+        engine: &'a EmbeddedEngine,
+        (depth, columns): (usize, usize),
+        bias: Option<&Tensor>,
+    ) -> Packed<'a> {
+        let isa = engine.isa;
+        let width = padded(isa, columns);
+        let weights = Scratch::new(&engine.arena, depth * width);
+        let mut starts = Scratch::new(&engine.arena, width);
+        let start = &mut starts.floats_mut()[..width];
+        start.fill(0.0);
+        if let Some(bias) = bias {
+            assert_eq!(bias.shape(), [columns], "one bias for each output");
+            start[..columns].copy_from_slice(bias.data());
         }
-        while i < rows {
-            let out = &mut out[i * columns..(i + 1) * columns];
-            block::<1>(left, i, (depth, right), out, &mut sums);
-            i += 1;
-        }
+        Packed { weights, bias: starts, columns, isa }
     }
-}
 
-/// All terms of `R` rows from row `i`, in padded sums.
-#[inline(always)]
-fn block<const R: usize>(
-    left: Left<'_>,
-    i: usize,
-    (depth, right): (usize, &[f32]),
-    out: &mut [f32],
-    sums: &mut [f32],
-) {
-    let columns = out.len() / R;
-    let width = padded(columns);
-    for r in 0..R {
-        sums[r * width..][..columns].copy_from_slice(&out[r * columns..][..columns]);
-    }
-    let mut k = 0;
-    while k + TERMS <= depth {
-        advance::<R, TERMS>(left, (i, k), &right[k * width..(k + TERMS) * width], sums, width);
-        k += TERMS;
-    }
-    while k < depth {
-        advance::<R, 1>(left, (i, k), &right[k * width..(k + 1) * width], sums, width);
-        k += 1;
-    }
-    for r in 0..R {
-        out[r * columns..][..columns].copy_from_slice(&sums[r * width..][..columns]);
-    }
-}
-
-/// `T` terms of `R` rows. Eight neighbouring sums are loaded, advanced and stored in straight-line code, which is
-/// the form that the compiler makes vectors of.
-#[inline(always)]
-fn advance<const R: usize, const T: usize>(
-    left: Left<'_>,
-    (i, k): (usize, usize),
-    right: &[f32],
-    sums: &mut [f32],
-    width: usize,
-) {
-    let x: [[f32; T]; R] =
-        std::array::from_fn(|r| std::array::from_fn(|t| left.data[(i + r) * left.row + (k + t) * left.step]));
-    let mut j = 0;
-    while j + 8 <= width {
-        for (r, x) in x.iter().enumerate() {
-            let at = r * width + j;
-            let place: &mut [f32; 8] = (&mut sums[at..at + 8]).try_into().expect("eight sums");
-            let mut sum = *place;
-            for (t, x) in x.iter().enumerate() {
-                let at = t * width + j;
-                let lanes: &[f32; 8] = right[at..at + 8].try_into().expect("eight lanes");
-                for l in 0..8 {
-                    sum[l] = x.mul_add(lanes[l], sum[l]);
+    /// Packs some rows, which are multiplied together; the weight of row `k` of them and column `j` is
+    /// `data[row(k) + j * step]`.
+    pub(super) fn fill(&mut self, rows: Range<usize>, data: &[f32], row: impl Fn(usize) -> usize, step: usize) {
+        let (isa, width, depth) = (self.isa, padded(self.isa, self.columns), rows.len());
+        let floats = &mut self.weights.floats_mut()[rows.start * width..rows.end * width];
+        for Panel { first, columns, vectors } in panels(isa, self.columns) {
+            let wide = vectors * isa.lanes();
+            let panel = &mut floats[depth * first..][..depth * wide];
+            for (k, line) in panel.chunks_exact_mut(wide).enumerate() {
+                let from = &data[row(k) + first * step..];
+                line[columns..].fill(0.0);
+                match step {
+                    1 => line[..columns].copy_from_slice(&from[..columns]),
+                    _ => line[..columns].iter_mut().enumerate().for_each(|(j, w)| *w = from[j * step]),
                 }
             }
-            *place = sum;
         }
-        j += 8;
     }
-}
 
-/// Packs `rows` rows of `columns` elements; element `(k, j)` is `data[k * row + j * step]`.
-pub(super) fn pack(data: &[f32], rows: usize, columns: usize, row: usize, step: usize) -> Vec<f32> {
-    let width = padded(columns);
-    let mut packed = vec![0.0; rows * width];
-    for (k, line) in packed.chunks_exact_mut(width).enumerate() {
-        for (j, element) in line[..columns].iter_mut().enumerate() {
-            *element = data[k * row + j * step];
+    /// Computes the targets of a tile, which names no panel, in all panels of some rows. Element `k` of a pixel's
+    /// runs meets row `k` of them.
+    pub(super) fn multiply(&self, rows: Range<usize>, tile: &Tile<'_>) {
+        let (width, depth) = (padded(self.isa, self.columns), rows.len());
+        let floats = &self.weights.floats()[rows.start * width..rows.end * width];
+        for Panel { first, columns, vectors } in panels(self.isa, self.columns) {
+            let wide = vectors * self.isa.lanes();
+            let panel = &floats[depth * first..][..depth * wide];
+            let bias = &self.bias.floats()[first..][..wide];
+            run_tile(self.isa, vectors, &Tile { panel, bias, columns, out: tile.out.from(first), ..*tile });
         }
     }
-    packed
 }
 
 /// Rows of the result that one task computes.
-const ROWS_PER_TASK: usize = 16;
+const ROWS_PER_TASK: usize = 384;
 
 pub(super) fn gemm(
-    isa: Isa,
+    engine: &EmbeddedEngine,
     a: &Tensor,
     b: &Tensor,
     transposed: Transposed,
@@ -131,24 +116,92 @@ pub(super) fn gemm(
     let (rows, depth) = if transposed.a { (a1, a0) } else { (a0, a1) };
     let (inner, columns) = if transposed.b { (b1, b0) } else { (b0, b1) };
     assert_eq!(depth, inner, "inner extents of `gemm`");
-    let (row, step) = if transposed.b { (1, b1) } else { (b1, 1) };
-    let right = pack(b.data(), depth, columns, row, step);
-    let (row, step) = if transposed.a { (1, a1) } else { (a1, 1) };
-    let mut out = start(rows * columns, columns, bias);
-    out.par_chunks_mut(ROWS_PER_TASK * columns).enumerate().for_each(|(task, out)| {
-        let data = &a.data()[task * ROWS_PER_TASK * row..];
-        multiply(isa, Left { data, row, step }, depth, &right, out, columns);
-    });
-    Tensor::new(&[rows, columns], out)
+    let mut out = engine.fresh(&[rows, columns]);
+    if transposed.a {
+        outer_gemm(engine, a, b, transposed.b, bias, out.data_mut());
+        return out;
+    }
+    let step = if transposed.b { depth } else { 1 };
+    let row = |k: usize| if transposed.b { k } else { k * columns };
+    let mut packed = Packed::new(engine, (depth, columns), bias);
+    packed.fill(0..depth, b.data(), row, step);
+    rows_times(&packed, a.floats(), depth, out.data_mut());
+    out
 }
 
-/// Where chains start: at the bias of their column or at 0.
-pub(super) fn start(len: usize, columns: usize, bias: Option<&Tensor>) -> Vec<f32> {
+/// Rows of `depth` elements times packed weights.
+pub(super) fn rows_times(packed: &Packed<'_>, source: &[f32], depth: usize, out: &mut [f32]) {
+    let columns = packed.columns;
+    tasks::chunks(depth * out.len(), out, ROWS_PER_TASK * columns, |task, out| {
+        packed.multiply(0..depth, &Tile {
+            source: &source[task * ROWS_PER_TASK * depth..],
+            grid: [1, out.len() / columns],
+            source_step: [0, depth],
+            runs: &[0],
+            run: depth,
+            panel: &[],
+            bias: &[],
+            columns: 0,
+            out_step: [0, columns],
+            out: Out::new(out),
+        });
+    });
+}
+
+/// `a` is stored as `[K, M]`: a sum of outer products of its rows and those of `b`.
+fn outer_gemm(
+    engine: &EmbeddedEngine,
+    a: &Tensor,
+    b: &Tensor,
+    is_b_transposed: bool,
+    bias: Option<&Tensor>,
+    out: &mut [f32],
+) {
+    let (depth, rows) = (a.shape()[0], a.shape()[1]);
+    let columns = out.len() / rows.max(1);
+    let mut turned = Scratch::new(&engine.arena, if is_b_transposed { depth * columns } else { 0 });
+    let right = if is_b_transposed {
+        transpose(b.data(), columns, turned.floats_mut());
+        turned.floats()
+    } else {
+        b.floats()
+    };
     match bias {
-        None => vec![0.0; len],
-        Some(bias) => {
-            assert_eq!(bias.shape(), [columns], "one bias for each output");
-            bias.data().repeat(len / columns)
-        }
+        None => out.fill(0.0),
+        Some(bias) => out.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(bias.data())),
     }
+    add_outer(engine.isa, &Outer {
+        grid: [1, depth],
+        single: a.floats(),
+        single_step: [0, rows],
+        offsets: Offsets::Channels(rows),
+        row: right,
+        row_step: [0, columns],
+        columns,
+        out: Out::new(out),
+        out_step: columns,
+    });
+}
+
+/// `[rows, columns]` from `[columns, rows]`.
+pub(super) fn transpose(x: &[f32], rows: usize, out: &mut [f32]) {
+    let columns = x.len() / rows.max(1);
+    for (i, line) in x.chunks_exact(columns.max(1)).enumerate() {
+        line.iter().enumerate().for_each(|(j, x)| out[j * rows + i] = *x);
+    }
+}
+
+/// Adds outer products, panel by panel.
+pub(super) fn add_outer(isa: Isa, outer: &Outer<'_>) {
+    for Panel { first, columns, vectors } in panels(isa, outer.columns) {
+        let (row, out) = (&outer.row[first..], outer.out.from(first));
+        run_outer(isa, vectors, &Outer { row, columns, out, ..*outer });
+    }
+}
+
+kernels! {
+    /// Computes one panel of a tile.
+    fn run_tile(vectors: usize, tile: &Tile<'_>) = tile_of;
+    /// Adds outer products to one panel.
+    fn run_outer(vectors: usize, outer: &Outer<'_>) = outer_of;
 }

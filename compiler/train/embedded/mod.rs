@@ -1,75 +1,142 @@
 //! The embedded engine: the processor, nothing to install.
 //!
-//! Every primitive is one portable source, which is also compiled for AVX2 with fused multiply-add and chosen
-//! when it runs. Inner loops go over independent elements of the result, so lanes, blocks and threads never
-//! change the order in which one element is summed. Threads are those of the rayon pool that calls.
+//! Kernels are written once over vectors of floats ([`simd`]), compiled for AVX-512, AVX2 with fused multiply-add,
+//! NEON and portably, and chosen when they run. Inner loops go over independent elements of the result, so lanes,
+//! tiles and threads never change the order in which one element is summed. Threads are those of the rayon pool that
+//! calls. Tensors come from an arena that takes them back.
 
+mod arena;
+mod channels;
 mod convolution;
 mod depthwise;
 mod elementwise;
+mod geometry;
 mod isa;
 mod matrix;
 mod normalization;
+mod outer;
 mod pool;
+mod simd;
 mod structure;
+mod tasks;
+mod tile;
 mod tree;
 
 use std::sync::Arc;
 
 use crate::ops::{Clamp, Window};
-use crate::train::embedded::isa::Isa;
 use crate::train::engine::{
     Binary, Distribution, Engine, NUMERICS_VERSION, Normalization, NormalizationGradient, Numerics,
     Reduction, Transposed, Unary,
 };
+use crate::train::extents::Extents;
+
+pub use arena::Memory;
+use arena::{Arena, Buffer};
+use geometry::Geometries;
+use isa::Isa;
 
 /// A tensor in memory, row-major.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Tensor {
-    shape: Vec<usize>,
-    data: Arc<Vec<f32>>,
+    shape: Extents,
+    /// `None` while it is dropped.
+    buffer: Option<Arc<Buffer>>,
+    arena: Arc<Arena>,
 }
 
 impl Tensor {
-    fn new(shape: &[usize], data: Vec<f32>) -> Tensor {
-        assert_eq!(shape.iter().product::<usize>(), data.len(), "elements of {shape:?}");
-        Tensor { shape: shape.to_vec(), data: Arc::new(data) }
-    }
-
     fn shape(&self) -> &[usize] {
         &self.shape
     }
 
+    /// The elements.
     fn data(&self) -> &[f32] {
-        &self.data
+        &self.floats()[..self.shape.elements()]
+    }
+
+    /// The elements and behind them [`arena::SLACK`] floats that kernels may read.
+    fn floats(&self) -> &[f32] {
+        self.buffer.as_deref().map_or(&[], Buffer::floats)
+    }
+
+    /// The elements of a tensor that nobody else has yet.
+    fn data_mut(&mut self) -> &mut [f32] {
+        let count = self.shape.elements();
+        let buffer = self.buffer.as_mut().and_then(Arc::get_mut).expect("a tensor that is not shared");
+        &mut buffer.floats_mut()[..count]
     }
 
     fn nhwc(&self) -> [usize; 4] {
-        self.shape.as_slice().try_into().expect("four dimensions")
+        self.shape().try_into().expect("four dimensions")
     }
 }
 
-/// The embedded engine.
-#[derive(Clone, Copy, Debug)]
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Tensor) -> bool {
+        self.shape() == other.shape() && self.data() == other.data()
+    }
+}
+
+impl Drop for Tensor {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.arena.give(buffer);
+        }
+    }
+}
+
+/// The embedded engine. Clones share their memory.
+#[derive(Clone, Debug)]
 pub struct EmbeddedEngine {
     isa: Isa,
+    arena: Arc<Arena>,
+    geometries: Arc<Geometries>,
 }
 
 impl EmbeddedEngine {
     /// With the best instructions of this processor.
     pub fn new() -> EmbeddedEngine {
-        EmbeddedEngine { isa: Isa::detect() }
+        EmbeddedEngine::with(Isa::detect())
     }
 
     /// With instructions that every processor of this architecture has; slow where fused multiply-add is not
     /// among them.
     pub fn portable() -> EmbeddedEngine {
-        EmbeddedEngine { isa: Isa::PORTABLE }
+        EmbeddedEngine::with(Isa::PORTABLE)
     }
 
-    /// Whether it uses more than [`EmbeddedEngine::portable`].
-    pub fn is_accelerated(&self) -> bool {
-        self.isa != Isa::PORTABLE
+    /// One for each set of instructions that this processor has, the best last. All give the same bits.
+    pub fn every() -> Vec<EmbeddedEngine> {
+        Isa::available().into_iter().map(EmbeddedEngine::with).collect()
+    }
+
+    fn with(isa: Isa) -> EmbeddedEngine {
+        EmbeddedEngine { isa, arena: Arc::new(Arena::new()), geometries: Arc::default() }
+    }
+
+    /// The instructions that it uses: `portable`, `avx2`, `avx512` or `neon`.
+    pub fn instructions(&self) -> &'static str {
+        self.isa.name()
+    }
+
+    /// Bytes of its tensors.
+    pub fn memory(&self) -> Memory {
+        self.arena.memory()
+    }
+
+    /// A tensor whose elements are to be written.
+    fn fresh(&self, shape: &[usize]) -> Tensor {
+        let shape = Extents::new(shape);
+        let buffer = Some(self.arena.take(shape.elements()));
+        Tensor { shape, buffer, arena: Arc::clone(&self.arena) }
+    }
+
+    /// A tensor with one value everywhere.
+    fn full_of(&self, shape: &[usize], value: f32) -> Tensor {
+        let mut out = self.fresh(shape);
+        out.data_mut().fill(value);
+        out
     }
 }
 
@@ -87,7 +154,9 @@ impl Engine for EmbeddedEngine {
     }
 
     fn upload(&self, shape: &[usize], elements: &[f32]) -> Tensor {
-        Tensor::new(shape, elements.to_vec())
+        let mut out = self.fresh(shape);
+        out.data_mut().copy_from_slice(elements);
+        out
     }
 
     fn read(&self, x: &Tensor, into: &mut Vec<f32>) {
@@ -100,72 +169,74 @@ impl Engine for EmbeddedEngine {
     }
 
     fn full(&self, shape: &[usize], value: f32) -> Tensor {
-        Tensor::new(shape, vec![value; shape.iter().product()])
+        self.full_of(shape, value)
     }
 
     fn reshape(&self, x: &Tensor, shape: &[usize]) -> Tensor {
         assert_eq!(shape.iter().product::<usize>(), x.data().len(), "elements of {shape:?}");
-        Tensor { shape: shape.to_vec(), data: Arc::clone(&x.data) }
+        let mut out = x.clone();
+        out.shape = Extents::new(shape);
+        out
     }
 
     fn map(&self, function: Unary, x: &Tensor) -> Tensor {
-        elementwise::map(self.isa, function, x)
+        elementwise::map(self, function, x)
     }
 
     fn zip(&self, function: Binary, a: &Tensor, b: &Tensor) -> Tensor {
-        elementwise::zip(self.isa, function, a, b)
+        elementwise::zip(self, function, a, b)
     }
 
     fn broadcast(&self, x: &Tensor, shape: &[usize]) -> Tensor {
-        structure::broadcast(x, shape)
+        structure::broadcast(self, x, shape)
     }
 
     fn reduce(&self, reduction: Reduction, x: &Tensor, axes: &[usize]) -> Tensor {
-        structure::reduce(self.isa, reduction, x, axes)
+        structure::reduce(self, reduction, x, axes)
     }
 
     fn slice(&self, x: &Tensor, start: &[usize], extent: &[usize]) -> Tensor {
-        structure::slice(x, start, extent)
+        structure::slice(self, x, start, extent)
     }
 
     fn pad(&self, x: &Tensor, before: &[usize], after: &[usize], value: f32) -> Tensor {
-        structure::pad(x, before, after, value)
+        structure::pad(self, x, before, after, value)
     }
 
     fn concat(&self, xs: &[&Tensor], axis: usize) -> Tensor {
-        structure::concat(xs, axis)
+        structure::concat(self, xs, axis)
     }
 
     fn permute(&self, x: &Tensor, axes: &[usize]) -> Tensor {
-        structure::permute(x, axes)
+        structure::permute(self, x, axes)
     }
 
     fn gather(&self, x: &Tensor, axis: usize, indices: &[u32]) -> Tensor {
-        structure::gather(x, axis, indices)
+        structure::gather(self, x, axis, indices)
     }
 
     fn scatter_add(&self, x: &Tensor, axis: usize, indices: &[u32], extent: usize) -> Tensor {
-        structure::scatter_add(x, axis, indices, extent)
+        structure::scatter_add(self, x, axis, indices, extent)
     }
 
     fn gemm(&self, a: &Tensor, b: &Tensor, transposed: Transposed, bias: Option<&Tensor>) -> Tensor {
-        matrix::gemm(self.isa, a, b, transposed, bias)
+        matrix::gemm(self, a, b, transposed, bias)
     }
 
     fn conv2d(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, window: &Window) -> Tensor {
-        convolution::forward(self.isa, x, w, bias, window)
+        convolution::forward(self, x, w, bias, window)
     }
 
     fn conv2d_input_gradient(&self, dy: &Tensor, w: &Tensor, window: &Window, input: [usize; 2]) -> Tensor {
-        convolution::input_gradient(self.isa, dy, w, window, input)
+        convolution::input_gradient(self, dy, w, window, input)
     }
 
     fn conv2d_weight_gradient(&self, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-        convolution::weight_gradient(self.isa, dy, x, window)
+        convolution::weight_gradient(self, dy, x, window)
     }
 
     fn depthwise_conv2d(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, window: &Window) -> Tensor {
-        depthwise::forward(self.isa, x, w, bias, window)
+        depthwise::forward(self, x, w, bias, window)
     }
 
     fn depthwise_conv2d_input_gradient(
@@ -175,35 +246,35 @@ impl Engine for EmbeddedEngine {
         window: &Window,
         input: [usize; 2],
     ) -> Tensor {
-        depthwise::input_gradient(self.isa, dy, w, window, input)
+        depthwise::input_gradient(self, dy, w, window, input)
     }
 
     fn depthwise_conv2d_weight_gradient(&self, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-        depthwise::weight_gradient(self.isa, dy, x, window)
+        depthwise::weight_gradient(self, dy, x, window)
     }
 
     fn avg_pool2d(&self, x: &Tensor, window: &Window) -> Tensor {
-        pool::avg(x, window)
+        pool::avg(self, x, window)
     }
 
     fn avg_pool2d_gradient(&self, dy: &Tensor, window: &Window, input: [usize; 2]) -> Tensor {
-        pool::avg_gradient(dy, window, input)
+        pool::avg_gradient(self, dy, window, input)
     }
 
     fn max_pool2d(&self, x: &Tensor, window: &Window) -> Tensor {
-        pool::max(x, window)
+        pool::max(self, x, window)
     }
 
     fn max_pool2d_gradient(&self, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-        pool::max_gradient(dy, x, window)
+        pool::max_gradient(self, dy, x, window)
     }
 
     fn batch_statistics(&self, x: &Tensor) -> (Tensor, Tensor) {
-        normalization::statistics(self.isa, x)
+        normalization::statistics(self, x)
     }
 
     fn batch_norm(&self, x: &Tensor, by: &Normalization<'_, Tensor>, clamp: Clamp) -> Tensor {
-        normalization::forward(self.isa, x, by, clamp)
+        normalization::forward(self, x, by, clamp)
     }
 
     fn batch_norm_gradient(
@@ -213,11 +284,11 @@ impl Engine for EmbeddedEngine {
         by: &Normalization<'_, Tensor>,
         clamp: Clamp,
     ) -> NormalizationGradient<Tensor> {
-        normalization::gradient(self.isa, dy, x, by, clamp)
+        normalization::gradient(self, dy, x, by, clamp)
     }
 
     fn random(&self, distribution: Distribution, key: u64, shape: &[usize]) -> Tensor {
-        elementwise::random(distribution, key, shape)
+        elementwise::random(self, distribution, key, shape)
     }
 }
 

@@ -1,113 +1,331 @@
 //! Batch normalisation: statistics, forward pass, gradients.
 
-use rayon::prelude::*;
+#![expect(unsafe_code, reason = "the innermost loops")]
 
+use super::arena::Scratch;
+use super::isa::kernels;
+use super::simd::Lanes;
+use super::tasks;
+use super::tile::Out;
+use super::tree::tree_in_place;
+use super::{EmbeddedEngine, Tensor};
 use crate::ops::Clamp;
-use crate::train::embedded::Tensor;
-use crate::train::embedded::isa::{Isa, multiversion};
-use crate::train::embedded::tree::tree;
 use crate::train::engine::{Normalization, NormalizationGradient, ROWS_CHUNK};
 
-/// What every row is normalised with, each `[C]`.
+/// Neighbouring rows that are summed side by side in a chunk: rows 0, 2, 4... and rows 1, 3, 5...
+const STRANDS: usize = 2;
+
+/// Rows of channels, with a vector's width behind the last.
+#[derive(Clone, Copy)]
+struct Rows<'r> {
+    floats: &'r [f32],
+    rows: usize,
+    channels: usize,
+}
+
+impl<'r> Rows<'r> {
+    /// Chunk `index` of the rows of a tensor.
+    fn chunk(x: &'r Tensor, index: usize) -> Rows<'r> {
+        let (channels, rows) = channels_and_rows(x);
+        let first = index * ROWS_CHUNK;
+        Rows { floats: &x.floats()[first * channels..], rows: ROWS_CHUNK.min(rows - first), channels }
+    }
+
+    /// The first of `width` channels from `channel` on.
+    fn pointer(&self, channel: usize, width: usize) -> *const f32 {
+        let reach = self.rows.saturating_sub(1) * self.channels + channel + width;
+        assert!(reach <= self.floats.len(), "rows of {} channels", self.channels);
+        self.floats[channel..].as_ptr()
+    }
+}
+
+/// What rows are normalised with, each a vector longer than `[C]`.
 struct Channels<'c> {
     mean: &'c [f32],
-    /// `1 / sqrt(variance + epsilon)`.
-    rate: Vec<f32>,
     gamma: &'c [f32],
     beta: &'c [f32],
-    /// Bounds of the clamp behind it.
-    bounds: (f32, f32),
+    /// `1 / sqrt(variance + epsilon)`, then `gamma` times that, then room for two sums: `[4, width]`.
+    derived: Scratch<'c>,
+    width: usize,
+    clamp: Clamp,
 }
 
 impl<'c> Channels<'c> {
-    fn new(by: &Normalization<'c, Tensor>, clamp: Clamp) -> Channels<'c> {
-        let rate = by.variance.data().iter().map(|v| 1.0 / (v + by.epsilon).sqrt()).collect();
-        let (gamma, beta) = (by.gamma.data(), by.beta.data());
-        Channels { mean: by.mean.data(), rate, gamma, beta, bounds: clamp.bounds() }
+    fn new(engine: &'c EmbeddedEngine, by: &Normalization<'c, Tensor>, clamp: Clamp) -> Channels<'c> {
+        let channels = by.mean.data().len();
+        let width = channels.next_multiple_of(64);
+        let mut derived = Scratch::new(&engine.arena, 4 * width);
+        let floats = derived.floats_mut();
+        floats[..4 * width].fill(0.0);
+        for (channel, variance) in by.variance.data().iter().enumerate() {
+            let rate = 1.0 / (variance + by.epsilon).sqrt();
+            floats[channel] = rate;
+            floats[width + channel] = by.gamma.data()[channel] * rate;
+        }
+        let [mean, gamma, beta] = [by.mean, by.gamma, by.beta].map(Tensor::floats);
+        Channels { mean, gamma, beta, derived, width, clamp }
+    }
+
+    fn row(&self, index: usize) -> &[f32] {
+        &self.derived.floats()[index * self.width..]
     }
 }
 
-/// The gradient that passes a clamp to which `y` came.
-#[inline(always)]
-fn through(y: f32, dy: f32, (low, high): (f32, f32)) -> f32 {
-    if (low == f32::NEG_INFINITY && high == f32::INFINITY) || (y > low && y < high) { dy } else { 0.0 }
-}
+/// Vectors of channels that advance together.
+const VECTORS: usize = 2;
 
-multiversion! {
-    fn sum_rows(x: &[f32], sums: &mut [f32]) {
-        for row in x.chunks_exact(sums.len()) {
-            for (sum, x) in sums.iter_mut().zip(row) {
-                *sum += x;
+/// Calls a function with the first channel of every group of vectors, `VECTORS` at a time while there are as many.
+macro_rules! groups {
+    ($lanes:ident, $channels:expr, $function:ident($($argument:expr),*)) => {
+        let channels: usize = $channels;
+        let mut first = 0;
+        while first < channels {
+            if first + VECTORS * $lanes::N <= channels {
+                $function::<$lanes, VECTORS>($($argument,)* first);
+                first += VECTORS * $lanes::N;
+            } else {
+                $function::<$lanes, 1>($($argument,)* first);
+                first += $lanes::N;
             }
         }
-    }
-
-    fn square_rows(x: &[f32], mean: &[f32], sums: &mut [f32]) {
-        for row in x.chunks_exact(sums.len()) {
-            for ((sum, x), mean) in sums.iter_mut().zip(row).zip(mean) {
-                let d = x - mean;
-                *sum = d.mul_add(d, *sum);
-            }
-        }
-    }
-
-    fn normalize_rows(x: &[f32], by: &Channels<'_>, out: &mut [f32]) {
-        let c = by.mean.len();
-        let (mean, rate, gamma, beta) = (&by.mean[..c], &by.rate[..c], &by.gamma[..c], &by.beta[..c]);
-        let (low, high) = by.bounds;
-        for (row, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
-            for i in 0..c {
-                let y = ((row[i] - mean[i]) * rate[i]).mul_add(gamma[i], beta[i]);
-                let y = if y < low { low } else { y };
-                out[i] = if y > high { high } else { y };
-            }
-        }
-    }
-
-    /// Sums of both parameters' gradients: `beta` then `gamma`.
-    fn parameter_rows(x: &[f32], dy: &[f32], by: &Channels<'_>, sums: &mut [f32]) {
-        let c = sums.len() / 2;
-        let (mean, rate) = (&by.mean[..c], &by.rate[..c]);
-        let (beta, gamma) = sums.split_at_mut(c);
-        for (x, dy) in x.chunks_exact(c).zip(dy.chunks_exact(c)) {
-            for i in 0..c {
-                let normal = (x[i] - mean[i]) * rate[i];
-                let g = through(normal.mul_add(by.gamma[i], by.beta[i]), dy[i], by.bounds);
-                beta[i] += g;
-                gamma[i] = g.mul_add(normal, gamma[i]);
-            }
-        }
-    }
-
-    /// `sums` as [`parameter_rows`] leaves them, here divided by the number of rows.
-    fn input_rows(x: &[f32], dy: &[f32], by: &Channels<'_>, sums: &[f32], out: &mut [f32]) {
-        let c = sums.len() / 2;
-        let (mean, rate, factor) = (&by.mean[..c], &by.rate[..c], &by.gamma[..c]);
-        let (beta, gamma) = sums.split_at(c);
-        for ((x, dy), out) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(out.chunks_exact_mut(c)) {
-            for i in 0..c {
-                let normal = (x[i] - mean[i]) * rate[i];
-                let g = through(normal.mul_add(by.gamma[i], by.beta[i]), dy[i], by.bounds);
-                out[i] = (factor[i] * rate[i]) * normal.mul_add(-gamma[i], g - beta[i]);
-            }
-        }
-    }
-}
-
-/// The sums over rows that `f` adds up in each chunk.
-fn over_rows(
-    x: &[f32],
-    channels: usize,
-    width: usize,
-    f: impl Fn(usize, &[f32], &mut [f32]) + Sync,
-) -> Vec<f32> {
-    let size = ROWS_CHUNK * channels;
-    let part = |(chunk, x): (usize, &[f32])| {
-        let mut sums = vec![0.0; width];
-        f(chunk * size, x, &mut sums);
-        sums
     };
-    tree(x.par_chunks(size).enumerate().map(part).collect())
+}
+
+kernels! {
+    /// Mean and sum of squared distances from it of each channel: `[2, C]`.
+    fn moments(x: Rows<'_>, out: Out<'_>) = moments_of;
+    /// Normalises rows.
+    fn normalize(x: Rows<'_>, by: &Channels<'_>, out: Out<'_>) = normalize_of;
+    /// Sums of both parameters' gradients, `beta` then `gamma`: `[2, C]`.
+    fn parameter_sums(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) = parameter_sums_of;
+    /// The gradient of rows.
+    fn input_rows(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) = input_rows_of;
+}
+
+/// # Safety
+/// The processor has the instructions of `L`.
+#[inline(always)]
+unsafe fn moments_of<L: Lanes>(x: Rows<'_>, out: Out<'_>) {
+    // SAFETY: that of the caller.
+    unsafe {
+        groups!(L, x.channels, moments_group(x, out));
+    }
+}
+
+/// Both strands of `V` vectors from 0 on, added.
+#[inline(always)]
+unsafe fn strands<L: Lanes, const V: usize>(
+    x: Rows<'_>,
+    first: usize,
+    f: impl Fn(L, usize, L) -> L,
+) -> [L; V] {
+    let mut row = x.pointer(first, V * L::N);
+    // SAFETY: that of the caller; `pointer` checked the reach.
+    unsafe {
+        let mut sums = [[L::splat(0.0); V]; STRANDS];
+        let mut left = x.rows;
+        while left >= STRANDS {
+            for sums in &mut sums {
+                for v in 0..V {
+                    sums[v] = f(L::load(row.add(v * L::N)), v, sums[v]);
+                }
+                row = row.wrapping_add(x.channels);
+            }
+            left -= STRANDS;
+        }
+        if left > 0 {
+            for v in 0..V {
+                sums[0][v] = f(L::load(row.add(v * L::N)), v, sums[0][v]);
+            }
+        }
+        std::array::from_fn(|v| sums[0][v].add(sums[1][v]))
+    }
+}
+
+#[inline(always)]
+unsafe fn moments_group<L: Lanes, const V: usize>(x: Rows<'_>, out: Out<'_>, first: usize) {
+    // SAFETY: that of the caller; the extents are checked where they are used.
+    unsafe {
+        let sums: [L; V] = strands(x, first, |x: L, _, sum: L| sum.add(x));
+        let share = L::splat(1.0 / x.rows as f32);
+        let mean = sums.map(|sum| sum.multiply(share));
+        let squares: [L; V] = strands(x, first, |x: L, v, sum| {
+            let d = x.subtract(mean[v]);
+            d.fma(d, sum)
+        });
+        for v in 0..V {
+            let at = first + v * L::N;
+            out.from(at).store(mean[v], x.channels - at);
+            out.from(x.channels + at).store(squares[v], x.channels - at);
+        }
+    }
+}
+
+/// The vectors of a parameter from a channel on.
+#[inline(always)]
+unsafe fn vectors<L: Lanes, const V: usize>(parameter: &[f32], first: usize) -> [L; V] {
+    let parameter = &parameter[first..first + V * L::N];
+    // SAFETY: that of the caller; the slice has the elements.
+    unsafe { std::array::from_fn(|v| L::load(parameter.as_ptr().add(v * L::N))) }
+}
+
+#[inline(always)]
+unsafe fn bounds<L: Lanes>(clamp: Clamp) -> (L, L) {
+    let (low, high) = clamp.bounds();
+    // SAFETY: that of the caller.
+    unsafe { (L::splat(low), L::splat(high)) }
+}
+
+/// # Safety
+/// The processor has the instructions of `L`.
+#[inline(always)]
+unsafe fn normalize_of<L: Lanes>(x: Rows<'_>, by: &Channels<'_>, out: Out<'_>) {
+    // SAFETY: that of the caller.
+    unsafe {
+        groups!(L, x.channels, normalize_group(x, by, out));
+    }
+}
+
+#[inline(always)]
+unsafe fn normalize_group<L: Lanes, const V: usize>(
+    x: Rows<'_>,
+    by: &Channels<'_>,
+    out: Out<'_>,
+    first: usize,
+) {
+    let width = (V * L::N).min(x.channels - first);
+    let mut row = x.pointer(first, V * L::N);
+    let mut to = out.rows(first, x.rows, x.channels, width);
+    // SAFETY: that of the caller; `pointer` and `rows` checked the reach.
+    unsafe {
+        let (mean, rate): ([L; V], [L; V]) = (vectors(by.mean, first), vectors(by.row(0), first));
+        let (gamma, beta): ([L; V], [L; V]) = (vectors(by.gamma, first), vectors(by.beta, first));
+        let (low, high) = bounds::<L>(by.clamp);
+        for _ in 0..x.rows {
+            for v in 0..V {
+                let x = L::load(row.add(v * L::N));
+                let y = x.subtract(mean[v]).multiply(rate[v]).fma(gamma[v], beta[v]).clamp(low, high);
+                store(y, to.add(v * L::N), width - v * L::N);
+            }
+            row = row.wrapping_add(x.channels);
+            to = to.wrapping_add(x.channels);
+        }
+    }
+}
+
+/// The lanes below `left`.
+#[inline(always)]
+unsafe fn store<L: Lanes>(y: L, to: *mut f32, left: usize) {
+    // SAFETY: that of the caller.
+    unsafe { if left >= L::N { y.store(to) } else { y.store_first(to, left) } }
+}
+
+/// What passes a clamp to which `y` came; all of it where there is none.
+#[inline(always)]
+unsafe fn through<L: Lanes>(dy: L, y: L, (low, high): (L, L), clamp: Clamp) -> L {
+    // SAFETY: that of the caller.
+    if clamp == Clamp::None { dy } else { unsafe { dy.within(y, low, high) } }
+}
+
+/// # Safety
+/// The processor has the instructions of `L`.
+#[inline(always)]
+unsafe fn parameter_sums_of<L: Lanes>(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) {
+    // SAFETY: that of the caller.
+    unsafe {
+        groups!(L, x.channels, parameter_sums_group(x, dy, by, out));
+    }
+}
+
+#[inline(always)]
+unsafe fn parameter_sums_group<L: Lanes, const V: usize>(
+    x: Rows<'_>,
+    dy: Rows<'_>,
+    by: &Channels<'_>,
+    out: Out<'_>,
+    first: usize,
+) {
+    let mut row = x.pointer(first, V * L::N);
+    let mut gradient = dy.pointer(first, V * L::N);
+    // SAFETY: that of the caller; `pointer` checked the reach.
+    unsafe {
+        let (mean, rate): ([L; V], [L; V]) = (vectors(by.mean, first), vectors(by.row(0), first));
+        let (gamma, beta): ([L; V], [L; V]) = (vectors(by.gamma, first), vectors(by.beta, first));
+        let limits = bounds::<L>(by.clamp);
+        let mut sums = [[[L::splat(0.0); V]; 2]; STRANDS];
+        let mut strand = 0;
+        let mut add = |sums: &mut [[L; V]; 2]| {
+            for v in 0..V {
+                let normal = L::load(row.add(v * L::N)).subtract(mean[v]).multiply(rate[v]);
+                let y = normal.fma(gamma[v], beta[v]);
+                let g = through(L::load(gradient.add(v * L::N)), y, limits, by.clamp);
+                sums[0][v] = sums[0][v].add(g);
+                sums[1][v] = g.fma(normal, sums[1][v]);
+            }
+            row = row.wrapping_add(x.channels);
+            gradient = gradient.wrapping_add(x.channels);
+        };
+        while strand + STRANDS <= x.rows {
+            let [even, odd] = &mut sums;
+            add(even);
+            add(odd);
+            strand += STRANDS;
+        }
+        if strand < x.rows {
+            add(&mut sums[0]);
+        }
+        for which in 0..2 {
+            for v in 0..V {
+                let at = first + v * L::N;
+                let sum = sums[0][which][v].add(sums[1][which][v]);
+                out.from(which * x.channels + at).store(sum, x.channels - at);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the instructions of `L`.
+#[inline(always)]
+unsafe fn input_rows_of<L: Lanes>(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) {
+    // SAFETY: that of the caller.
+    unsafe {
+        groups!(L, x.channels, input_rows_group(x, dy, by, out));
+    }
+}
+
+#[inline(always)]
+unsafe fn input_rows_group<L: Lanes, const V: usize>(
+    x: Rows<'_>,
+    dy: Rows<'_>,
+    by: &Channels<'_>,
+    out: Out<'_>,
+    first: usize,
+) {
+    let width = (V * L::N).min(x.channels - first);
+    let mut row = x.pointer(first, V * L::N);
+    let mut gradient = dy.pointer(first, V * L::N);
+    let mut to = out.rows(first, x.rows, x.channels, width);
+    // SAFETY: that of the caller; `pointer` and `rows` checked the reach.
+    unsafe {
+        let (mean, rate): ([L; V], [L; V]) = (vectors(by.mean, first), vectors(by.row(0), first));
+        let (gamma, beta): ([L; V], [L; V]) = (vectors(by.gamma, first), vectors(by.beta, first));
+        let factor: [L; V] = vectors(by.row(1), first);
+        let (dbeta, dgamma): ([L; V], [L; V]) = (vectors(by.row(2), first), vectors(by.row(3), first));
+        let limits = bounds::<L>(by.clamp);
+        for _ in 0..x.rows {
+            for v in 0..V {
+                let normal = L::load(row.add(v * L::N)).subtract(mean[v]).multiply(rate[v]);
+                let y = normal.fma(gamma[v], beta[v]);
+                let g = through(L::load(gradient.add(v * L::N)), y, limits, by.clamp);
+                let dx = factor[v].multiply(normal.fma(dgamma[v], g.subtract(dbeta[v])));
+                store(dx, to.add(v * L::N), width - v * L::N);
+            }
+            row = row.wrapping_add(x.channels);
+            gradient = gradient.wrapping_add(x.channels);
+            to = to.wrapping_add(x.channels);
+        }
+    }
 }
 
 fn channels_and_rows(x: &Tensor) -> (usize, usize) {
@@ -115,51 +333,89 @@ fn channels_and_rows(x: &Tensor) -> (usize, usize) {
     (channels, x.data().len() / channels)
 }
 
-pub(super) fn statistics(isa: Isa, x: &Tensor) -> (Tensor, Tensor) {
+pub(super) fn statistics(engine: &EmbeddedEngine, x: &Tensor) -> (Tensor, Tensor) {
     let (channels, rows) = channels_and_rows(x);
-    let divided = |mut sums: Vec<f32>| {
-        sums.iter_mut().for_each(|sum| *sum /= rows as f32);
-        sums
-    };
-    let mean = divided(over_rows(x.data(), channels, channels, |_, x, sums| sum_rows(isa, x, sums)));
-    let variance =
-        divided(over_rows(x.data(), channels, channels, |_, x, sums| square_rows(isa, x, &mean, sums)));
-    (Tensor::new(&[channels], mean), Tensor::new(&[channels], variance))
+    let chunks = rows.div_ceil(ROWS_CHUNK);
+    let mut parts = Scratch::new(&engine.arena, chunks * 2 * channels);
+    let parts = &mut parts.floats_mut()[..chunks * 2 * channels];
+    tasks::chunks(x.data().len(), parts, 2 * channels, |chunk, out| {
+        moments(engine.isa, Rows::chunk(x, chunk), Out::new(out));
+    });
+    merge_moments(parts, channels, rows);
+    let (mut mean, mut variance) = (engine.fresh(&[channels]), engine.fresh(&[channels]));
+    mean.data_mut().copy_from_slice(&parts[..channels]);
+    let of_all = variance.data_mut().iter_mut().zip(&parts[channels..2 * channels]);
+    of_all.for_each(|(variance, squares)| *variance = squares / rows as f32);
+    (mean, variance)
 }
 
-pub(super) fn forward(isa: Isa, x: &Tensor, by: &Normalization<'_, Tensor>, clamp: Clamp) -> Tensor {
+/// Merges the moments of chunks, `[chunks, 2, C]`, in pairs of neighbours until one is left, the first.
+fn merge_moments(parts: &mut [f32], channels: usize, rows: usize) {
+    let size = 2 * channels;
+    let chunks = parts.len() / size;
+    let mut distance = 1;
+    while distance < chunks {
+        for left in (0..chunks - distance).step_by(2 * distance) {
+            let before = (distance * ROWS_CHUNK) as f32;
+            let end = ((left + 2 * distance) * ROWS_CHUNK).min(rows);
+            let behind = (end - (left + distance) * ROWS_CHUNK) as f32;
+            let share = behind / (before + behind);
+            let (front, back) = parts.split_at_mut((left + distance) * size);
+            let (left, right) = (&mut front[left * size..][..size], &back[..size]);
+            for channel in 0..channels {
+                let delta = right[channel] - left[channel];
+                left[channel] = delta.mul_add(share, left[channel]);
+                let squares = left[channels + channel] + right[channels + channel];
+                left[channels + channel] = (delta * delta).mul_add(before * share, squares);
+            }
+        }
+        distance *= 2;
+    }
+}
+
+pub(super) fn forward(
+    engine: &EmbeddedEngine,
+    x: &Tensor,
+    by: &Normalization<'_, Tensor>,
+    clamp: Clamp,
+) -> Tensor {
     let (channels, _) = channels_and_rows(x);
-    let by = Channels::new(by, clamp);
-    let mut out = vec![0.0; x.data().len()];
-    let size = ROWS_CHUNK * channels;
-    out.par_chunks_mut(size)
-        .zip(x.data().par_chunks(size))
-        .for_each(|(out, x)| normalize_rows(isa, x, &by, out));
-    Tensor::new(x.shape(), out)
+    let by = Channels::new(engine, by, clamp);
+    let mut out = engine.fresh(x.shape());
+    tasks::chunks(x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
+        normalize(engine.isa, Rows::chunk(x, chunk), &by, Out::new(out));
+    });
+    out
 }
 
 pub(super) fn gradient(
-    isa: Isa,
+    engine: &EmbeddedEngine,
     dy: &Tensor,
     x: &Tensor,
     by: &Normalization<'_, Tensor>,
     clamp: Clamp,
 ) -> NormalizationGradient<Tensor> {
     let (channels, rows) = channels_and_rows(x);
-    let by = Channels::new(by, clamp);
-    let sums = over_rows(x.data(), channels, 2 * channels, |at, x, sums| {
-        parameter_rows(isa, x, &dy.data()[at..at + x.len()], &by, sums);
+    let mut by = Channels::new(engine, by, clamp);
+    let chunks = rows.div_ceil(ROWS_CHUNK);
+    let mut parts = Scratch::new(&engine.arena, chunks * 2 * channels);
+    let parts = &mut parts.floats_mut()[..chunks * 2 * channels];
+    tasks::chunks(2 * x.data().len(), parts, 2 * channels, |chunk, out| {
+        parameter_sums(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk), &by, Out::new(out));
     });
-    let means: Vec<f32> = sums.iter().map(|sum| sum / rows as f32).collect();
-    let mut out = vec![0.0; x.data().len()];
-    let size = ROWS_CHUNK * channels;
-    out.par_chunks_mut(size)
-        .zip(x.data().par_chunks(size))
-        .zip(dy.data().par_chunks(size))
-        .for_each(|((out, x), dy)| input_rows(isa, x, dy, &by, &means, out));
-    NormalizationGradient {
-        x: Tensor::new(x.shape(), out),
-        gamma: Tensor::new(&[channels], sums[channels..].to_vec()),
-        beta: Tensor::new(&[channels], sums[..channels].to_vec()),
+    tree_in_place(parts, 2 * channels);
+    let (mut beta, mut gamma) = (engine.fresh(&[channels]), engine.fresh(&[channels]));
+    beta.data_mut().copy_from_slice(&parts[..channels]);
+    gamma.data_mut().copy_from_slice(&parts[channels..2 * channels]);
+    let width = by.width;
+    let derived = by.derived.floats_mut();
+    for channel in 0..channels {
+        derived[2 * width + channel] = parts[channel] / rows as f32;
+        derived[3 * width + channel] = -(parts[channels + channel] / rows as f32);
     }
+    let mut out = engine.fresh(x.shape());
+    tasks::chunks(2 * x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
+        input_rows(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk), &by, Out::new(out));
+    });
+    NormalizationGradient { x: out, gamma, beta }
 }

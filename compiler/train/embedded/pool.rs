@@ -1,114 +1,173 @@
 //! Pools and their gradients.
 
-use rayon::prelude::*;
-
+use super::arena::Scratch;
+use super::isa::multiversion;
+use super::{EmbeddedEngine, Tensor, tasks};
 use crate::ops::Window;
-use crate::train::embedded::Tensor;
-use crate::train::embedded::depthwise::{Hits, each_sample, forward_hits};
 
-/// The inputs of each window of an image.
+/// A window on images of one shape.
 struct Windows {
-    rows: Hits,
-    columns: Hits,
-    width: usize,
+    window: Window,
+    input: [usize; 2],
+    output: [usize; 2],
     channels: usize,
 }
 
 impl Windows {
-    fn new(window: &Window, input: [usize; 2], output: [usize; 2], channels: usize) -> Windows {
-        Windows {
-            rows: forward_hits(window, 0, output[0], input[0]),
-            columns: forward_hits(window, 1, output[1], input[1]),
-            width: input[1],
-            channels,
-        }
-    }
-
-    /// Calls `f` with the index of each window and the places of its pixels' first channels.
-    fn each(&self, mut f: impl FnMut(usize, &[usize])) {
-        let mut places = Vec::new();
-        for (ho, rows) in self.rows.iter().enumerate() {
-            for (wo, columns) in self.columns.iter().enumerate() {
-                places.clear();
-                for &(_, y) in rows {
-                    places.extend(columns.iter().map(|&(_, x)| (y * self.width + x) * self.channels));
-                }
-                f(ho * self.columns.len() + wo, &places);
+    /// Calls `f` with the index of each window, the number of its pixels, and a function that calls another with
+    /// the place of each pixel's first channel.
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(usize, usize, &mut dyn Iterator<Item = usize>)) {
+        let [height, width] = self.input;
+        let window = &self.window;
+        for ho in 0..self.output[0] {
+            let (top, bottom) = window.taps(0, ho, height);
+            for wo in 0..self.output[1] {
+                let (left, right) = window.taps(1, wo, width);
+                let count = (bottom - top) * (right - left);
+                let place = |k: usize| {
+                    let (kh, kw) = (top + k / (right - left), left + k % (right - left));
+                    (window.input(0, ho, kh) * width + window.input(1, wo, kw)) * self.channels
+                };
+                f(ho * self.output[1] + wo, count, &mut (0..count).map(place));
             }
         }
     }
 }
 
-/// Among the places, the first with the greatest element of a channel.
-fn greatest(image: &[f32], places: &[usize], channel: usize) -> Option<usize> {
-    let (&first, rest) = places.split_first()?;
-    let better = |best: usize, next: usize| if image[next] > image[best] { next } else { best };
-    Some(rest.iter().fold(first + channel, |best, &place| better(best, place + channel)))
+multiversion! {
+    fn avg_image(windows: &Windows, image: &[f32], out: &mut [f32]) {
+        let c = windows.channels;
+        windows.each(|index, count, places| {
+            let out = &mut out[index * c..(index + 1) * c];
+            out.fill(0.0);
+            for place in places {
+                out.iter_mut().zip(&image[place..]).for_each(|(sum, x)| *sum += x);
+            }
+            let count = count.max(1) as f32;
+            out.iter_mut().for_each(|sum| *sum /= count);
+        });
+    }
+
+    fn avg_gradient_image(windows: &Windows, dy: &[f32], share: &mut [f32], out: &mut [f32]) {
+        let c = windows.channels;
+        out.fill(0.0);
+        windows.each(|index, count, places| {
+            let (dy, count) = (&dy[index * c..(index + 1) * c], count as f32);
+            share.iter_mut().zip(dy).for_each(|(share, dy)| *share = dy / count);
+            for place in places {
+                out[place..].iter_mut().zip(&*share).for_each(|(sum, share)| *sum += share);
+            }
+        });
+    }
+
+    fn max_image(windows: &Windows, image: &[f32], out: &mut [f32]) {
+        let c = windows.channels;
+        windows.each(|index, _, places| {
+            let out = &mut out[index * c..(index + 1) * c];
+            match places.next() {
+                None => out.fill(0.0),
+                Some(place) => out.copy_from_slice(&image[place..place + c]),
+            }
+            for place in places {
+                let next = image[place..].iter();
+                out.iter_mut().zip(next).for_each(|(best, x)| *best = if x > best { *x } else { *best });
+            }
+        });
+    }
+
+    /// `best` and `at` hold an element for each channel: the greatest so far and its place.
+    fn max_gradient_image(
+        windows: &Windows,
+        sides: (&[f32], &[f32]),
+        best: &mut [f32],
+        at: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let c = windows.channels;
+        let (image, dy) = sides;
+        out.fill(0.0);
+        windows.each(|index, count, places| {
+            if count == 0 {
+                return;
+            }
+            for (order, place) in places.enumerate() {
+                let candidates = image[place..place + c].iter().enumerate();
+                for (((channel, &x), best), at) in candidates.zip(best.iter_mut()).zip(at.iter_mut()) {
+                    let better = order == 0 || x > *best;
+                    *best = if better { x } else { *best };
+                    *at = if better { f32::from_bits((place + channel) as u32) } else { *at };
+                }
+            }
+            let dy = &dy[index * c..(index + 1) * c];
+            at.iter().zip(dy).for_each(|(at, dy)| out[at.to_bits() as usize] += dy);
+        });
+    }
 }
 
-fn pool(x: &Tensor, window: &Window, f: impl Fn(&[f32], &[usize], &mut [f32]) + Sync) -> Tensor {
+/// Runs `f` with each sample of a source and of a result.
+fn each_sample(
+    source: &Tensor,
+    out: &mut Tensor,
+    work: usize,
+    f: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+) {
+    let n = source.nhwc()[0].max(1);
+    let (image, result) = (source.data().len() / n, out.data().len() / n);
+    tasks::chunks(work * n, out.data_mut(), result, |sample, out| {
+        f(sample, &source.data()[sample * image..(sample + 1) * image], out);
+    });
+}
+
+/// The windows of an operator, and the elements that they hold in all.
+fn windows(window: &Window, input: [usize; 2], channels: usize) -> (Windows, usize) {
+    let output = window.output("pool", input).expect("the window fits the input");
+    let work = output[0] * output[1] * window.kernel[0] * window.kernel[1] * channels;
+    (Windows { window: *window, input, output, channels }, work)
+}
+
+pub(super) fn avg(engine: &EmbeddedEngine, x: &Tensor, window: &Window) -> Tensor {
     let [n, height, width, channels] = x.nhwc();
-    let [ho, wo] = window.output("pool", [height, width]).expect("the window fits the input");
-    let windows = Windows::new(window, [height, width], [ho, wo], channels);
-    let result = ho * wo * channels;
-    let mut out = vec![0.0; n * result];
-    each_sample(x.data(), height * width * channels, &mut out, result, |image, out| {
-        windows.each(|index, places| f(image, places, &mut out[index * channels..(index + 1) * channels]));
+    let (windows, work) = windows(window, [height, width], channels);
+    let mut out = engine.fresh(&[n, windows.output[0], windows.output[1], channels]);
+    each_sample(x, &mut out, work, |_, image, out| avg_image(engine.isa, &windows, image, out));
+    out
+}
+
+pub(super) fn max(engine: &EmbeddedEngine, x: &Tensor, window: &Window) -> Tensor {
+    let [n, height, width, channels] = x.nhwc();
+    let (windows, work) = windows(window, [height, width], channels);
+    let mut out = engine.fresh(&[n, windows.output[0], windows.output[1], channels]);
+    each_sample(x, &mut out, work, |_, image, out| max_image(engine.isa, &windows, image, out));
+    out
+}
+
+pub(super) fn avg_gradient(
+    engine: &EmbeddedEngine,
+    dy: &Tensor,
+    window: &Window,
+    input: [usize; 2],
+) -> Tensor {
+    let [n, _, _, channels] = dy.nhwc();
+    let (windows, work) = windows(window, input, channels);
+    let mut out = engine.fresh(&[n, input[0], input[1], channels]);
+    each_sample(dy, &mut out, work, |_, dy, out| {
+        let mut share = Scratch::new(&engine.arena, channels);
+        avg_gradient_image(engine.isa, &windows, dy, &mut share.floats_mut()[..channels], out);
     });
-    Tensor::new(&[n, ho, wo, channels], out)
+    out
 }
 
-pub(super) fn avg(x: &Tensor, window: &Window) -> Tensor {
-    pool(x, window, |image, places, out| {
-        for &place in places {
-            out.iter_mut().zip(&image[place..]).for_each(|(sum, x)| *sum += x);
-        }
-        let count = places.len().max(1) as f32;
-        out.iter_mut().for_each(|sum| *sum /= count);
-    })
-}
-
-pub(super) fn max(x: &Tensor, window: &Window) -> Tensor {
-    pool(x, window, |image, places, out| {
-        for (channel, out) in out.iter_mut().enumerate() {
-            *out = greatest(image, places, channel).map_or(0.0, |place| image[place]);
-        }
-    })
-}
-
-pub(super) fn avg_gradient(dy: &Tensor, window: &Window, input: [usize; 2]) -> Tensor {
-    let [n, ho, wo, channels] = dy.nhwc();
-    let windows = Windows::new(window, input, [ho, wo], channels);
-    let result = input[0] * input[1] * channels;
-    let mut out = vec![0.0; n * result];
-    each_sample(dy.data(), ho * wo * channels, &mut out, result, |dy, out| {
-        windows.each(|index, places| {
-            let dy = &dy[index * channels..(index + 1) * channels];
-            let count = places.len() as f32;
-            for &place in places {
-                out[place..].iter_mut().zip(dy).for_each(|(sum, dy)| *sum += dy / count);
-            }
-        });
+pub(super) fn max_gradient(engine: &EmbeddedEngine, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
+    let [_, height, width, channels] = x.nhwc();
+    let (windows, work) = windows(window, [height, width], channels);
+    let mut out = engine.fresh(x.shape());
+    let result = windows.output[0] * windows.output[1] * channels;
+    each_sample(x, &mut out, work, |sample, image, out| {
+        let mut scratch = Scratch::new(&engine.arena, 2 * channels);
+        let (best, at) = scratch.floats_mut()[..2 * channels].split_at_mut(channels);
+        let dy = &dy.data()[sample * result..(sample + 1) * result];
+        max_gradient_image(engine.isa, &windows, (image, dy), best, at, out);
     });
-    Tensor::new(&[n, input[0], input[1], channels], out)
-}
-
-pub(super) fn max_gradient(dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-    let ([_, ho, wo, channels], [_, height, width, _]) = (dy.nhwc(), x.nhwc());
-    let windows = Windows::new(window, [height, width], [ho, wo], channels);
-    let (image, gradients) = (height * width * channels, ho * wo * channels);
-    let samples: Vec<(&[f32], &[f32])> =
-        x.data().chunks_exact(image).zip(dy.data().chunks_exact(gradients)).collect();
-    let mut out = vec![0.0; x.data().len()];
-    let run = |(x, dy): (&[f32], &[f32]), out: &mut [f32]| {
-        windows.each(|index, places| {
-            for channel in 0..channels {
-                if let Some(place) = greatest(x, places, channel) {
-                    out[place] += dy[index * channels + channel];
-                }
-            }
-        });
-    };
-    out.par_chunks_mut(image).zip(samples).for_each(|(out, sample)| run(sample, out));
-    Tensor::new(x.shape(), out)
+    out
 }

@@ -156,11 +156,13 @@ proptest! {
     #[test]
     fn instructions_and_threads_do_not_change_a_bit(seed in 0u64..1 << 40) {
         let expected = run_all(&EmbeddedEngine::portable(), seed);
-        let engine = EmbeddedEngine::new();
-        for threads in [1, 2, 4] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            for ((name, bits), (_, wanted)) in pool.install(|| run_all(&engine, seed)).iter().zip(&expected) {
-                prop_assert_eq!(bits, wanted, "{} with {} threads", name, threads);
+        for engine in EmbeddedEngine::every() {
+            for threads in [1, 2, 4] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+                let found = pool.install(|| run_all(&engine, seed));
+                for ((name, bits), (_, wanted)) in found.iter().zip(&expected) {
+                    prop_assert_eq!(bits, wanted, "{}: {} with {} threads", engine.instructions(), name, threads);
+                }
             }
         }
     }
@@ -221,15 +223,42 @@ proptest! {
         let (mean, variance) = engine.batch_statistics(&x);
         for channel in 0..c {
             let column: Vec<f32> = x.data().iter().skip(channel).step_by(c).copied().collect();
-            let over = |f: &dyn Fn(f32, f32) -> f32| {
-                let part = |chunk: &[f32]| vec![chunk.iter().fold(0.0, |sum, &x| f(x, sum))];
-                tree::tree(column.chunks(ROWS_CHUNK).map(part).collect())[0] / rows as f32
-            };
-            let center = mean.data()[channel];
-            prop_assert_eq!(center, over(&|x, sum| sum + x));
-            prop_assert_eq!(variance.data()[channel], over(&|x, sum| (x - center).mul_add(x - center, sum)));
+            let [center, squares] = moments(&column);
+            prop_assert_eq!(mean.data()[channel], center);
+            prop_assert_eq!(variance.data()[channel], squares / rows as f32);
         }
     }
+}
+
+/// Mean and sum of squared distances of rows, as the trait states them.
+fn moments(column: &[f32]) -> [f32; 2] {
+    let of_chunk = |chunk: &[f32]| {
+        let strands = |f: &dyn Fn(f32, f32) -> f32| {
+            let strand = |first: usize| chunk.iter().skip(first).step_by(2).fold(0.0, |sum, &x| f(x, sum));
+            strand(0) + strand(1)
+        };
+        let mean = strands(&|x, sum| sum + x) * (1.0 / chunk.len() as f32);
+        (chunk.len() as f32, mean, strands(&|x, sum| (x - mean).mul_add(x - mean, sum)))
+    };
+    let mut parts: Vec<(f32, f32, f32)> = column.chunks(ROWS_CHUNK).map(of_chunk).collect();
+    while parts.len() > 1 {
+        let merge = |pair: &[(f32, f32, f32)]| match pair {
+            &[(n, m1, q1), (k, m2, q2)] => {
+                let (delta, share) = (m2 - m1, k / (n + k));
+                (n + k, delta.mul_add(share, m1), (delta * delta).mul_add(n * share, q1 + q2))
+            }
+            one => one[0],
+        };
+        parts = parts.chunks(2).map(merge).collect();
+    }
+    [parts[0].1, parts[0].2]
+}
+
+/// Partial results added in pairs of neighbours.
+fn tree(parts: Vec<Vec<f32>>) -> Vec<f32> {
+    let (size, mut all) = (parts[0].len(), parts.concat());
+    tree::tree_in_place(&mut all, size);
+    all[..size].to_vec()
 }
 
 /// The statements of the trait, word for word.
@@ -274,11 +303,14 @@ impl Naive {
         let mut out = Vec::new();
         for (n, h, x, c) in indices([n, self.input[0], self.input[1], c]) {
             let mut sum = 0.0f32;
-            for (kh, kw, o, _) in indices([kh, kw, o, 1]) {
+            // Later taps belong to earlier outputs.
+            for (kh, kw) in (0..kh).rev().flat_map(|kh| (0..kw).rev().map(move |kw| (kh, kw))) {
                 let (y, x) = (h as isize - self.place(0, 0, kh), x as isize - self.place(1, 0, kw));
                 if y.rem_euclid(sy) == 0 && x.rem_euclid(sx) == 0 {
-                    let dy = element(dy, n, y.div_euclid(sy), x.div_euclid(sx), o);
-                    sum = dy.mul_add(element(w, o, kh as isize, kw as isize, c), sum);
+                    for o in 0..o {
+                        let dy = element(dy, n, y.div_euclid(sy), x.div_euclid(sx), o);
+                        sum = dy.mul_add(element(w, o, kh as isize, kw as isize, c), sum);
+                    }
                 }
             }
             out.push(sum);
@@ -299,7 +331,7 @@ impl Naive {
                 }
                 parts.push(vec![sum]);
             }
-            out.extend(tree::tree(parts));
+            out.extend(tree(parts));
         }
         out
     }
@@ -334,11 +366,11 @@ impl Naive {
             y[output] = x.data()[input].mul_add(w.data()[tap], y[output]);
             parts[chunk][tap] = dy.data()[output].mul_add(x.data()[input], parts[chunk][tap]);
         }
-        taps.sort_by_key(|&(_, _, input, tap)| (input, tap));
+        taps.sort_by_key(|&(_, output, input, _)| (input, output));
         for &(_, output, input, tap) in &taps {
             dx[input] = dy.data()[output].mul_add(w.data()[tap], dx[input]);
         }
-        (y, dx, tree::tree(parts))
+        (y, dx, tree(parts))
     }
 }
 
@@ -349,11 +381,17 @@ fn indices([a, b, c, d]: [usize; 4]) -> impl Iterator<Item = (usize, usize, usiz
 #[test]
 fn this_processor_is_used_as_far_as_it_goes() {
     #[cfg(target_arch = "x86_64")]
-    assert_eq!(
-        EmbeddedEngine::new().is_accelerated(),
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-    );
-    assert!(!EmbeddedEngine::portable().is_accelerated());
+    {
+        let best = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
+            (true, _) => "avx512",
+            (_, true) => "avx2",
+            _ => "portable",
+        };
+        assert_eq!(EmbeddedEngine::new().instructions(), best);
+    }
+    #[cfg(target_arch = "aarch64")]
+    assert_eq!(EmbeddedEngine::new().instructions(), "neon");
+    assert_eq!(EmbeddedEngine::portable().instructions(), "portable");
 }
 
 #[test]

@@ -1,0 +1,22 @@
+//! Work in pieces that threads take. How it is cut never changes a result: pieces are whole elements of it, or
+//! chunks whose size the engine's numerics state.
+
+use rayon::prelude::*;
+
+/// Multiply-adds, or elements that are moved, below which a second thread costs more than it saves.
+const WORTH_A_THREAD: usize = 1 << 16;
+
+/// Whether this much work is worth more than one thread, and there is one.
+pub(super) fn is_parallel(work: usize) -> bool {
+    work >= WORTH_A_THREAD && rayon::current_num_threads() > 1
+}
+
+/// Runs `f` with the index of each chunk of `size` elements of `out`.
+pub(super) fn chunks(work: usize, out: &mut [f32], size: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    let size = size.max(1);
+    if is_parallel(work) {
+        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| f(index, out));
+    } else {
+        out.chunks_mut(size).enumerate().for_each(|(index, out)| f(index, out));
+    }
+}
