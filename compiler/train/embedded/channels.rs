@@ -201,8 +201,11 @@ unsafe fn add_some<L: Lanes, const T: usize>(s: &Scatter<'_>, first: usize) {
     assert!(s.columns <= L::N && (first + T - 1) * s.out_step + s.columns <= s.out.len(), "room for the result");
     // SAFETY: all extents were checked.
     unsafe {
-        let place = |tap: usize| s.out.pointer().add((first + tap) * s.out_step);
-        let mut sums: [L; T] = std::array::from_fn(|tap| L::load_first(place(tap), s.columns));
+        let out = s.out.pointer().add(first * s.out_step);
+        let mut sums = [L::splat(0.0); T];
+        for tap in 0..T {
+            sums[tap] = L::load_first(out.add(tap * s.out_step), s.columns);
+        }
         for y in 0..rows {
             let mut source = s.source.as_ptr().add(y * s.source_step[0]);
             let mut gradient = s.gradient.as_ptr().add(y * s.gradient_step[0]);
@@ -217,7 +220,7 @@ unsafe fn add_some<L: Lanes, const T: usize>(s: &Scatter<'_>, first: usize) {
             }
         }
         for tap in 0..T {
-            sums[tap].store_first(place(tap), s.columns);
+            sums[tap].store_first(out.add(tap * s.out_step), s.columns);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::arena::Scratch;
 use super::isa::kernels;
 use super::simd::Lanes;
 use super::tasks;
-use super::tile::Out;
+use super::tile::{Out, load};
 use super::tree::tree_in_place;
 use super::{EmbeddedEngine, Tensor};
 use crate::ops::Clamp;
@@ -112,33 +112,35 @@ unsafe fn moments_of<L: Lanes>(x: Rows<'_>, out: Out<'_>) {
     }
 }
 
-/// Both strands of `V` vectors from 0 on, added.
+/// Both strands of `V` vectors from 0 on, added: of the elements, or of the squares of their distances from a mean.
 #[inline(always)]
-unsafe fn strands<L: Lanes, const V: usize>(
-    x: Rows<'_>,
-    first: usize,
-    f: impl Fn(L, usize, L) -> L,
-) -> [L; V] {
+unsafe fn strands<L: Lanes, const V: usize>(x: Rows<'_>, first: usize, mean: Option<[L; V]>) -> [L; V] {
     let mut row = x.pointer(first, V * L::N);
     // SAFETY: that of the caller; `pointer` checked the reach.
     unsafe {
         let mut sums = [[L::splat(0.0); V]; STRANDS];
         let mut left = x.rows;
-        while left >= STRANDS {
-            for sums in &mut sums {
+        while left > 0 {
+            for sums in sums.iter_mut().take(left) {
                 for v in 0..V {
-                    sums[v] = f(L::load(row.add(v * L::N)), v, sums[v]);
+                    let x = L::load(row.add(v * L::N));
+                    sums[v] = match mean {
+                        None => sums[v].add(x),
+                        Some(mean) => {
+                            let d = x.subtract(mean[v]);
+                            d.fma(d, sums[v])
+                        }
+                    };
                 }
                 row = row.wrapping_add(x.channels);
             }
-            left -= STRANDS;
+            left = left.saturating_sub(STRANDS);
         }
-        if left > 0 {
-            for v in 0..V {
-                sums[0][v] = f(L::load(row.add(v * L::N)), v, sums[0][v]);
-            }
+        let [mut sum, odd] = sums;
+        for v in 0..V {
+            sum[v] = sum[v].add(odd[v]);
         }
-        std::array::from_fn(|v| sums[0][v].add(sums[1][v]))
+        sum
     }
 }
 
@@ -146,13 +148,12 @@ unsafe fn strands<L: Lanes, const V: usize>(
 unsafe fn moments_group<L: Lanes, const V: usize>(x: Rows<'_>, out: Out<'_>, first: usize) {
     // SAFETY: that of the caller; the extents are checked where they are used.
     unsafe {
-        let sums: [L; V] = strands(x, first, |x: L, _, sum: L| sum.add(x));
+        let mut mean: [L; V] = strands(x, first, None);
         let share = L::splat(1.0 / x.rows as f32);
-        let mean = sums.map(|sum| sum.multiply(share));
-        let squares: [L; V] = strands(x, first, |x: L, v, sum| {
-            let d = x.subtract(mean[v]);
-            d.fma(d, sum)
-        });
+        for v in 0..V {
+            mean[v] = mean[v].multiply(share);
+        }
+        let squares: [L; V] = strands(x, first, Some(mean));
         for v in 0..V {
             let at = first + v * L::N;
             out.from(at).store(mean[v], x.channels - at);
@@ -166,7 +167,7 @@ unsafe fn moments_group<L: Lanes, const V: usize>(x: Rows<'_>, out: Out<'_>, fir
 unsafe fn vectors<L: Lanes, const V: usize>(parameter: &[f32], first: usize) -> [L; V] {
     let parameter = &parameter[first..first + V * L::N];
     // SAFETY: that of the caller; the slice has the elements.
-    unsafe { std::array::from_fn(|v| L::load(parameter.as_ptr().add(v * L::N))) }
+    unsafe { load(parameter.as_ptr()) }
 }
 
 #[inline(always)]
@@ -253,26 +254,20 @@ unsafe fn parameter_sums_group<L: Lanes, const V: usize>(
         let (gamma, beta): ([L; V], [L; V]) = (vectors(by.gamma, first), vectors(by.beta, first));
         let limits = bounds::<L>(by.clamp);
         let mut sums = [[[L::splat(0.0); V]; 2]; STRANDS];
-        let mut strand = 0;
-        let mut add = |sums: &mut [[L; V]; 2]| {
-            for v in 0..V {
-                let normal = L::load(row.add(v * L::N)).subtract(mean[v]).multiply(rate[v]);
-                let y = normal.fma(gamma[v], beta[v]);
-                let g = through(L::load(gradient.add(v * L::N)), y, limits, by.clamp);
-                sums[0][v] = sums[0][v].add(g);
-                sums[1][v] = g.fma(normal, sums[1][v]);
+        let mut left = x.rows;
+        while left > 0 {
+            for sums in sums.iter_mut().take(left) {
+                for v in 0..V {
+                    let normal = L::load(row.add(v * L::N)).subtract(mean[v]).multiply(rate[v]);
+                    let y = normal.fma(gamma[v], beta[v]);
+                    let g = through(L::load(gradient.add(v * L::N)), y, limits, by.clamp);
+                    sums[0][v] = sums[0][v].add(g);
+                    sums[1][v] = g.fma(normal, sums[1][v]);
+                }
+                row = row.wrapping_add(x.channels);
+                gradient = gradient.wrapping_add(x.channels);
             }
-            row = row.wrapping_add(x.channels);
-            gradient = gradient.wrapping_add(x.channels);
-        };
-        while strand + STRANDS <= x.rows {
-            let [even, odd] = &mut sums;
-            add(even);
-            add(odd);
-            strand += STRANDS;
-        }
-        if strand < x.rows {
-            add(&mut sums[0]);
+            left = left.saturating_sub(STRANDS);
         }
         for which in 0..2 {
             for v in 0..V {

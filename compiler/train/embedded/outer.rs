@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the innermost loops")]
 
 use super::simd::Lanes;
-use super::tile::Out;
+use super::tile::{Out, load};
 
 /// For each pixel of a grid, single elements of one side times a row of neighbouring elements of the other, added
 /// to `out`.
@@ -84,17 +84,25 @@ pub(super) unsafe fn outer<L: Lanes, const R: usize, const V: usize>(o: &Outer<'
     assert!(o.columns <= V * L::N && (count - 1) * o.out_step + o.columns <= o.out.len(), "room for the result");
     for first in (0..count).step_by(R) {
         // Rows beyond the last compute it again and write nothing.
-        let offsets: [usize; R] = std::array::from_fn(|r| o.offsets.at((first + r).min(count - 1)));
+        let mut offsets = [0; R];
+        for r in 0..R {
+            offsets[r] = o.offsets.at((first + r).min(count - 1));
+        }
         // SAFETY: all extents were checked.
         unsafe {
-            let place = |r: usize| o.out.pointer().add((first + r).min(count - 1) * o.out_step);
-            let mut sums: [[L; V]; R] =
-                std::array::from_fn(|r| std::array::from_fn(|v| read(place(r), v * L::N, o.columns)));
+            let out = o.out.pointer();
+            let mut sums = [[L::splat(0.0); V]; R];
+            for r in 0..R {
+                let place = out.add((first + r).min(count - 1) * o.out_step);
+                for v in 0..V {
+                    sums[r][v] = read(place, v * L::N, o.columns);
+                }
+            }
             for y in 0..o.grid[0] {
                 let mut single = o.single.as_ptr().add(y * o.single_step[0]);
                 let mut row = o.row.as_ptr().add(y * o.row_step[0]);
                 for _ in 0..o.grid[1] {
-                    let vectors: [L; V] = std::array::from_fn(|v| L::load(row.add(v * L::N)));
+                    let vectors: [L; V] = load(row);
                     for r in 0..R {
                         let x = L::splat(*single.add(offsets[r]));
                         for v in 0..V {
@@ -108,7 +116,7 @@ pub(super) unsafe fn outer<L: Lanes, const R: usize, const V: usize>(o: &Outer<'
             for r in 0..R {
                 if first + r < count {
                     for v in 0..V {
-                        write(sums[r][v], place(r), v * L::N, o.columns);
+                        write(sums[r][v], out.add((first + r) * o.out_step), v * L::N, o.columns);
                     }
                 }
             }

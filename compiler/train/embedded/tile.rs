@@ -142,12 +142,12 @@ unsafe fn chains<L: Lanes, const R: usize, const V: usize>(
 ) -> [[L; V]; R] {
     // SAFETY: that of the caller, who checked the extents.
     unsafe {
-        let bias: [L; V] = std::array::from_fn(|v| L::load(t.bias.as_ptr().add(v * L::N)));
+        let bias: [L; V] = load(t.bias.as_ptr());
         let mut sums = [bias; R];
         let mut weights = t.panel.as_ptr();
         for &start in t.runs {
             for k in start..start + t.run {
-                let row: [L; V] = std::array::from_fn(|v| L::load(weights.add(v * L::N)));
+                let row: [L; V] = load(weights);
                 for r in 0..R {
                     let x = L::splat(*source[r].add(k));
                     for v in 0..V {
@@ -158,6 +158,22 @@ unsafe fn chains<L: Lanes, const R: usize, const V: usize>(
             }
         }
         sums
+    }
+}
+
+/// `V` vectors. Closures would not be compiled for the instructions of the function that they stand in.
+///
+/// # Safety
+/// The processor has the instructions of `L`, and there are so many elements.
+#[inline(always)]
+pub(super) unsafe fn load<L: Lanes, const V: usize>(from: *const f32) -> [L; V] {
+    // SAFETY: that of the caller.
+    unsafe {
+        let mut vectors = [L::splat(0.0); V];
+        for v in 0..V {
+            vectors[v] = L::load(from.add(v * L::N));
+        }
+        vectors
     }
 }
 

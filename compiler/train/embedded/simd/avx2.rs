@@ -19,7 +19,7 @@ unsafe fn first(n: usize) -> __m256i {
 // SAFETY of every block: the trait's callers have AVX2 and FMA and own the elements.
 impl Lanes for Avx2 {
     const N: usize = 8;
-    const VECTORS: usize = 3;
+    const VECTORS: usize = 2;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -81,5 +81,5 @@ impl Lanes for Avx2 {
         }
     }
 
-    tiles! { 1 => 8, 2 => 6, 3 => 4, }
+    tiles! { 1 => 8, 2 => 6, }
 }
