@@ -120,6 +120,7 @@ pub fn power(base: f64, mut exponent: u64) -> f64 {
 /// about `1e-6`.
 ///
 /// Source  M. J. Wichura, algorithm AS 241 (`PPND7`), Applied Statistics 37 (1988).
+#[inline(always)]
 pub fn normal_quantile(p: f32) -> f32 {
     const A: [f32; 4] = [59.109_375, 159.291_13, 50.434_27, 3.387_133];
     const B: [f32; 4] = [67.187_56, 78.757_76, 17.895_17, 1.0];
@@ -127,6 +128,7 @@ pub fn normal_quantile(p: f32) -> f32 {
     const D: [f32; 3] = [0.120_211_33, 0.737_001_64, 1.0];
     const E: [f32; 4] = [0.017_337_203, 0.428_682_94, 3.081_226_4, 6.657_905];
     const F: [f32; 3] = [0.012_258_203, 0.241_978_94, 1.0];
+    #[inline(always)]
     fn polynomial(coefficients: &[f32], x: f32) -> f32 {
         coefficients.iter().fold(0.0, |sum, &c| x.mul_add(sum, c))
     }

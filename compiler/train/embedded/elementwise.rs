@@ -87,6 +87,7 @@ pub(super) fn zip(engine: &EmbeddedEngine, function: Binary, a: &Tensor, b: &Ten
 }
 
 /// Philox4x32-10.
+#[inline(always)]
 fn philox(key: u64, counter: u64) -> [u32; 4] {
     let mut key = [key as u32, (key >> 32) as u32];
     let mut x = [counter as u32, (counter >> 32) as u32, 0, 0];
@@ -104,19 +105,12 @@ fn philox(key: u64, counter: u64) -> [u32; 4] {
     x
 }
 
-pub(super) fn random(
-    engine: &EmbeddedEngine,
-    distribution: Distribution,
-    key: u64,
-    shape: &[usize],
-) -> Tensor {
-    const UNIT: f32 = 1.0 / 16_777_216.0;
-    let mut out = engine.fresh(shape);
-    let count = out.data().len();
-    tasks::chunks(10 * count, out.data_mut(), TASK, |task, out| {
-        for (block, out) in out.chunks_mut(4).enumerate() {
-            let words = philox(key, (task * (TASK / 4) + block) as u64);
-            for (out, word) in out.iter_mut().zip(words) {
+multiversion! {
+    /// Random elements whose first has the index `4 * first`.
+    fn random_block(distribution: Distribution, key: u64, first: u64, out: &mut [f32]) {
+        const UNIT: f32 = 1.0 / 16_777_216.0;
+        for (counter, out) in (first..).zip(out.chunks_mut(4)) {
+            for (out, word) in out.iter_mut().zip(philox(key, counter)) {
                 // Exact and never 0 or 1.
                 let open = ((word >> 9) * 2 + 1) as f32 * UNIT;
                 *out = match distribution {
@@ -126,6 +120,19 @@ pub(super) fn random(
                 };
             }
         }
+    }
+}
+
+pub(super) fn random(
+    engine: &EmbeddedEngine,
+    distribution: Distribution,
+    key: u64,
+    shape: &[usize],
+) -> Tensor {
+    let mut out = engine.fresh(shape);
+    let count = out.data().len();
+    tasks::chunks(10 * count, out.data_mut(), TASK, |task, out| {
+        random_block(engine.isa, distribution, key, (task * (TASK / 4)) as u64, out);
     });
     out
 }

@@ -92,6 +92,7 @@ fn run_all(engine: &EmbeddedEngine, seed: u64) -> Results {
         Binary::Max,
         Binary::Min,
         Binary::Combine { first: 0.9, second: 0.1 },
+        Binary::AddClamped { low, high },
         Binary::Within { low, high },
     ] {
         results.push(("zip", bits(&engine.zip(binary, &x, &y))));
@@ -105,7 +106,11 @@ fn run_all(engine: &EmbeddedEngine, seed: u64) -> Results {
 
 fn convolutions(engine: &EmbeddedEngine, draw: &mut Draw, results: &mut Results) {
     let (window, [h, w], [ho, wo]) = draw.window();
-    let (n, c, o) = (draw.number(1, 11), draw.number(1, 20), draw.number(1, 34));
+    // Now and then more channels than one tile has, of any instructions.
+    let (n, c, o) = match draw.number(0, 3) {
+        0 => (draw.number(1, 3), draw.number(20, 90), draw.number(60, 140)),
+        _ => (draw.number(1, 20), draw.number(1, 20), draw.number(1, 34)),
+    };
     let [kh, kw] = window.kernel;
     let x = draw.tensor(&[n, h, w, c]);
     let (weights, bias, dy) = (draw.tensor(&[o, kh, kw, c]), draw.tensor(&[o]), draw.tensor(&[n, ho, wo, o]));
@@ -131,7 +136,7 @@ fn matrices_and_norms(engine: &EmbeddedEngine, draw: &mut Draw, results: &mut Re
         let right = draw.tensor(&if b { [n, k] } else { [k, n] });
         results.push(("gemm", bits(&engine.gemm(&left, &right, Transposed { a, b }, Some(&bias)))));
     }
-    let (rows, c) = (draw.number(1, 3 * ROWS_CHUNK), draw.number(1, 19));
+    let (rows, c) = (draw.number(1, 5 * ROWS_CHUNK), draw.number(1, 70));
     let (x, dy) = (draw.tensor(&[rows, c]), draw.tensor(&[rows, c]));
     let (gamma, beta) = (draw.tensor(&[c]), draw.tensor(&[c]));
     let (mean, variance) = engine.batch_statistics(&x);
