@@ -10,9 +10,12 @@ pub mod engine;
 pub mod extents;
 mod network;
 mod optimizer;
+mod random;
 mod recalibrate;
 mod stream;
 pub mod tape;
+#[cfg(feature = "torch")]
+pub mod torch;
 mod trainer;
 
 pub use embedded::EmbeddedEngine;
