@@ -5,6 +5,7 @@
 //! recipe, data and seed give the same bits on every processor and any number of threads: see [`engine`].
 //! Not done here: reading, splitting and augmenting data; choosing among networks; quantization.
 
+mod choice;
 pub mod embedded;
 pub mod engine;
 pub mod extents;
@@ -18,6 +19,7 @@ pub mod tape;
 pub mod torch;
 mod trainer;
 
+pub use choice::EngineKind;
 pub use embedded::EmbeddedEngine;
 pub use network::{BatchStatistics, Mode, Network, predict, predict_with};
 pub use optimizer::{AdamW, Moments, schedule};

@@ -55,35 +55,43 @@ fn sizes(extents: &[usize]) -> Vec<i64> {
     extents.iter().map(|&extent| extent as i64).collect()
 }
 
-/// Runs a primitive with as many threads as the rayon pool that calls has, and without records for libtorch's own
-/// differentiation.
-fn run<R>(primitive: impl FnOnce() -> R) -> R {
-    thread_local!(static THREADS: Cell<usize> = const { Cell::new(0) });
-    let threads = rayon::current_num_threads();
-    THREADS.with(|known| {
-        if known.replace(threads) != threads {
-            tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
-        }
-    });
-    tch::no_grad(primitive)
-}
-
 /// The torch engine.
 #[derive(Clone, Copy, Debug)]
 pub struct TorchEngine {
     device: Device,
+    /// How many trainings share the threads.
+    shares: usize,
 }
 
 impl TorchEngine {
     /// On the processor.
     pub fn cpu() -> TorchEngine {
-        TorchEngine { device: Device::Cpu }
+        TorchEngine { device: Device::Cpu, shares: 1 }
     }
 
     /// On a graphics card, counted from 0; `None` if there is none of this number.
     pub fn cuda(card: usize) -> Option<TorchEngine> {
         let found = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
-        (card < found).then_some(TorchEngine { device: Device::Cuda(card) })
+        (card < found).then_some(TorchEngine { device: Device::Cuda(card), shares: 1 })
+    }
+
+    /// The same with its part of the threads, where several trainings run at once.
+    pub fn shared_by(self, trainings: usize) -> TorchEngine {
+        TorchEngine { shares: trainings.max(1), ..self }
+    }
+
+    /// Runs a primitive with as many threads as the rayon pool that calls has, or this engine's part of them, and
+    /// without records for libtorch's own differentiation.
+    fn run<R>(&self, primitive: impl FnOnce() -> R) -> R {
+        // libtorch keeps the number for each thread that calls.
+        thread_local!(static THREADS: Cell<usize> = const { Cell::new(0) });
+        let threads = (rayon::current_num_threads() / self.shares).max(1);
+        THREADS.with(|known| {
+            if known.replace(threads) != threads {
+                tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+            }
+        });
+        tch::no_grad(primitive)
     }
 
     fn upload_now(&self, shape: &[usize], elements: &[f32]) -> tch::Tensor {
@@ -100,11 +108,11 @@ impl Engine for TorchEngine {
     }
 
     fn upload(&self, shape: &[usize], elements: &[f32]) -> Tensor {
-        run(|| Tensor::new(self.upload_now(shape, elements)))
+        self.run(|| Tensor::new(self.upload_now(shape, elements)))
     }
 
     fn read(&self, x: &Tensor, into: &mut Vec<f32>) {
-        run(|| {
+        self.run(|| {
             let x = x.get().to_device(Device::Cpu).contiguous();
             into.clear();
             into.resize(x.numel(), 0.0);
@@ -117,58 +125,60 @@ impl Engine for TorchEngine {
     }
 
     fn full(&self, shape: &[usize], value: f32) -> Tensor {
-        run(|| Tensor::new(tch::Tensor::full(sizes(shape), f64::from(value), (Kind::Float, self.device))))
+        self.run(|| {
+            Tensor::new(tch::Tensor::full(sizes(shape), f64::from(value), (Kind::Float, self.device)))
+        })
     }
 
     fn reshape(&self, x: &Tensor, shape: &[usize]) -> Tensor {
-        run(|| Tensor::new(x.get().reshape(sizes(shape))))
+        self.run(|| Tensor::new(x.get().reshape(sizes(shape))))
     }
 
     fn map(&self, function: Unary, x: &Tensor) -> Tensor {
-        run(|| Tensor::new(elementwise::map(function, &x.get())))
+        self.run(|| Tensor::new(elementwise::map(function, &x.get())))
     }
 
     fn zip(&self, function: Binary, a: &Tensor, b: &Tensor) -> Tensor {
         assert_eq!(*a.shape, *b.shape, "shapes of `zip`");
-        run(|| Tensor::new(elementwise::zip(function, &a.get(), &b.get())))
+        self.run(|| Tensor::new(elementwise::zip(function, &a.get(), &b.get())))
     }
 
     fn broadcast(&self, x: &Tensor, shape: &[usize]) -> Tensor {
-        run(|| Tensor::new(x.get().broadcast_to(sizes(shape))))
+        self.run(|| Tensor::new(x.get().broadcast_to(sizes(shape))))
     }
 
     fn reduce(&self, reduction: Reduction, x: &Tensor, axes: &[usize]) -> Tensor {
-        run(|| Tensor::new(structure::reduce(reduction, &x.get(), axes)))
+        self.run(|| Tensor::new(structure::reduce(reduction, &x.get(), axes)))
     }
 
     fn slice(&self, x: &Tensor, start: &[usize], extent: &[usize]) -> Tensor {
-        run(|| Tensor::new(structure::slice(x.get(), start, extent)))
+        self.run(|| Tensor::new(structure::slice(x.get(), start, extent)))
     }
 
     fn pad(&self, x: &Tensor, before: &[usize], after: &[usize], value: f32) -> Tensor {
-        run(|| Tensor::new(structure::pad(&x.get(), before, after, value)))
+        self.run(|| Tensor::new(structure::pad(&x.get(), before, after, value)))
     }
 
     fn concat(&self, xs: &[&Tensor], axis: usize) -> Tensor {
         let xs: Vec<tch::Tensor> = xs.iter().map(|x| x.get()).collect();
-        run(|| Tensor::new(tch::Tensor::cat(&xs, axis as i64)))
+        self.run(|| Tensor::new(tch::Tensor::cat(&xs, axis as i64)))
     }
 
     fn permute(&self, x: &Tensor, axes: &[usize]) -> Tensor {
-        run(|| Tensor::new(x.get().permute(sizes(axes))))
+        self.run(|| Tensor::new(x.get().permute(sizes(axes))))
     }
 
     fn gather(&self, x: &Tensor, axis: usize, indices: &[u32]) -> Tensor {
-        run(|| Tensor::new(structure::gather(&x.get(), axis, indices)))
+        self.run(|| Tensor::new(structure::gather(&x.get(), axis, indices)))
     }
 
     fn scatter_add(&self, x: &Tensor, axis: usize, indices: &[u32], extent: usize) -> Tensor {
-        run(|| Tensor::new(structure::scatter_add(&x.get(), axis, indices, extent)))
+        self.run(|| Tensor::new(structure::scatter_add(&x.get(), axis, indices, extent)))
     }
 
     fn gemm(&self, a: &Tensor, b: &Tensor, transposed: Transposed, bias: Option<&Tensor>) -> Tensor {
         let ready = |x: &Tensor, transposed: bool| if transposed { x.get().tr() } else { x.get() };
-        run(|| {
+        self.run(|| {
             let (a, b) = (ready(a, transposed.a), ready(b, transposed.b));
             Tensor::new(match bias {
                 Some(bias) => bias.get().addmm(&a, &b),
@@ -178,19 +188,19 @@ impl Engine for TorchEngine {
     }
 
     fn conv2d(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, window: &Window) -> Tensor {
-        run(|| Tensor::new(window::conv2d(&x.get(), &w.get(), bias.map(Tensor::get), window)))
+        self.run(|| Tensor::new(window::conv2d(&x.get(), &w.get(), bias.map(Tensor::get), window)))
     }
 
     fn conv2d_input_gradient(&self, dy: &Tensor, w: &Tensor, window: &Window, input: [usize; 2]) -> Tensor {
-        run(|| Tensor::new(window::conv2d_input_gradient(&dy.get(), &w.get(), window, input)))
+        self.run(|| Tensor::new(window::conv2d_input_gradient(&dy.get(), &w.get(), window, input)))
     }
 
     fn conv2d_weight_gradient(&self, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-        run(|| Tensor::new(window::conv2d_weight_gradient(&dy.get(), &x.get(), window)))
+        self.run(|| Tensor::new(window::conv2d_weight_gradient(&dy.get(), &x.get(), window)))
     }
 
     fn depthwise_conv2d(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, window: &Window) -> Tensor {
-        run(|| Tensor::new(window::depthwise(&x.get(), &w.get(), bias.map(Tensor::get), window)))
+        self.run(|| Tensor::new(window::depthwise(&x.get(), &w.get(), bias.map(Tensor::get), window)))
     }
 
     fn depthwise_conv2d_input_gradient(
@@ -200,41 +210,41 @@ impl Engine for TorchEngine {
         window: &Window,
         input: [usize; 2],
     ) -> Tensor {
-        run(|| Tensor::new(window::depthwise_input_gradient(&dy.get(), &w.get(), window, input)))
+        self.run(|| Tensor::new(window::depthwise_input_gradient(&dy.get(), &w.get(), window, input)))
     }
 
     fn depthwise_conv2d_weight_gradient(&self, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-        run(|| Tensor::new(window::depthwise_weight_gradient(&dy.get(), &x.get(), window)))
+        self.run(|| Tensor::new(window::depthwise_weight_gradient(&dy.get(), &x.get(), window)))
     }
 
     fn avg_pool2d(&self, x: &Tensor, window: &Window) -> Tensor {
         let [_, height, width, _] = x.nhwc();
-        run(|| Tensor::new(window::avg_pool(&x.get(), window, [height, width])))
+        self.run(|| Tensor::new(window::avg_pool(&x.get(), window, [height, width])))
     }
 
     fn avg_pool2d_gradient(&self, dy: &Tensor, window: &Window, input: [usize; 2]) -> Tensor {
-        run(|| Tensor::new(window::avg_pool_gradient(&dy.get(), window, input)))
+        self.run(|| Tensor::new(window::avg_pool_gradient(&dy.get(), window, input)))
     }
 
     fn max_pool2d(&self, x: &Tensor, window: &Window) -> Tensor {
         let [_, height, width, _] = x.nhwc();
-        run(|| Tensor::new(window::max_pool(&x.get(), window, [height, width])))
+        self.run(|| Tensor::new(window::max_pool(&x.get(), window, [height, width])))
     }
 
     fn max_pool2d_gradient(&self, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
         let [_, height, width, _] = x.nhwc();
-        run(|| Tensor::new(window::max_pool_gradient(&dy.get(), &x.get(), window, [height, width])))
+        self.run(|| Tensor::new(window::max_pool_gradient(&dy.get(), &x.get(), window, [height, width])))
     }
 
     fn batch_statistics(&self, x: &Tensor) -> (Tensor, Tensor) {
-        run(|| {
+        self.run(|| {
             let (mean, variance) = normalization::statistics(&x.get());
             (Tensor::new(mean), Tensor::new(variance))
         })
     }
 
     fn batch_norm(&self, x: &Tensor, by: &Normalization<'_, Tensor>, clamp: Clamp) -> Tensor {
-        run(|| Tensor::new(normalization::forward(&x.get(), by, clamp)))
+        self.run(|| Tensor::new(normalization::forward(&x.get(), by, clamp)))
     }
 
     fn batch_norm_gradient(
@@ -244,7 +254,7 @@ impl Engine for TorchEngine {
         by: &Normalization<'_, Tensor>,
         clamp: Clamp,
     ) -> NormalizationGradient<Tensor> {
-        run(|| normalization::gradient(&dy.get(), &x.get(), by, clamp))
+        self.run(|| normalization::gradient(&dy.get(), &x.get(), by, clamp))
     }
 
     fn random(&self, distribution: Distribution, key: u64, shape: &[usize]) -> Tensor {
