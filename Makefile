@@ -31,8 +31,7 @@ test-torch: tools ## Download libtorch for Linux on x86-64 to target/, then chec
 	@python3 -m pip --version >/dev/null 2>&1 || { \
 	  echo 'error: pip is not installed: on Debian, apt-get install python3-pip' >&2; exit 1; }
 	@python3 tests/libtorch.py $(LIBTORCH)
-	@export LIBTORCH='$(LIBTORCH)' OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0; \
-	export LD_LIBRARY_PATH="$$LIBTORCH/lib:$$LD_LIBRARY_PATH"; \
+	@export LIBTORCH="$(LIBTORCH)" OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0; \
 	echo '== lints' && \
 	$(CARGO) clippy --locked --features torch --all-targets -- -D warnings && \
 	echo '== tests' && \

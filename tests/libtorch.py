@@ -1,7 +1,7 @@
 """Puts the part of libtorch that training on the processor needs into a folder: `python3 libtorch.py FOLDER`.
 
 The wheels of PyTorch are the one place from which a package client brings libtorch. Their graphics parts, most of
-their size, are left out; of the two CUDA libraries that libtorch_cpu is linked with, no function is called.
+their size, are left out; two CUDA libraries are there because libtorch_cpu is linked with them.
 """
 
 import pathlib

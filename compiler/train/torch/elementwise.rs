@@ -38,7 +38,7 @@ pub(super) fn clamp(x: &Tensor, low: f32, high: f32) -> Tensor {
     x.clamp(f64::from(low), f64::from(high))
 }
 
-/// `a` where `low < b < high`, 0 elsewhere.
+/// `a` where `low < b < high` or `b` is no number, 0 elsewhere.
 pub(super) fn within(a: &Tensor, b: &Tensor, low: f32, high: f32) -> Tensor {
     b.hardtanh_backward(a, f64::from(low), f64::from(high))
 }

@@ -1,7 +1,10 @@
 //! The embedded engine and the torch engine against each other, and both against libtorch's differentiation.
 
-use crate::train::engine::{Distribution, Engine};
+use rayon::prelude::*;
+
+use crate::train::engine::{Binary, Distribution, Engine};
 use crate::train::random;
+use crate::train::torch::TorchEngine;
 
 mod gradients;
 mod oracle;
@@ -45,4 +48,30 @@ fn relative_error(found: &[f64], exact: &[f64]) -> f64 {
     };
     // What is a number on one side alone is no small difference.
     found.iter().zip(exact).map(error).map(|e| if e.is_nan() { f64::INFINITY } else { e }).fold(0.0, f64::max)
+}
+
+#[test]
+fn threads_are_those_of_the_pool_that_calls() {
+    for (threads, trainings, wanted) in [(1, 1, 1), (3, 1, 3), (4, 2, 2), (2, 5, 1)] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let found = pool.install(|| {
+            TorchEngine::cpu().shared_by(trainings).full(&[1], 0.0);
+            tch::get_num_threads()
+        });
+        assert_eq!(found, wanted, "{threads} threads, {trainings} trainings");
+    }
+}
+
+#[test]
+fn tensors_are_used_by_several_threads_at_once() {
+    let engine = TorchEngine::cpu();
+    let x = engine.upload(&[3], &[1.0, 2.0, 3.0]);
+    let sums: Vec<Vec<f32>> =
+        (0..200).into_par_iter().map(|_| engine.download(&engine.zip(Binary::Add, &x, &x))).collect();
+    assert!(sums.iter().all(|sum| sum == &[2.0, 4.0, 6.0]));
+}
+
+#[test]
+fn a_card_that_is_not_there_is_no_engine() {
+    assert!(TorchEngine::cuda(1000).is_none());
 }
