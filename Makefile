@@ -6,10 +6,10 @@ NASC := $(TARGET_DIR)/release/nasc
 DEMO := build/vowels/cortex-m4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test docs demo tools clean
+.PHONY: help build test test-torch docs demo tools clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## Build the compiler, target/release/nasc
 	@$(CARGO) build --release --locked
@@ -24,6 +24,19 @@ test: tools ## Install missing tools, then check format and lints, run all tests
 	@echo '== documentation'
 	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	@echo '== all good'
+
+# Threads that wait for work without sleeping take the cores from each other.
+LIBTORCH := $(abspath $(TARGET_DIR))/libtorch
+test-torch: tools ## Download libtorch for Linux on x86-64 to target/, then check and test what the torch engine changes
+	@python3 -m pip --version >/dev/null 2>&1 || { \
+	  echo 'error: pip is not installed: on Debian, apt-get install python3-pip' >&2; exit 1; }
+	@python3 tests/libtorch.py $(LIBTORCH)
+	@export LIBTORCH="$(LIBTORCH)" OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0; \
+	echo '== lints' && \
+	$(CARGO) clippy --locked --features torch --all-targets -- -D warnings && \
+	echo '== tests' && \
+	$(CARGO) test --locked --features torch --lib train:: -- --nocapture && \
+	INSTA_UPDATE=no $(CARGO) test --locked --features torch --test cli engine
 
 docs: ## Write docs/reference.md anew from the compiler's tables
 	@NASC_BLESS=1 $(CARGO) test --locked --test docs

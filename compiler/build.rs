@@ -9,6 +9,7 @@ use std::{env, fs};
 fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("stdlib");
     println!("cargo:rerun-if-changed={}", root.display());
+    find_libtorch();
     let mut files = Vec::new();
     collect(&root, &mut files);
     files.sort();
@@ -23,6 +24,17 @@ fn main() {
     text.push_str("];\n");
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("stdlib.rs");
     fs::write(out, text).expect("OUT_DIR is writable");
+}
+
+/// Lets what is linked with libtorch find it where it was when it was built.
+fn find_libtorch() {
+    if env::var_os("CARGO_FEATURE_TORCH").is_none() || env::var_os("CARGO_CFG_UNIX").is_none() {
+        return;
+    }
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    if let Ok(folder) = env::var("LIBTORCH") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}/lib");
+    }
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {

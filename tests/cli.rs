@@ -13,6 +13,8 @@ mod bad;
 mod commands;
 #[path = "cli/determinism.rs"]
 mod determinism;
+#[path = "cli/engine.rs"]
+mod engine;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/kill.rs"]

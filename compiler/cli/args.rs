@@ -123,6 +123,10 @@ pub(crate) struct CompileArgs {
     /// Trials at once. Default: the number of cores. Changes nothing in the result.
     #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
     pub(crate) jobs: Option<usize>,
+    /// What trains. Default: embedded. The engine torch needs a nasc that is built with it, and its results are not
+    /// the same on every machine.
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) engine: Option<EngineName>,
     /// Trials instead of the spec's.
     #[arg(long, value_name = "N", value_parser = parse_trials)]
     pub(crate) trials: Option<usize>,
@@ -147,6 +151,15 @@ pub(crate) struct CompileArgs {
     /// Also write the search's archive in its canonical form.
     #[arg(long, value_name = "FILE")]
     pub(crate) archive: Option<PathBuf>,
+}
+
+/// Engines that train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineName {
+    /// Part of every nasc: the same bits on every processor and any number of threads.
+    Embedded,
+    /// libtorch, in a nasc that is built with `--features torch`.
+    Torch,
 }
 
 /// Arguments of `fmt`.

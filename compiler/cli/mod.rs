@@ -16,9 +16,10 @@ use clap::Parser as _;
 use nasc::device;
 use nasc::diagnostic::{self, Code, Diagnostic, Diagnostics, Style};
 use nasc::pipeline::{self, CheckOptions, CompileOptions, Compiled, Environment, Failure, Stage};
+use nasc::train::EngineKind;
 use serde_json::json;
 
-use crate::cli::args::{Cli, Command, CompileArgs, Format};
+use crate::cli::args::{Cli, Command, CompileArgs, EngineName, Format};
 use crate::cli::world::{Bars, Disk, WallClock};
 
 /// Exit code for a bad spec, bad data or a bad result.
@@ -114,24 +115,29 @@ fn check(spec: &Path, options: &CheckOptions, format: Format) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(args: &CompileArgs) -> CompileOptions {
-    CompileOptions {
+fn options(args: &CompileArgs) -> Result<CompileOptions, Failure> {
+    let engine = args.engine.map(|engine| match engine {
+        EngineName::Embedded => EngineKind::named("embedded"),
+        EngineName::Torch => EngineKind::named("torch"),
+    });
+    Ok(CompileOptions {
         targets: args.targets.clone(),
         params: args.params.iter().cloned().collect(),
         out: args.out.clone(),
         data: args.data.clone(),
         seed: args.seed,
         jobs: args.jobs.unwrap_or_else(world::n_cores),
+        engine: engine.transpose()?,
         trials: args.trials,
         budget: args.budget.map(|budget| budget.0),
         locked: args.locked,
         research: args.research,
         name: args.name.clone(),
-    }
+    })
 }
 
 fn compile(args: &CompileArgs, format: Format) -> Outcome {
-    let options = options(args);
+    let options = options(args)?;
     if let Some(stage) = args.emit {
         let (_, stage) = Stage::ALL.into_iter().find(|(_, known)| *known == stage.0).expect("a known stage");
         print(&pipeline::stage_text(&Disk, &args.spec, &options, stage)?);

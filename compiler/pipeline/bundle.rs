@@ -72,6 +72,7 @@ pub fn emit(
         provenance: Provenance {
             nasc: lock.nasc.clone(),
             data: lock.data.clone(),
+            engine: lock.engine.clone(),
             seed: lock.seed,
             sections: lock.sections.clone(),
             weights: lock.weights.clone(),

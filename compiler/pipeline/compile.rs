@@ -18,6 +18,7 @@ use crate::search::Clock;
 use crate::source::SourceMap;
 use crate::space::Output;
 use crate::target::Target;
+use crate::train::EngineKind;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct CompileOptions {
     pub seed: Option<u64>,
     /// Trials at once.
     pub jobs: usize,
+    /// What trains; `None` for the embedded engine where a search is needed, and a lock of any engine.
+    pub engine: Option<EngineKind>,
     /// Trials instead of the spec's.
     pub trials: Option<usize>,
     /// Seconds after which no new trial starts.
@@ -349,10 +352,16 @@ fn current(
             changed.push(format!("section `{section}`"));
         }
     }
+    // `--locked` trains nothing.
+    let engine = lock.other_engine(options.engine).filter(|_| !options.locked);
+    if engine.is_some() {
+        changed.push("the engine".to_owned());
+    }
     let mut why: Vec<String> = Vec::new();
     let is_current = changed.is_empty();
     if !is_current {
         why.push(format!("{} changed", changed.join(", ")));
+        why.extend(engine);
         why.extend(lock.other_params(&options.params));
     }
     let new = targets.iter().filter(|target| !lock.targets.contains_key(&target.name));

@@ -20,6 +20,7 @@ use crate::pipeline::network::interface;
 use crate::pipeline::tensors;
 use crate::report::FrontPoint;
 use crate::tensor::{DType, TensorType};
+use crate::train::EngineKind;
 
 /// Version of both formats.
 const VERSION: u32 = 1;
@@ -34,6 +35,9 @@ pub struct Lock {
     pub classes: Vec<String>,
     /// Hash of the data and its cut.
     pub data: String,
+    /// The engine that trained, where it is not the embedded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// The best compromises of the search.
     pub front: Vec<FrontPoint>,
     /// Version of nasc that searched.
@@ -129,6 +133,13 @@ impl Lock {
             changed.push("the data".to_owned());
         }
         if changed.is_empty() { Staleness::Current } else { Staleness::Stale(changed) }
+    }
+
+    /// What the engine that trained and the one that is asked for are, if they differ.
+    pub(crate) fn other_engine(&self, asked: Option<EngineKind>) -> Option<String> {
+        let trained = self.engine.as_deref().unwrap_or(EngineKind::default().name());
+        let asked = asked?.name();
+        (trained != asked).then(|| format!("it was trained on `{trained}`, this is `--engine {asked}`"))
     }
 
     /// What of `--set` differs between this lock and a command line, if anything does.

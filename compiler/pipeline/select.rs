@@ -23,7 +23,7 @@ use crate::search::{
 };
 use crate::space;
 use crate::target::Target;
-use crate::train;
+use crate::train::{self, EngineKind};
 
 /// What a search ends with.
 pub(crate) struct Found {
@@ -88,8 +88,16 @@ pub(crate) fn search(
     let out_of_time =
         move || options.budget.is_some_and(|budget| env.clock.now().saturating_sub(started) >= budget);
     let nearest = Mutex::new(BTreeMap::new());
-    let study =
-        Study { program, targets, data, out_of_time: &out_of_time, cancel: env.cancel, nearest: &nearest };
+    let study = Study {
+        program,
+        targets,
+        data,
+        engine: options.engine.unwrap_or_default(),
+        jobs: search::capped_jobs(options.jobs, program.search.window).0,
+        out_of_time: &out_of_time,
+        cancel: env.cancel,
+        nearest: &nearest,
+    };
     let report = first_stage(&study, &store, options, env)?;
     let objectives = study::objectives(program, targets);
     let finalists = finalists(&report.archive, &objectives, program.search.finalists);
@@ -347,6 +355,7 @@ fn finish(
     let lock = Lock {
         classes: test.classes.clone(),
         data: study.data.hash.clone(),
+        engine: (study.engine != EngineKind::default()).then(|| study.engine.name().to_owned()),
         front: front.into_iter().map(|entry| front_point(program, entry)).collect(),
         nasc: env!("CARGO_PKG_VERSION").to_owned(),
         networks: BTreeMap::from([(program.name.clone(), locked)]),

@@ -19,8 +19,10 @@ use crate::search::{
 };
 use crate::space::{self, Genome, Output};
 use crate::target::Target;
-use crate::train::engine::NUMERICS_VERSION;
-use crate::train::{AdamW, Recipe, Trainer};
+use crate::train::engine::Engine;
+#[cfg(feature = "torch")]
+use crate::train::torch::TorchEngine;
+use crate::train::{AdamW, EmbeddedEngine, EngineKind, Recipe, Trainer};
 
 /// A point of the space, and which of its trainings is meant.
 #[derive(Clone, Debug)]
@@ -120,6 +122,11 @@ pub(crate) struct Study<'a> {
     pub(crate) program: &'a Program,
     pub(crate) targets: &'a [&'a Target],
     pub(crate) data: &'a Prepared,
+    /// What trains.
+    pub(crate) engine: EngineKind,
+    /// Trials at once.
+    #[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "the embedded engine shares by itself"))]
+    pub(crate) jobs: usize,
     /// Set once the time budget is over.
     pub(crate) out_of_time: &'a (dyn Fn() -> bool + Sync),
     /// Set while the user wants an end.
@@ -160,9 +167,26 @@ impl Study<'_> {
         }
     }
 
-    /// Trains a graph; `step` is asked between epochs.
+    /// Trains a graph on the engine that is chosen.
     fn train(
         &self,
+        graph: &Graph,
+        genome: &Genome,
+        ticket: &Ticket<'_>,
+    ) -> Result<Result<Weights, Diagnostic>, TrialError> {
+        match self.engine {
+            EngineKind::Embedded => self.train_on(EmbeddedEngine::new(), graph, genome, ticket),
+            #[cfg(feature = "torch")]
+            EngineKind::Torch => {
+                self.train_on(TorchEngine::cpu().shared_by(self.jobs), graph, genome, ticket)
+            }
+        }
+    }
+
+    /// Trains a graph; `step` is asked between epochs.
+    fn train_on<E: Engine>(
+        &self,
+        engine: E,
         graph: &Graph,
         genome: &Genome,
         ticket: &Ticket<'_>,
@@ -170,8 +194,8 @@ impl Study<'_> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
-        let mut trainer =
-            Trainer::new(graph, recipe, inputs, labels, ticket.seed).map_err(TrialError::Failed)?;
+        let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
+            .map_err(TrialError::Failed)?;
         while !trainer.finished() {
             if ticket.step().is_break() || self.cancel.load(Ordering::Relaxed) {
                 return Err(TrialError::Cancelled);
@@ -244,14 +268,15 @@ impl Study<'_> {
     fn key(&self, graph: &Graph, point: &Point) -> Result<TrialKey, String> {
         let program = self.program;
         let samples = program.quantize_for(&point.genome)?.calibration_samples;
+        let (engine, numerics) = self.engine.numerics();
         let parts = TrialParts {
             graph: &graph.to_text(),
             recipe: &recipe(program, &point.genome)?.canonical(),
             data: &self.data.hash,
             front_end: if program.data.standardize { "standardize" } else { "none" },
             quantization: &format!("i8 i8 calibrate {samples}"),
-            engine: "fused-chain",
-            numerics: NUMERICS_VERSION,
+            engine,
+            numerics,
             seed: program.search.seed,
             replicate: point.replicate,
         };

@@ -93,6 +93,7 @@ fn lock(weights: &[u8]) -> Lock {
     Lock {
         classes: ["a", "b", "c"].map(String::from).to_vec(),
         data: "d".into(),
+        engine: None,
         front: Vec::new(),
         nasc: "0.1.0".into(),
         networks: [("n0".to_owned(), LockedNetwork { genome: serde_json::json!({"width": 8}), quality })]

@@ -141,6 +141,9 @@ pub struct Provenance {
     pub nasc: String,
     /// Hash of the data and its cut.
     pub data: String,
+    /// The engine that trained, where it is not the embedded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// The spec's seed.
     pub seed: u64,
     /// Hashes of the spec's sections.

@@ -64,6 +64,7 @@ fn report() -> Report {
         provenance: Provenance {
             nasc: "0.1.0".into(),
             data: "d".into(),
+            engine: None,
             seed: 7,
             sections: [("space".to_owned(), "s".to_owned())].into(),
             weights: "w".into(),

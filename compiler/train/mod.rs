@@ -5,16 +5,21 @@
 //! recipe, data and seed give the same bits on every processor and any number of threads: see [`engine`].
 //! Not done here: reading, splitting and augmenting data; choosing among networks; quantization.
 
+mod choice;
 pub mod embedded;
 pub mod engine;
 pub mod extents;
 mod network;
 mod optimizer;
+mod random;
 mod recalibrate;
 mod stream;
 pub mod tape;
+#[cfg(feature = "torch")]
+pub mod torch;
 mod trainer;
 
+pub use choice::EngineKind;
 pub use embedded::EmbeddedEngine;
 pub use network::{BatchStatistics, Mode, Network, predict, predict_with};
 pub use optimizer::{AdamW, Moments, schedule};

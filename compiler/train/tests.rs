@@ -9,14 +9,14 @@ use crate::train::engine::{Distribution, Engine, Unary};
 use crate::train::tape::{Tape, Var};
 use crate::train::*;
 
-mod operators;
+pub(super) mod operators;
 
 /// The forward pass of one operator in `f64`, written without a look at the engine.
-mod naive {
+pub(super) mod naive {
     use crate::ops::Window;
 
     /// `x [N,H,W,C]`, `w [O,Kh,Kw,C]`, or depthwise `w [1,Kh,Kw,C]`.
-    pub(super) fn conv(
+    pub(in crate::train) fn conv(
         [n, h, w, c]: [usize; 4],
         filters: Option<usize>,
         window: &Window,
@@ -53,7 +53,12 @@ mod naive {
     }
 
     /// Means or maxima of windows.
-    pub(super) fn pool([n, h, w, c]: [usize; 4], mean: bool, window: &Window, x: &[f64]) -> Vec<f64> {
+    pub(in crate::train) fn pool(
+        [n, h, w, c]: [usize; 4],
+        mean: bool,
+        window: &Window,
+        x: &[f64],
+    ) -> Vec<f64> {
         let [ho, wo] = window.output("naive", [h, w]).expect("fits");
         let mut y = Vec::new();
         for i in 0..n * ho * wo * c {
@@ -80,7 +85,13 @@ mod naive {
         y
     }
 
-    pub(super) fn batch_norm(c: usize, epsilon: f64, x: &[f64], gamma: &[f64], beta: &[f64]) -> Vec<f64> {
+    pub(in crate::train) fn batch_norm(
+        c: usize,
+        epsilon: f64,
+        x: &[f64],
+        gamma: &[f64],
+        beta: &[f64],
+    ) -> Vec<f64> {
         let rows = x.len() / c;
         let mut y = vec![0.0; x.len()];
         for k in 0..c {
@@ -93,7 +104,7 @@ mod naive {
         y
     }
 
-    pub(super) fn cross_entropy(classes: usize, logits: &[f64], targets: &[f64]) -> Vec<f64> {
+    pub(in crate::train) fn cross_entropy(classes: usize, logits: &[f64], targets: &[f64]) -> Vec<f64> {
         let rows = logits.len() / classes;
         let mut loss = 0.0;
         for (row, target) in logits.chunks(classes).zip(targets.chunks(classes)) {
@@ -231,7 +242,8 @@ fn layers_have_the_right_gradients() {
 
     let shapes: [&[usize]; 3] = [&[3, 4, 2, 5], &[5], &[5]];
     let norm = |v: &[Vec<f64>]| naive::batch_norm(5, f64::from(1e-3f32), &v[0], &v[1], &v[2]);
-    let error = check_gradients(&shapes, |tape, v| tape.batch_norm(v[0], v[1], v[2], (1e-3, Clamp::None)).0, norm);
+    let error =
+        check_gradients(&shapes, |tape, v| tape.batch_norm(v[0], v[1], v[2], (1e-3, Clamp::None)).0, norm);
     assert!(error < 1e-4, "batch norm: {error:e}");
     let clamped = |v: &[Vec<f64>]| norm(v).into_iter().map(|y| y.clamp(0.0, 6.0)).collect();
     let on_tape = |tape: &mut Tape<'_, EmbeddedEngine>, v: &[Var]| {
@@ -361,7 +373,7 @@ impl Net {
 }
 
 /// Every operator that training knows.
-fn network() -> Graph {
+pub(super) fn network() -> Graph {
     let (mut net, x) = Net::new([25, 1, 12]);
     let x = net.conv(x, 16, [5, 1], [2, 1]);
     let x = net.norm(x, Clamp::Relu6);
@@ -376,7 +388,7 @@ fn network() -> Graph {
 }
 
 /// Noisy sinusoids of three frequencies, `[count, 25, 1, 12]`, with phases of their own in every channel.
-fn sinusoids(count: usize, key: u64) -> (Value, Vec<u32>) {
+pub(super) fn sinusoids(count: usize, key: u64) -> (Value, Vec<u32>) {
     let engine = EmbeddedEngine::new();
     let noise = engine.download(&engine.random(Distribution::Normal, key, &[count, 25, 12]));
     let phases = engine.download(&engine.random(Distribution::Uniform, key + 1, &[count, 12]));
@@ -391,7 +403,7 @@ fn sinusoids(count: usize, key: u64) -> (Value, Vec<u32>) {
     (Value::from_f32(&[count, 25, 1, 12].into(), elements).expect("as many as the shape has"), labels)
 }
 
-fn recipe(epochs: u64, batch: usize) -> Recipe {
+pub(super) fn recipe(epochs: u64, batch: usize) -> Recipe {
     let optimizer = AdamW { lr: 5e-3, weight_decay: 0.02, ..AdamW::default() };
     Recipe { epochs, batch, optimizer, warmup: 0.05, label_smoothing: 0.05 }
 }

@@ -9,4 +9,5 @@ codes! {
     CANCELLED = 804, "The run was stopped by Ctrl-C or a signal before it had a result. What was finished is kept; the same command goes on from there.";
     NO_EFFECT = 805, "Something in the spec is understood and checked, but this version of nasc does not act on it: `prefer` has no effect on the `random` strategy. State a hard limit by `require`, or an order by `minimize`.";
     NOT_YET = 806, "The spec says something that the language has and this version of nasc only checks: a strategy, an optimizer, a reader of data. `nasc check` accepts it; commands that train or compile stop here, since they would have to leave it out. The help says what to write instead.";
+    ENGINE_MISSING = 807, "`--engine torch` trains on libtorch, which nasc is built without unless it is asked for: the feature `torch` needs libtorch on the machine that builds. Build with `--features torch`, or leave the option out; the embedded engine is in every build.";
 }

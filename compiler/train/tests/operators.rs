@@ -110,7 +110,7 @@ fn curve(net: &mut Net, x: NodeId, function: CurveFunction) -> NodeId {
 }
 
 /// Squeeze and excite, branches side by side, an enlarged map, padded channels, dropout.
-fn excited() -> Graph {
+pub(in crate::train) fn excited() -> Graph {
     let (mut net, x) = Net::new([25, 1, 12]);
     let x = net.conv(x, 8, [5, 1], [2, 1]);
     let x = net.norm(x, Clamp::None);
