@@ -268,9 +268,11 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
-        optimizer: AdamW { lr: spec.learning_rate, weight_decay: spec.weight_decay, ..AdamW::default() },
+        optimizer: AdamW { lr: spec.learning_rate, weight_decay: spec.weight_decay, ..AdamW::default() }
+            .into(),
         warmup: spec.warmup,
         label_smoothing: spec.label_smoothing,
+        ..Recipe::default()
     })
 }
 

@@ -42,12 +42,7 @@ impl<E: Engine> Tape<'_, E> {
     }
 
     /// The gradients of what this file makes.
-    pub(super) fn structure_gradients(
-        &self,
-        node: &Node<E::Tensor>,
-        dy: &E::Tensor,
-        sink: &mut Sink<'_, E>,
-    ) {
+    pub(super) fn structure_gradients(&self, node: &Node<E::Tensor>, dy: &E::Tensor, sink: &mut Sink<'_, E>) {
         let engine = self.engine;
         match &node.operation {
             Operation::Concat { start, end } => {
