@@ -268,7 +268,7 @@ fn pick(
 /// The diagnostic for a search whose trials all diverged.
 fn nothing(report: &Report<Point>) -> Diagnostic {
     let trials = report.archive.entries().len();
-    Diagnostic::error(Code::DIVERGED, format!("all {trials} trials ended in numbers that are not finite"))
+    Diagnostic::error(Code::DIVERGED, format!("all {trials} trials diverged"))
         .help("lower the learning rate of `train`")
 }
 

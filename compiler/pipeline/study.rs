@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{Metric, Program, Requirement, Source};
+use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
 use crate::estimate::Estimate;
 use crate::graph::{Graph, Weights};
+use crate::pipeline::checkpoint;
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors;
@@ -20,7 +21,7 @@ use crate::search::{
 use crate::space::{self, Genome, Output};
 use crate::target::Target;
 use crate::train::engine::NUMERICS_VERSION;
-use crate::train::{AdamW, Recipe, Trainer};
+use crate::train::{AdamW, Recipe, Schedule, Sgd, Trainer};
 
 /// A point of the space, and which of its trainings is meant.
 #[derive(Clone, Debug)]
@@ -160,7 +161,7 @@ impl Study<'_> {
         }
     }
 
-    /// Trains a graph; `step` is asked between epochs.
+    /// Trains a graph, on from the state that an earlier attempt left; `step` is asked between epochs.
     fn train(
         &self,
         graph: &Graph,
@@ -172,8 +173,17 @@ impl Study<'_> {
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
         let mut trainer =
             Trainer::new(graph, recipe, inputs, labels, ticket.seed).map_err(TrialError::Failed)?;
+        let identity = ticket.key.to_string();
+        if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
+            // One that does not fit leaves the training at its start.
+            let _ = trainer.resume(&state);
+        }
         while !trainer.finished() {
-            if ticket.step().is_break() || self.cancel.load(Ordering::Relaxed) {
+            let stop = ticket.step().is_break() || self.cancel.load(Ordering::Relaxed);
+            if (stop && trainer.epochs_done() > 0) || ticket.is_keeping_due() {
+                ticket.keep(&checkpoint::to_bytes(&trainer.state(), &identity));
+            }
+            if stop {
                 return Err(TrialError::Cancelled);
             }
             if let Err(diverged) = trainer.epoch() {
@@ -265,14 +275,23 @@ impl Study<'_> {
 /// When a value that is computed from decisions does not come out.
 pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, String> {
     let spec = program.train_for(genome)?;
+    let (lr, weight_decay) = (spec.learning_rate, spec.weight_decay);
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
-        optimizer: AdamW { lr: spec.learning_rate, weight_decay: spec.weight_decay, ..AdamW::default() }
-            .into(),
+        optimizer: match spec.optimizer {
+            OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
+            OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
+        },
+        schedule: match spec.schedule {
+            RateSpec::Cosine => Schedule::Cosine,
+            RateSpec::Step { every, factor } => Schedule::Step { every, factor },
+            RateSpec::Constant => Schedule::Constant,
+        },
         warmup: spec.warmup,
+        clip: spec.clip,
         label_smoothing: spec.label_smoothing,
-        ..Recipe::default()
+        mixup: spec.mixup,
     })
 }
 

@@ -107,20 +107,17 @@ fn updates_follow_the_algorithm() {
 
 #[test]
 fn long_gradients_are_clipped_together() {
-    // The norms of the steps lie between 1.6 and 3.1, so that some are clipped and some not.
     for rule in rules() {
-        let error = difference(rule.into(), Some(2.5), role_groups(&params()), sgd(rule));
+        let error = difference(rule.into(), Some(2.2), role_groups(&params()), sgd(rule));
         assert!(error < 1e-5, "{rule:?}: {error:e}");
-        let plain = difference(rule.into(), None, role_groups(&params()), sgd(rule));
-        let clipped =
-            difference(rule.into(), Some(2.5), role_groups(&params()), |step, rate, decay, _, w, m| {
-                sgd(rule)(step, rate, decay, 0.0, w, m);
-            });
-        assert!(plain < 1e-5 && clipped > 1e-2, "{plain:e} {clipped:e}");
     }
+    let rule = AdamW { lr: 0.1, weight_decay: 0.2, ..AdamW::default() };
+    let error = difference(rule.into(), Some(0.5), role_groups(&params()), adamw(rule));
+    assert!(error < 1e-5, "adamw: {error:e}");
+    // Some steps are clipped and some are not.
     let norms: Vec<f64> =
         (0..STEPS).map(|step| (0..9).map(|i| slope(step, i).powi(2)).sum::<f64>().sqrt()).collect();
-    assert!(norms.iter().any(|&norm| norm > 2.5) && norms.iter().any(|&norm| norm < 2.5), "{norms:?}");
+    assert!(norms.iter().any(|&norm| norm > 2.2) && norms.iter().any(|&norm| norm < 2.2), "{norms:?}");
 }
 
 #[test]
