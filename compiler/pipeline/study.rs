@@ -127,6 +127,8 @@ pub(crate) struct Study<'a> {
     pub(crate) cancel: &'a AtomicBool,
     /// For each reason of a rejection, the least cost of a candidate that was rejected for it.
     pub(crate) nearest: &'a Mutex<BTreeMap<String, f64>>,
+    /// What was said of the trial with the least number that diverged in this run.
+    pub(crate) diverged: &'a Mutex<Option<(usize, Diagnostic)>>,
 }
 
 impl Study<'_> {
@@ -161,13 +163,30 @@ impl Study<'_> {
         }
     }
 
-    /// Trains a graph, on from the state that an earlier attempt left; `step` is asked between epochs.
+    fn remember_divergence(&self, trial: usize, diagnostic: Diagnostic) {
+        if let Ok(mut first) = self.diverged.lock()
+            && first.as_ref().is_none_or(|&(known, _)| trial < known)
+        {
+            *first = Some((trial, diagnostic));
+        }
+    }
+
+    /// A message of trials that all diverged, with what was said of the first of them in this run.
+    pub(crate) fn with_divergence(&self, message: Diagnostic) -> Diagnostic {
+        let first = self.diverged.lock().ok().and_then(|first| first.clone());
+        let Some((trial, first)) = first else { return message };
+        let message = message.note(format!("trial {trial}: {}", first.message));
+        Diagnostic { help: first.help, ..first.notes.into_iter().fold(message, Diagnostic::note) }
+    }
+
+    /// Trains a graph, on from the state that an earlier attempt left; `None` where the training diverges. `step`
+    /// is asked between epochs.
     fn train(
         &self,
         graph: &Graph,
         genome: &Genome,
         ticket: &Ticket<'_>,
-    ) -> Result<Result<Weights, Diagnostic>, TrialError> {
+    ) -> Result<Option<Weights>, TrialError> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
@@ -187,10 +206,11 @@ impl Study<'_> {
                 return Err(TrialError::Cancelled);
             }
             if let Err(diverged) = trainer.epoch() {
-                return Ok(Err(diverged));
+                self.remember_divergence(ticket.trial, diverged);
+                return Ok(None);
             }
         }
-        Ok(Ok(trainer.weights()))
+        Ok(Some(trainer.weights()))
     }
 
     /// The integer network of trained weights, compiled for the host.
@@ -233,7 +253,7 @@ impl Problem<Point> for Study<'_> {
         let graph = space::instantiate(&self.program.space, &point.genome)
             .map_err(|diagnostic| TrialError::Failed(*diagnostic))?;
         let diverged = || Outcome { status: Status::Diverged, quality: Metrics::new(), weights: Vec::new() };
-        let Ok(weights) = self.train(&graph, &point.genome, ticket)? else {
+        let Some(weights) = self.train(&graph, &point.genome, ticket)? else {
             return Ok(diverged());
         };
         let Ok(network) = self.network(&graph, &point.genome, &weights) else {

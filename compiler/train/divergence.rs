@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::train::recipe::Recipe;
 
-/// A loss above so many times that of the untrained network has exploded,
+/// A loss above so many times that of the untrained network has exploded, if it stays there for [`PATIENCE`] steps.
 const EXPLODED: f64 = 10.0;
-/// if it stays there for so many steps in a row: single batches, and the first steps at a high rate, may do so.
+/// Steps in a row: single batches, and the first steps at a high rate, go there and come back.
 const PATIENCE: u64 = 50;
 /// Epochs whose losses a message tells.
 const TOLD: usize = 6;
@@ -47,13 +47,11 @@ impl Watch {
     fn history(&self) -> String {
         let told: Vec<String> =
             self.losses.iter().rev().take(TOLD).rev().map(|loss| format!("{loss:.4}")).collect();
-        match (told.len(), self.losses.len()) {
-            (0, _) => "no epoch was done before it".to_owned(),
-            (told_all, all) if told_all == all => {
-                format!("the losses of the epochs before it: {}", told.join(", "))
-            }
-            _ => format!("the losses of the last epochs before it: {}", told.join(", ")),
+        let which = if told.len() < self.losses.len() { "the last epochs" } else { "the epochs" };
+        if told.is_empty() {
+            return "no epoch was done before it".to_owned();
         }
+        format!("losses of {which} before it: {}", told.join(", "))
     }
 }
 

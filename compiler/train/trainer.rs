@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Graph, Weights};
 use crate::tensor::{Shape, Value, math};
@@ -18,7 +20,7 @@ use crate::train::stream::{initial_weights, key};
 use crate::train::tape::{Gradients, Tape, Var};
 
 /// What an epoch brought, measured on each batch before its step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// Mean loss of a sample.
     pub loss: f64,

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
+use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{self, Options, Program};
 use crate::pipeline::study::{Point, Prepared, Study, recipe};
 use crate::search::{Archive, Clock, End, MemoryStore, Random, Report, Run, Settings, Status, Store};
@@ -37,12 +39,12 @@ maximize accuracy
 /// 40 rows of two dimensions with six values each; the sign of the slope is the class.
 fn prepared(program: &Program) -> Prepared {
     let row = |i: u32| {
-        let slope = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let slope = if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         let values = |offset: u32| {
             let noise = |t: u32| f64::from((i * 31 + t * 17 + offset * 7) % 13) / 13.0;
             (0..6).map(|t| format!("{:.3}", slope * f64::from(t) + noise(t))).collect::<Vec<_>>().join(",")
         };
-        format!("{}:{}:{}\n", values(0), values(1), if i % 2 == 0 { "up" } else { "down" })
+        format!("{}:{}:{}\n", values(0), values(1), if i.is_multiple_of(2) { "up" } else { "down" })
     };
     let rows: String = (0..40).map(row).collect();
     let folder = tempfile::tempdir().expect("a folder");
@@ -69,16 +71,31 @@ impl Clock for Counting<'_> {
     fn pause(&self) {}
 }
 
+type Shared<'a> = (&'a AtomicBool, &'a Mutex<BTreeMap<String, f64>>, &'a Mutex<Option<(usize, Diagnostic)>>);
+
+fn study<'a>(program: &'a Program, data: &'a Prepared, (cancel, nearest, diverged): Shared<'a>) -> Study<'a> {
+    Study { program, targets: &[], data, out_of_time: &|| false, cancel, nearest, diverged }
+}
+
 /// A search that is cancelled at the `limit`-th look at the clock; how often it was looked at.
 fn search(program: &Program, data: &Prepared, store: &dyn Store, limit: usize) -> (Report<Point>, usize) {
-    let (cancel, nearest) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()));
-    let study =
-        Study { program, targets: &[], data, out_of_time: &|| false, cancel: &cancel, nearest: &nearest };
-    let clock = Counting { asked: AtomicUsize::new(0), limit, cancel: &cancel };
+    let (cancel, nearest, diverged) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()), Mutex::new(None));
+    run(&study(program, data, (&cancel, &nearest, &diverged)), store, limit)
+}
+
+fn run(study: &Study<'_>, store: &dyn Store, limit: usize) -> (Report<Point>, usize) {
+    let program = study.program;
+    let clock = Counting { asked: AtomicUsize::new(0), limit, cancel: study.cancel };
     let settings = Settings { window: 1, ..Settings::new(program.search.trials, program.search.seed) };
     let sampler = |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng), 0);
-    let run =
-        Run { settings: &settings, problem: &study, store, clock: &clock, cancel: &cancel, observer: &() };
+    let run = Run {
+        settings: &settings,
+        problem: study,
+        store,
+        clock: &clock,
+        cancel: study.cancel,
+        observer: &(),
+    };
     let report = crate::search::run(&mut Random(sampler), &run).expect("no trial fails");
     (report, clock.asked.into_inner())
 }
@@ -126,12 +143,25 @@ fn a_search_goes_on_when_trials_diverge() {
 }
 
 #[test]
+fn a_search_whose_trials_all_diverge_tells_of_the_first() {
+    let program = program("optimizer: sgd(lr: 10.0, momentum: 0.99), epochs: 12, batch: 8", 2);
+    let data = prepared(&program);
+    let (cancel, nearest, diverged) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()), Mutex::new(None));
+    let study = study(&program, &data, (&cancel, &nearest, &diverged));
+    let (report, _) = run(&study, &MemoryStore::default(), usize::MAX);
+    let told = study.with_divergence(report.nothing_trained().expect("nothing was trained"));
+    assert_eq!((told.code, told.message.as_str()), (Code::DIVERGED, "the training of all 2 trials diverged"));
+    let notes = told.notes.join("; ");
+    assert!(notes.contains("trial 0: training diverged: ") && notes.contains("in epoch "), "{notes}");
+    assert!(told.help.join(" ").contains("the learning rate, which is 10,"), "{:?}", told.help);
+}
+
+#[test]
 fn everything_that_a_spec_says_of_training_is_in_the_recipe_and_its_text() {
     let text = |train: &str| {
         let program = program(train, 1);
         assert!(program.refusals().0.is_empty(), "{train}");
-        let genome =
-            space::sample(&program.space, &mut rand_chacha::rand_core::SeedableRng::seed_from_u64(1));
+        let genome = space::sample(&program.space, &mut ChaCha8Rng::seed_from_u64(1));
         recipe(&program, &genome).expect("all values come out")
     };
     let full = text(
