@@ -58,12 +58,12 @@ impl<E: Engine> Trainer<E> {
     /// What [`resume`](Trainer::resume) takes.
     pub fn state(&self) -> State {
         let mut tensors = Weights::new();
-        for (index, param) in self.network.params().iter().enumerate() {
-            tensors.insert(format!("value.{}", param.name), self.value(&self.parameters.values()[index]));
-            let memories = self.parameters.memories(&self.engine, index);
-            for (name, memory) in self.recipe.optimizer.memories().iter().zip(&memories) {
-                let memory = self.engine.reshape(memory, &param.ty.shape.0);
-                tensors.insert(format!("{name}.{}", param.name), self.value(&memory));
+        for (index, (param, value)) in self.network.params().iter().zip(self.parameters.values()).enumerate()
+        {
+            tensors.insert(format!("value.{}", param.name), self.value(value));
+            let names = self.recipe.optimizer.memories().iter();
+            for (name, memory) in names.zip(self.parameters.memory(index)) {
+                tensors.insert(format!("{name}.{}", param.name), self.value(memory));
             }
         }
         State { progress: self.progress.clone(), tensors }
@@ -96,7 +96,7 @@ impl<E: Engine> Trainer<E> {
             upload(engine, &state.tensors[&format!("{prefix}.{}", params[index].name)])
         };
         let values = (0..params.len()).map(|index| load("value", index)).collect();
-        self.parameters.restore(engine, values, |index, memory| load(names[memory], index));
+        self.parameters.restore(values, |index, memory| load(names[memory], index));
         self.progress = state.progress.clone();
         Ok(())
     }

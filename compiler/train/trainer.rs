@@ -342,7 +342,7 @@ impl<E: Engine> Steps<'_, E> {
             self.engine.read(value, elements);
             elements.iter().any(|x| !x.is_finite())
         };
-        let place = self.parameters.values().iter().position(wrong)?;
+        let place = self.parameters.values().position(wrong)?;
         Some(self.network.params()[place].name.clone())
     }
 

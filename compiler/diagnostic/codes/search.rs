@@ -8,5 +8,5 @@ codes! {
     NOTHING_TRAINED = 803, "The search ended without one trained network: every candidate was rejected before training, or failed in it. The notes say why, most frequent reason first.";
     CANCELLED = 804, "The run was stopped by Ctrl-C or a signal before it had a result. What was finished is kept; the same command goes on from there.";
     NO_EFFECT = 805, "Something in the spec is understood and checked, but this version of nasc does not act on it: `prefer` has no effect on the `random` strategy. State a hard limit by `require`, or an order by `minimize`.";
-    NOT_YET = 806, "The spec says something that the language has and this version of nasc only checks: a strategy, an optimizer, a reader of data. `nasc check` accepts it; commands that train or compile stop here, since they would have to leave it out. The help says what to write instead.";
+    NOT_YET = 806, "The spec says something that the language has and this version of nasc only checks: a strategy, a loss, a reader of data. `nasc check` accepts it; commands that train or compile stop here, since they would have to leave it out. The help says what to write instead.";
 }

@@ -16,7 +16,7 @@ pub(super) const TRAIN: Section = Section {
         required("batch", count(1.0, 65536.0), "32", "Samples of one step.").decides(),
         optional(
             "warmup",
-            share(0.0, 1.0),
+            share(0.0, 0.99),
             Default::Number(0.0),
             "5 %",
             "Share of the steps in which the rate rises from 0.",

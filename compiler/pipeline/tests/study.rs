@@ -130,10 +130,9 @@ fn a_trial_goes_on_from_the_epoch_where_it_was_stopped() {
 
 #[test]
 fn a_search_goes_on_when_trials_diverge() {
-    let program = program(
-        "optimizer: sgd(lr: {1e-2, 10.0}, momentum: 0.99), schedule: constant, epochs: 12, batch: 8",
-        6,
-    );
+    let program =
+        program("optimizer: sgd(lr: {1e-3, 10.0}, decay: 10), schedule: constant, epochs: 12, batch: 8", 6);
+    // A step of the greater rate multiplies weights by -99.
     let data = prepared(&program);
     let (report, _) = search(&program, &data, &MemoryStore::default(), usize::MAX);
     let count = |status| report.archive.entries().iter().filter(|entry| entry.status == status).count();
@@ -144,7 +143,7 @@ fn a_search_goes_on_when_trials_diverge() {
 
 #[test]
 fn a_search_whose_trials_all_diverge_tells_of_the_first() {
-    let program = program("optimizer: sgd(lr: 10.0, momentum: 0.99), epochs: 12, batch: 8", 2);
+    let program = program("optimizer: sgd(lr: 10.0, decay: 10), schedule: constant, epochs: 12, batch: 8", 2);
     let data = prepared(&program);
     let (cancel, nearest, diverged) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()), Mutex::new(None));
     let study = study(&program, &data, (&cancel, &nearest, &diverged));

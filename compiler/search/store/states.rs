@@ -51,9 +51,14 @@ pub(super) fn kept(store: &Path, key: &TrialKey) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Removes the state of a trial that is finished.
+/// Removes the state of a trial that is finished, and what killed processes left while they wrote it.
 pub(super) fn forget(store: &Path, key: &TrialKey) {
-    let _ = fs::remove_file(folder(store).join(key.to_string()));
+    let Ok(entries) = fs::read_dir(folder(store)) else { return };
+    let key = key.to_string();
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&key)) {
+        // What cannot be removed is in nobody's way.
+        let _ = fs::remove_file(entry.path());
+    }
 }
 
 fn folder(store: &Path) -> PathBuf {

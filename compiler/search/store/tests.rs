@@ -95,8 +95,14 @@ fn damaged_states_are_as_good_as_none() {
     }
     std::fs::write(&file, &whole).unwrap();
     assert_eq!(store.kept(&key(1)).unwrap().as_deref(), Some(b"a state of some length".as_slice()));
-    let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
-    assert_eq!(names.count(), 1, "nothing else is left there");
+    std::fs::write(file.with_extension("killed"), "half").unwrap();
+    let n_files = || std::fs::read_dir(file.parent().unwrap()).unwrap().count();
+    assert_eq!(n_files(), 2);
+    let (record, weights) = record(0.5);
+    store.finish(&key(2), &record, &weights).unwrap();
+    assert_eq!(n_files(), 2, "of another trial");
+    store.finish(&key(1), &record, &weights).unwrap();
+    assert_eq!(n_files(), 0);
 }
 
 #[test]

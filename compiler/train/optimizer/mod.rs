@@ -1,8 +1,8 @@
-//! How weights follow gradients: the rules, the learning rate over time, and the parameters packed by group.
+//! How weights follow gradients: the rules, the learning rate over time, and the parameters by group.
 //!
 //! In: gradients of the parameters of a step and the learning rate now. Out: new parameters. A rule is a few
-//! functions of elements, so it is the same on every engine; [`Parameters`] hands it all parameters of a group as
-//! one tensor.
+//! functions of elements, so it is the same on every engine; a group has factors of its own for the learning rate
+//! and the weight decay.
 
 mod adamw;
 mod parameters;
@@ -51,10 +51,10 @@ impl From<Sgd> for Optimizer {
 /// A value to be checked: whether it is allowed, its name, itself, and what is allowed.
 pub(super) type Rule = (bool, &'static str, f64, &'static str);
 
-/// A tensor with what a rule remembers of it, as many tensors of its shape as [`Optimizer::memories`] names.
+/// A parameter with what a rule remembers of it: as many tensors of its shape as [`Optimizer::memories`] names.
 #[derive(Clone, Debug)]
 pub struct Remembered<T> {
-    /// The parameters.
+    /// The parameter.
     pub value: T,
     /// What the rule remembers, in the order of its names.
     pub memory: Vec<T>,
