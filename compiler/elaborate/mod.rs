@@ -41,8 +41,8 @@ use crate::target::Target;
 pub use reference::reference;
 
 pub use program::{
-    Accounting, DataSpec, Metric, Objective, Preference, Program, QuantizeSpec, Requirement, SearchSpec,
-    Source, Strategy, TrainSpec,
+    Accounting, DataSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec,
+    Requirement, SearchSpec, Source, Strategy, TrainSpec,
 };
 pub use schema::{Later, Setting, Settings};
 

@@ -38,14 +38,50 @@ pub struct DataSpec {
     pub other: Settings,
 }
 
-/// The `train` section at one point of the space: `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60, batch: 32, warmup: 5 %,
-/// smoothing: 0.05 }`.
+/// The rule by which weights follow gradients, with what it has of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerSpec {
+    /// `adamw(lr: 4e-3, decay: 0.02)`
+    Adamw,
+    /// `sgd(lr: 0.05, momentum: 0.9, nesterov: true, decay: 5e-5)`
+    Sgd {
+        /// Share of the velocity that is kept, in [0, 1).
+        momentum: f64,
+        /// Whether the velocity is taken ahead of the step.
+        nesterov: bool,
+    },
+}
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateSpec {
+    /// `cosine`: it falls to 0.
+    Cosine,
+    /// `step(every: 30 epochs, factor: 0.1)`
+    Step {
+        /// Epochs from one fall to the next, at least 1.
+        every: u64,
+        /// What the rate is multiplied by, in (0, 1].
+        factor: f64,
+    },
+    /// `constant`: it stays.
+    Constant,
+}
+
+/// The `train` section at one point of the space: `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60,
+/// batch: 32, warmup: 5 %, smoothing: 0.05, schedule: cosine, clip: 1.0, mixup: 0.3 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSpec {
-    /// Peak learning rate; it decays to 0 by a cosine.
+    /// The rule.
+    pub optimizer: OptimizerSpec,
+    /// Peak learning rate.
     pub learning_rate: f64,
-    /// Decoupled weight decay.
+    /// Weight decay: decoupled with AdamW, a share of the weight beside its gradient with SGD.
     pub weight_decay: f64,
+    /// How the rate goes on after the warm-up.
+    pub schedule: RateSpec,
     /// Passes over the training data, at least 1.
     pub epochs: usize,
     /// Samples for one step, at least 1.
@@ -54,7 +90,11 @@ pub struct TrainSpec {
     pub warmup: f64,
     /// Label smoothing, in [0, 1).
     pub label_smoothing: f64,
-    /// Keys that this version only checks; with `optimizer`, if it is another than `adamw`.
+    /// Greatest norm of the gradient of one step.
+    pub clip: Option<f64>,
+    /// Parameter of the beta distribution by which pairs of samples are mixed.
+    pub mixup: Option<f64>,
+    /// Keys that this version only checks.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub other: Settings,
 }

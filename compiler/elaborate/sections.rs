@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::fields::Context;
 use crate::elaborate::schema::{self, Later, Setting, Settings};
-use crate::elaborate::{DataSpec, QuantizeSpec, SearchSpec, Source, Strategy, TrainSpec};
+use crate::elaborate::{
+    DataSpec, OptimizerSpec, QuantizeSpec, RateSpec, SearchSpec, Source, Strategy, TrainSpec,
+};
 use crate::syntax::ast;
 
 /// All sections that were read.
@@ -127,21 +129,36 @@ impl DataSpec {
 impl TrainSpec {
     /// The view on a section without decisions; `None` where a key is missing, which the table forbids.
     pub(super) fn of(settings: &Settings) -> Option<TrainSpec> {
-        let known = ["optimizer", "epochs", "batch", "warmup", "smoothing"];
-        let mut other = beyond("train", settings, &known);
-        let (name, optimizer) = settings.form("optimizer")?;
-        if name != "adamw" {
-            other.0.insert("optimizer".to_owned(), settings.0.get("optimizer")?.clone());
-        }
-        let optimizer = optimizer?;
+        let known = ["optimizer", "epochs", "batch", "warmup", "smoothing", "schedule", "clip", "mixup"];
+        let (name, rule) = settings.form("optimizer")?;
+        let rule = rule?;
+        let optimizer = match name {
+            "adamw" => OptimizerSpec::Adamw,
+            "sgd" => {
+                OptimizerSpec::Sgd { momentum: rule.number("momentum")?, nesterov: rule.boolean("nesterov")? }
+            }
+            _ => return None,
+        };
+        let schedule = match settings.form("schedule")? {
+            ("cosine", _) => RateSpec::Cosine,
+            ("step", Some(falls)) => {
+                RateSpec::Step { every: falls.integer("every")?, factor: falls.number("factor")? }
+            }
+            ("constant", _) => RateSpec::Constant,
+            _ => return None,
+        };
         Some(TrainSpec {
-            learning_rate: optimizer.number("lr")?,
-            weight_decay: optimizer.number("decay")?,
+            optimizer,
+            learning_rate: rule.number("lr")?,
+            weight_decay: rule.number("decay")?,
+            schedule,
             epochs: usize::try_from(settings.integer("epochs")?).ok()?,
             batch: usize::try_from(settings.integer("batch")?).ok()?,
             warmup: settings.number("warmup")?,
             label_smoothing: settings.number("smoothing")?,
-            other,
+            clip: settings.number("clip"),
+            mixup: settings.number("mixup"),
+            other: beyond("train", settings, &known),
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod check;
+mod checkpoint;
 mod compile;
 mod evaluate;
 mod files;

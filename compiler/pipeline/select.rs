@@ -87,7 +87,7 @@ pub(crate) fn search(
     let started = env.clock.now();
     let out_of_time =
         move || options.budget.is_some_and(|budget| env.clock.now().saturating_sub(started) >= budget);
-    let nearest = Mutex::new(BTreeMap::new());
+    let (nearest, diverged) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
     let study = Study {
         program,
         targets,
@@ -97,12 +97,13 @@ pub(crate) fn search(
         out_of_time: &out_of_time,
         cancel: env.cancel,
         nearest: &nearest,
+        diverged: &diverged,
     };
     let report = first_stage(&study, &store, options, env)?;
     let objectives = study::objectives(program, targets);
     let finalists = finalists(&report.archive, &objectives, program.search.finalists);
     if finalists.is_empty() {
-        return Err(nothing(&report));
+        return Err(study.with_divergence(nothing(&report)));
     }
     let retrained = second_stage(&study, &store, &finalists, options, env)?;
     let pick = pick(program, &objectives, &finalists, &retrained)?;
@@ -131,6 +132,7 @@ fn first_stage(
     let settings = settings(program, trials, options, env);
     let report = run(&mut Random(sampler), study, store, &settings, env)?;
     match report.nothing_trained() {
+        Some(diagnostic) if diagnostic.code == Code::DIVERGED => Err(study.with_divergence(diagnostic)),
         Some(diagnostic) => Err(with_requirements(diagnostic, study, &report)),
         None => Ok(report),
     }
@@ -276,7 +278,7 @@ fn pick(
 /// The diagnostic for a search whose trials all diverged.
 fn nothing(report: &Report<Point>) -> Diagnostic {
     let trials = report.archive.entries().len();
-    Diagnostic::error(Code::DIVERGED, format!("all {trials} trials ended in numbers that are not finite"))
+    Diagnostic::error(Code::DIVERGED, format!("all {trials} trials diverged"))
         .help("lower the learning rate of `train`")
 }
 

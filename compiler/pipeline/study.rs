@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{Metric, Program, Requirement, Source};
+use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
 use crate::estimate::Estimate;
 use crate::graph::{Graph, Weights};
+use crate::pipeline::checkpoint;
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors;
@@ -22,7 +23,7 @@ use crate::target::Target;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
-use crate::train::{AdamW, EmbeddedEngine, EngineKind, Recipe, Trainer};
+use crate::train::{AdamW, EmbeddedEngine, EngineKind, Recipe, Schedule, Sgd, Trainer};
 
 /// A point of the space, and which of its trainings is meant.
 #[derive(Clone, Debug)]
@@ -133,6 +134,8 @@ pub(crate) struct Study<'a> {
     pub(crate) cancel: &'a AtomicBool,
     /// For each reason of a rejection, the least cost of a candidate that was rejected for it.
     pub(crate) nearest: &'a Mutex<BTreeMap<String, f64>>,
+    /// What was said of the trial with the least number that diverged in this run.
+    pub(crate) diverged: &'a Mutex<Option<(usize, Diagnostic)>>,
 }
 
 impl Study<'_> {
@@ -167,13 +170,29 @@ impl Study<'_> {
         }
     }
 
-    /// Trains a graph on the engine that is chosen.
+    fn remember_divergence(&self, trial: usize, diagnostic: Diagnostic) {
+        if let Ok(mut first) = self.diverged.lock()
+            && first.as_ref().is_none_or(|&(known, _)| trial < known)
+        {
+            *first = Some((trial, diagnostic));
+        }
+    }
+
+    /// A message of trials that all diverged, with what was said of the first of them in this run.
+    pub(crate) fn with_divergence(&self, message: Diagnostic) -> Diagnostic {
+        let first = self.diverged.lock().ok().and_then(|first| first.clone());
+        let Some((trial, first)) = first else { return message };
+        let message = message.note(format!("trial {trial}: {}", first.message));
+        Diagnostic { help: first.help, ..first.notes.into_iter().fold(message, Diagnostic::note) }
+    }
+
+    /// Trains a graph on the engine that is chosen; `None` where the training diverges.
     fn train(
         &self,
         graph: &Graph,
         genome: &Genome,
         ticket: &Ticket<'_>,
-    ) -> Result<Result<Weights, Diagnostic>, TrialError> {
+    ) -> Result<Option<Weights>, TrialError> {
         match self.engine {
             EngineKind::Embedded => self.train_on(EmbeddedEngine::new(), graph, genome, ticket),
             #[cfg(feature = "torch")]
@@ -183,28 +202,38 @@ impl Study<'_> {
         }
     }
 
-    /// Trains a graph; `step` is asked between epochs.
+    /// Trains a graph, on from the state that an earlier attempt left. `step` is asked between epochs.
     fn train_on<E: Engine>(
         &self,
         engine: E,
         graph: &Graph,
         genome: &Genome,
         ticket: &Ticket<'_>,
-    ) -> Result<Result<Weights, Diagnostic>, TrialError> {
+    ) -> Result<Option<Weights>, TrialError> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
         let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
             .map_err(TrialError::Failed)?;
+        let identity = ticket.key.to_string();
+        if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
+            // One that does not fit leaves the training at its start.
+            let _ = trainer.resume(&state);
+        }
         while !trainer.finished() {
-            if ticket.step().is_break() || self.cancel.load(Ordering::Relaxed) {
+            let stop = ticket.step().is_break() || self.cancel.load(Ordering::Relaxed);
+            if (stop && trainer.epochs_done() > 0) || ticket.is_keeping_due() {
+                ticket.keep(&checkpoint::to_bytes(&trainer.state(), &identity));
+            }
+            if stop {
                 return Err(TrialError::Cancelled);
             }
             if let Err(diverged) = trainer.epoch() {
-                return Ok(Err(diverged));
+                self.remember_divergence(ticket.trial, diverged);
+                return Ok(None);
             }
         }
-        Ok(Ok(trainer.weights()))
+        Ok(Some(trainer.weights()))
     }
 
     /// The integer network of trained weights, compiled for the host.
@@ -247,7 +276,7 @@ impl Problem<Point> for Study<'_> {
         let graph = space::instantiate(&self.program.space, &point.genome)
             .map_err(|diagnostic| TrialError::Failed(*diagnostic))?;
         let diverged = || Outcome { status: Status::Diverged, quality: Metrics::new(), weights: Vec::new() };
-        let Ok(weights) = self.train(&graph, &point.genome, ticket)? else {
+        let Some(weights) = self.train(&graph, &point.genome, ticket)? else {
             return Ok(diverged());
         };
         let Ok(network) = self.network(&graph, &point.genome, &weights) else {
@@ -290,12 +319,23 @@ impl Study<'_> {
 /// When a value that is computed from decisions does not come out.
 pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, String> {
     let spec = program.train_for(genome)?;
+    let (lr, weight_decay) = (spec.learning_rate, spec.weight_decay);
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
-        optimizer: AdamW { lr: spec.learning_rate, weight_decay: spec.weight_decay, ..AdamW::default() },
+        optimizer: match spec.optimizer {
+            OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
+            OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
+        },
+        schedule: match spec.schedule {
+            RateSpec::Cosine => Schedule::Cosine,
+            RateSpec::Step { every, factor } => Schedule::Step { every, factor },
+            RateSpec::Constant => Schedule::Constant,
+        },
         warmup: spec.warmup,
+        clip: spec.clip,
         label_smoothing: spec.label_smoothing,
+        mixup: spec.mixup,
     })
 }
 

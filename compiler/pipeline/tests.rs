@@ -1,3 +1,5 @@
+mod study;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;

@@ -15,7 +15,8 @@ pub type Metrics = BTreeMap<String, f64>;
 pub enum Status {
     /// With a network.
     Trained,
-    /// In numbers that are not finite. A result like any other: it is stored and not tried again.
+    /// In numbers that are not finite or a loss that exploded. A result like any other: it is stored and not tried
+    /// again.
     Diverged,
 }
 

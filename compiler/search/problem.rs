@@ -80,7 +80,12 @@ pub struct Ticket<'a> {
     pub(super) stop: &'a AtomicBool,
     /// When the claim was last extended.
     pub(super) extended: AtomicU64,
+    /// When a state was last kept, or the evaluation began.
+    pub(super) kept: AtomicU64,
 }
+
+/// Seconds of work that a killed evaluation may lose, and one step besides.
+const KEEP_SECONDS: u64 = 30;
 
 impl Ticket<'_> {
     /// Between two steps of an evaluation: keeps the claim alive, and says whether to stop with
@@ -97,6 +102,26 @@ impl Ticket<'_> {
             let _ = self.context.store.heartbeat(&self.key, lease);
         }
         ControlFlow::Continue(())
+    }
+
+    /// The state that an evaluation of this trial left when it was stopped or killed. It follows from the key
+    /// alone, so going on from it gives the same result.
+    pub fn kept(&self) -> Option<Vec<u8>> {
+        // A failing store shows when the result is written.
+        self.context.store.kept(&self.key).ok().flatten()
+    }
+
+    /// Whether it is time to keep the state of the evaluation.
+    pub fn is_keeping_due(&self) -> bool {
+        let due = self.kept.load(Ordering::Relaxed).saturating_add(KEEP_SECONDS);
+        self.context.clock.now() >= due
+    }
+
+    /// Keeps a state of the evaluation, for [`kept`](Ticket::kept).
+    pub fn keep(&self, state: &[u8]) {
+        self.kept.store(self.context.clock.now(), Ordering::Relaxed);
+        // As above; what is not kept is done again.
+        let _ = self.context.store.keep(&self.key, state);
     }
 }
 

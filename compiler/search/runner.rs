@@ -131,8 +131,7 @@ impl<G: Candidate> Report<G> {
             );
         }
         if !trials.is_empty() {
-            let message =
-                format!("the training of all {} trials ended in numbers that are not finite", trials.len());
+            let message = format!("the training of all {} trials diverged", trials.len());
             return Some(Diagnostic::error(Code::DIVERGED, message).help("lower the learning rate"));
         }
         let message = match self.rejections.iter().map(|(_, count)| count).sum::<u64>() {
@@ -386,6 +385,7 @@ impl<'s, G: Candidate> Shared<'s, G> {
             context: &self.context,
             stop: &self.stop,
             extended: AtomicU64::new(clock.now()),
+            kept: AtomicU64::new(clock.now()),
         };
         match problem.evaluate(&job.genome, &ticket) {
             Ok(outcome) => {

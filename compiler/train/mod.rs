@@ -3,9 +3,11 @@
 //! In: a [`Graph`](crate::graph::Graph) with batch normalisation present, `f32` samples `[N, ...]` and a label
 //! for each. Out: [`Weights`](crate::graph::Weights), with the running statistics among them. The same graph,
 //! recipe, data and seed give the same bits on every processor and any number of threads: see [`engine`].
-//! Not done here: reading, splitting and augmenting data; choosing among networks; quantization.
+//! Not done here: reading and splitting data, the changes that augment it; choosing among networks; quantization.
 
+mod batch;
 mod choice;
+mod divergence;
 pub mod embedded;
 pub mod engine;
 pub mod extents;
@@ -13,19 +15,27 @@ mod network;
 mod optimizer;
 mod random;
 mod recalibrate;
+mod recipe;
+mod state;
 mod stream;
 pub mod tape;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod trainer;
 
+pub use batch::{Augment, Batch, BatchSource, LabelledBatches, Samples, smoothed_targets};
 pub use choice::EngineKind;
+pub use divergence::Watch;
 pub use embedded::EmbeddedEngine;
-pub use network::{BatchStatistics, Mode, Network, predict, predict_with};
-pub use optimizer::{AdamW, Moments, schedule};
+pub use network::{BatchStatistics, Mode, Network, Pass, predict, predict_with};
+pub use optimizer::{
+    AdamW, Group, Moment, Optimizer, Parameters, Remembered, Schedule, Sgd, rate_share, role_groups,
+};
 pub use recalibrate::recalibrate;
+pub use recipe::Recipe;
+pub use state::{Progress, State};
 pub use stream::initial_weights;
-pub use trainer::{EpochReport, Recipe, State, Trainer, accuracy, smoothed_targets};
+pub use trainer::{EpochReport, Trainer, accuracy};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use crate::ops::{Clamp, CurveFunction, Op, Param, ParamRole, Window};
 use crate::tensor::{DType, Shape, Value};
 use crate::train::embedded::EmbeddedEngine;
 use crate::train::engine::{Distribution, Engine, Normalization, Unary};
+use crate::train::extents::Extents;
 use crate::train::stream;
 use crate::train::tape::{Tape, Var};
 
@@ -124,6 +125,35 @@ pub struct BatchStatistics<T> {
     pub count: usize,
 }
 
+/// What a forward pass leaves behind; used again for the next, so that it allocates nothing then.
+#[derive(Debug)]
+pub struct Pass<T> {
+    /// In training the statistics of every batch normalisation.
+    pub statistics: Vec<BatchStatistics<T>>,
+    /// The value of each step.
+    values: Vec<Var>,
+    /// Inputs of one step.
+    inputs: Vec<Var>,
+}
+
+impl<T> Pass<T> {
+    /// Of nothing yet.
+    pub fn new() -> Pass<T> {
+        Pass { statistics: Vec::new(), values: Vec::new(), inputs: Vec::new() }
+    }
+
+    /// The value of each step, in order of evaluation.
+    pub(super) fn values(&self) -> &[Var] {
+        &self.values
+    }
+}
+
+impl<T> Default for Pass<T> {
+    fn default() -> Pass<T> {
+        Pass::new()
+    }
+}
+
 /// What an operator's input is.
 #[derive(Clone, Copy)]
 enum Slot {
@@ -220,7 +250,32 @@ impl Network {
         self.params.iter().map(find).collect()
     }
 
-    /// The output for a batch `[N, ...]`, and in training the statistics of every batch normalisation.
+    /// What a message calls a step: its operator, and its first parameter if it has one.
+    pub(super) fn step_name(&self, step: usize) -> String {
+        let (name, param) = match &self.steps[step].0 {
+            Step::Input => ("the data", None),
+            Step::Conv2d { w, .. } => ("`conv2d`", Some(w)),
+            Step::DepthwiseConv2d { w, .. } => ("`depthwise_conv2d`", Some(w)),
+            Step::Dense { w, .. } => ("`dense`", Some(w)),
+            Step::BatchNorm { gamma, .. } => ("`batch_norm`", Some(gamma)),
+            Step::Activation { .. } | Step::Curve { .. } => ("an activation", None),
+            Step::Add { .. } => ("`add`", None),
+            Step::AvgPool2d { .. } => ("`avg_pool2d`", None),
+            Step::MaxPool2d { .. } => ("`max_pool2d`", None),
+            Step::Mul { .. } => ("`mul`", None),
+            Step::Concat => ("`concat`", None),
+            Step::Pad { .. } => ("`pad`", None),
+            Step::Upsample2d { .. } => ("`upsample2d`", None),
+            Step::Dropout { .. } => ("`dropout`", None),
+            Step::Reshape { .. } => ("`reshape`", None),
+        };
+        match param {
+            Some(&param) => format!("{name} with `{}`", self.params[param].name),
+            None => format!("{name}, step {} of {}", step + 1, self.steps.len()),
+        }
+    }
+
+    /// The output for a batch `[N, ...]`; `pass` holds the statistics in training afterwards.
     /// `params` are in the order of [`Network::params`].
     pub fn forward<E: Engine>(
         &self,
@@ -228,11 +283,14 @@ impl Network {
         params: &[Var],
         input: Var,
         mode: Mode,
-    ) -> (Var, Vec<BatchStatistics<E::Tensor>>) {
-        let mut values: Vec<Var> = Vec::with_capacity(self.steps.len());
-        let mut statistics = Vec::new();
-        for (index, (step, inputs)) in self.steps.iter().enumerate() {
-            let inputs: Vec<Var> = inputs.iter().map(|&index| values[index]).collect();
+        pass: &mut Pass<E::Tensor>,
+    ) -> Var {
+        let Pass { statistics, values, inputs } = pass;
+        statistics.clear();
+        values.clear();
+        for (index, (step, places)) in self.steps.iter().enumerate() {
+            inputs.clear();
+            inputs.extend(places.iter().map(|&place| values[place]));
             let value = match step {
                 Step::Input => input,
                 Step::BatchNorm { gamma, beta, mean, variance, epsilon, clamp } => {
@@ -240,22 +298,22 @@ impl Network {
                     let how = (*epsilon, *clamp);
                     match mode {
                         Mode::Training { .. } | Mode::Statistics => {
-                            train_norm(tape, params, inputs[0], indices, how, &mut statistics)
+                            train_norm(tape, params, inputs[0], indices, how, statistics)
                         }
                         Mode::Evaluation => fixed_norm(tape, indices.map(|i| params[i]), inputs[0], how),
                     }
                 }
                 Step::Dropout { rate } => match mode {
                     Mode::Training { key } if *rate > 0.0 => {
-                        drop_some(tape, inputs[0], *rate, stream::key(key, "dropout", &index.to_string()))
+                        drop_some(tape, inputs[0], *rate, stream::key(key, "dropout", index as u64))
                     }
                     _ => inputs[0],
                 },
-                step => apply(tape, params, step, &inputs),
+                step => apply(tape, params, step, inputs),
             };
             values.push(value);
         }
-        (values[self.output], statistics)
+        values[self.output]
     }
 }
 
@@ -323,8 +381,7 @@ fn apply<E: Engine>(tape: &mut Tape<'_, E>, params: &[Var], step: &Step, inputs:
         Step::MaxPool2d { window, clamp } => (tape.max_pool2d(x, window), *clamp),
         Step::Reshape { extents } => {
             let batch = tape.engine().shape(tape.value(x))[0];
-            let shape: Vec<usize> = std::iter::once(batch).chain(extents.iter().copied()).collect();
-            (tape.reshape(x, &shape), Clamp::None)
+            (tape.reshape(x, &Extents::batched(batch, extents)), Clamp::None)
         }
         Step::Input | Step::BatchNorm { .. } | Step::Dropout { .. } => {
             unreachable!("`forward` has taken these")
@@ -478,13 +535,13 @@ pub fn predict_with<E: Engine>(
         network.gather(weights)?.into_iter().map(|value| upload(engine, value)).collect();
     let count = inputs.shape().0[0];
     let size: usize = network.input().iter().product();
-    let mut outputs = Vec::new();
+    let (mut outputs, mut pass) = (Vec::new(), Pass::new());
     for batch in samples.chunks(EVALUATION_BATCH * size) {
         let mut tape = Tape::new(engine);
         let vars: Vec<Var> = params.iter().map(|param| tape.constant(param.clone())).collect();
         let x = engine.upload(&batched(batch.len() / size, network.input()), batch);
         let x = tape.constant(x);
-        let (y, _) = network.forward(&mut tape, &vars, x, Mode::Evaluation);
+        let y = network.forward(&mut tape, &vars, x, Mode::Evaluation, &mut pass);
         outputs.extend(engine.download(tape.value(y)));
     }
     let shape = Shape(batched(count, network.output()));

@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::{Graph, Weights};
 use crate::tensor::{Shape, Value};
 use crate::train::engine::{Binary, Engine};
-use crate::train::network::{Mode, Network, batched, samples, upload};
+use crate::train::network::{Mode, Network, Pass, batched, samples, upload};
 use crate::train::tape::{Tape, Var};
 
 /// The weights with every running mean and variance replaced by the mean, over batches of at most `batch`
@@ -30,6 +30,7 @@ pub fn recalibrate<E: Engine>(
     let count = elements.len() / size;
     let batches = count.div_ceil(batch.max(1));
     let mut found: Vec<Option<E::Tensor>> = vec![None; params.len()];
+    let mut pass = Pass::new();
     for index in 0..batches {
         let (first, end) = (index * count / batches, (index + 1) * count / batches);
         let share = (end - first) as f32 / count as f32;
@@ -37,8 +38,8 @@ pub fn recalibrate<E: Engine>(
         let vars: Vec<Var> = params.iter().map(|param| tape.constant(param.clone())).collect();
         let x = engine.upload(&batched(end - first, network.input()), &elements[first * size..end * size]);
         let x = tape.constant(x);
-        let (_, statistics) = network.forward(&mut tape, &vars, x, Mode::Statistics);
-        for batch in statistics {
+        network.forward(&mut tape, &vars, x, Mode::Statistics, &mut pass);
+        for batch in pass.statistics.drain(..) {
             for (param, value) in [(batch.mean_param, batch.mean), (batch.variance_param, batch.variance)] {
                 let sum = match found[param].take() {
                     Some(sum) => sum,

@@ -1,5 +1,5 @@
-//! Random streams on the host: initial weights, the order of samples, keys of streams on a device. Each is keyed by a seed and a name,
-//! so no stream depends on how much another has used.
+//! Random streams on the host: initial weights, the order of samples, how samples are changed and mixed, keys of
+//! streams on a device. Each is keyed by a seed and a name, so no stream depends on how much another has used.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,12 +11,36 @@ use crate::tensor::{Value, math};
 
 /// The stream of a purpose.
 fn stream(seed: u64, purpose: &str, name: &str) -> ChaCha8Rng {
+    let mut hash = started(seed, purpose);
+    hash.update(name);
+    ChaCha8Rng::from_seed(hash.finalize().into())
+}
+
+/// The stream of a purpose whose name is numbers: in decimal, with spaces between them.
+pub(super) fn numbered(seed: u64, purpose: &str, numbers: &[u64]) -> ChaCha8Rng {
+    let mut hash = started(seed, purpose);
+    for (place, &number) in numbers.iter().enumerate() {
+        if place > 0 {
+            hash.update(b" ");
+        }
+        // Without a text on the heap: every step of a training has streams.
+        let (mut digits, mut rest, mut first) = ([0; 20], number, 20);
+        while first == 20 || rest > 0 {
+            first -= 1;
+            digits[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        hash.update(&digits[first..]);
+    }
+    ChaCha8Rng::from_seed(hash.finalize().into())
+}
+
+fn started(seed: u64, purpose: &str) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());
     hash.update([purpose.len() as u8]);
     hash.update(purpose);
-    hash.update(name);
-    ChaCha8Rng::from_seed(hash.finalize().into())
+    hash
 }
 
 /// Initial values: weights normal with deviation `sqrt(2 / fan_in)`, factors and variances 1, the rest 0.
@@ -36,8 +60,7 @@ fn initial(param: &Param, seed: u64) -> Value {
             let fan_in = if param.fan_in > 0 { param.fan_in } else { behind.max(1) };
             let deviation = (2.0 / fan_in as f32).sqrt();
             let mut rng = stream(seed, "initial", &param.name);
-            let mut draw = || ((rng.next_u32() >> 9) * 2 + 1) as f32 / 16_777_216.0;
-            (0..count).map(|_| deviation * math::normal_quantile(draw())).collect()
+            (0..count).map(|_| deviation * math::normal_quantile(open_unit(&mut rng))).collect()
         }
         ParamRole::Gamma | ParamRole::Variance => vec![1.0; count],
         ParamRole::Bias | ParamRole::NoBias | ParamRole::Beta | ParamRole::Mean => vec![0.0; count],
@@ -45,19 +68,28 @@ fn initial(param: &Param, seed: u64) -> Value {
     Value::from_f32(&param.ty.shape, elements).expect("as many elements as the shape has")
 }
 
-/// The key of random elements on a device: each purpose, name and seed has its own.
-pub(super) fn key(seed: u64, purpose: &str, name: &str) -> u64 {
-    stream(seed, purpose, name).next_u64()
+/// The key of random elements on a device: each purpose, number and seed has its own.
+pub(super) fn key(seed: u64, purpose: &str, number: u64) -> u64 {
+    numbered(seed, purpose, &[number]).next_u64()
 }
 
-/// The order of `count` samples in an epoch (Fisher-Yates).
-pub(super) fn shuffled(count: usize, seed: u64, epoch: u64) -> Vec<usize> {
-    let mut rng = stream(seed, "shuffle", &epoch.to_string());
-    let mut order: Vec<usize> = (0..count).collect();
+/// The order of `count` samples in an epoch.
+pub(super) fn shuffle(count: usize, seed: u64, epoch: u64, order: &mut Vec<usize>) {
+    permute(count, &mut numbered(seed, "shuffle", &[epoch]), order);
+}
+
+/// A random order of `count` things (Fisher-Yates).
+pub(super) fn permute(count: usize, rng: &mut ChaCha8Rng, order: &mut Vec<usize>) {
+    order.clear();
+    order.extend(0..count);
     for i in (1..count).rev() {
-        order.swap(i, below(&mut rng, i as u64 + 1) as usize);
+        order.swap(i, below(rng, i as u64 + 1) as usize);
     }
-    order
+}
+
+/// Above 0 and below 1, exact: one of `2^23` numbers.
+pub(super) fn open_unit(rng: &mut ChaCha8Rng) -> f32 {
+    ((rng.next_u32() >> 9) * 2 + 1) as f32 / 16_777_216.0
 }
 
 /// A uniform number below `bound`, by rejection of the incomplete last interval.
@@ -101,7 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_names_in_decimal() {
+        for (numbers, name) in
+            [(vec![0], "0"), (vec![u64::MAX], "18446744073709551615"), (vec![10, 0, 7], "10 0 7")]
+        {
+            assert_eq!(numbered(5, "p", &numbers).next_u64(), stream(5, "p", name).next_u64(), "{name}");
+        }
+    }
+
+    #[test]
     fn shuffles_are_permutations_that_differ() {
+        let shuffled = |count, seed, epoch| {
+            let mut order = vec![7];
+            shuffle(count, seed, epoch, &mut order);
+            order
+        };
         let first = shuffled(100, 3, 0);
         let mut sorted = first.clone();
         sorted.sort_unstable();

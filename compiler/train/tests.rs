@@ -9,7 +9,9 @@ use crate::train::engine::{Distribution, Engine, Unary};
 use crate::train::tape::{Tape, Var};
 use crate::train::*;
 
+mod losses;
 pub(super) mod operators;
+mod training;
 
 /// The forward pass of one operator in `f64`, written without a look at the engine.
 pub(super) mod naive {
@@ -404,8 +406,8 @@ pub(super) fn sinusoids(count: usize, key: u64) -> (Value, Vec<u32>) {
 }
 
 pub(super) fn recipe(epochs: u64, batch: usize) -> Recipe {
-    let optimizer = AdamW { lr: 5e-3, weight_decay: 0.02, ..AdamW::default() };
-    Recipe { epochs, batch, optimizer, warmup: 0.05, label_smoothing: 0.05 }
+    let optimizer = AdamW { lr: 5e-3, weight_decay: 0.02, ..AdamW::default() }.into();
+    Recipe { epochs, batch, optimizer, warmup: 0.05, label_smoothing: 0.05, ..Recipe::default() }
 }
 
 fn weight_bits(weights: &Weights) -> Vec<u8> {
@@ -459,32 +461,6 @@ fn instructions_threads_and_interruptions_do_not_change_a_bit() {
     let mut other = start(EmbeddedEngine::new());
     other.epoch().expect("finite");
     assert_ne!(weight_bits(&other.weights()), expected);
-}
-
-#[test]
-fn a_state_of_another_training_is_refused() {
-    let (inputs, labels) = sinusoids(12, 7);
-    let mut trainer = Trainer::new(&network(), recipe(2, 8), &inputs, &labels, 3).expect("all fits");
-    let state = trainer.state();
-    let mut renamed = state.clone();
-    let value = renamed.tensors.remove("value.1.w").expect("a weight");
-    renamed.tensors.insert("value.1.v".into(), value);
-    let steps = State { step: 5, ..state.clone() };
-    for wrong in [renamed, steps] {
-        assert_eq!(trainer.resume(&wrong).expect_err("another training").code, Code::STORE);
-        assert_eq!(trainer.state(), state);
-    }
-}
-
-#[test]
-fn divergence_is_a_diagnostic() {
-    let (inputs, labels) = sinusoids(24, 7);
-    let optimizer = AdamW { lr: 1e30, ..AdamW::default() };
-    let wild = Recipe { optimizer, ..recipe(20, 8) };
-    let mut trainer = Trainer::new(&network(), wild, &inputs, &labels, 3).expect("all fits");
-    let error = (0..20).find_map(|_| trainer.epoch().err()).expect("it diverges");
-    assert_eq!(error.code, Code::DIVERGED);
-    assert!(error.message.contains("not finite"), "{}", error.message);
 }
 
 #[test]
@@ -587,8 +563,14 @@ fn recipes_and_data_are_checked() {
         Recipe { batch: 0, ..good },
         Recipe { warmup: 1.5, ..good },
         Recipe { label_smoothing: f64::NAN, ..good },
-        Recipe { optimizer: AdamW { lr: 0.0, ..good.optimizer }, ..good },
-        Recipe { optimizer: AdamW { beta2: 1.0, ..good.optimizer }, ..good },
+        Recipe { clip: Some(0.0), ..good },
+        Recipe { mixup: Some(f64::INFINITY), ..good },
+        Recipe { schedule: Schedule::Step { every: 0, factor: 0.1 }, ..good },
+        Recipe { schedule: Schedule::Step { every: 1, factor: 1.5 }, ..good },
+        Recipe { optimizer: AdamW { lr: 0.0, ..AdamW::default() }.into(), ..good },
+        Recipe { optimizer: AdamW { beta2: 1.0, ..AdamW::default() }.into(), ..good },
+        Recipe { optimizer: Sgd { lr: f64::NAN, ..Sgd::default() }.into(), ..good },
+        Recipe { optimizer: Sgd { momentum: 1.0, ..Sgd::default() }.into(), ..good },
     ] {
         assert_eq!(code(wrong, &inputs, &labels), Code::RANGE, "{wrong:?}");
     }
@@ -609,6 +591,36 @@ fn recipes_have_one_text() {
         "epochs=3 batch=16 adamw(lr=5e-3 weight_decay=2e-2 beta1=9e-1 beta2=9.99e-1 epsilon=1e-8) \
          warmup=5e-2 label_smoothing=5e-2"
     );
-    let text = serde_json::to_string(&recipe(3, 16)).expect("serialisable");
-    assert_eq!(serde_json::from_str::<Recipe>(&text).expect("the same"), recipe(3, 16));
+    let sgd = Sgd { lr: 0.05, weight_decay: 5e-5, momentum: 0.9, nesterov: true };
+    let full = Recipe {
+        optimizer: sgd.into(),
+        schedule: Schedule::Step { every: 30, factor: 0.2 },
+        clip: Some(1.0),
+        mixup: Some(0.3),
+        ..recipe(3, 16)
+    };
+    assert_eq!(
+        full.canonical(),
+        "epochs=3 batch=16 sgd(lr=5e-2 weight_decay=5e-5 momentum=9e-1 nesterov=true) warmup=5e-2 \
+         label_smoothing=5e-2 schedule=step(every=30 factor=2e-1) clip=1e0 mixup=3e-1"
+    );
+    let texts = [
+        full,
+        Recipe { optimizer: Sgd { nesterov: false, ..sgd }.into(), ..full },
+        Recipe { schedule: Schedule::Constant, ..full },
+        Recipe { schedule: Schedule::Cosine, ..full },
+        Recipe { clip: None, ..full },
+        Recipe { mixup: None, ..full },
+        Recipe { clip: Some(0.3), mixup: None, ..full },
+        Recipe { clip: None, mixup: Some(1.0), ..full },
+    ]
+    .map(|recipe| recipe.canonical());
+    let different: std::collections::BTreeSet<&String> = texts.iter().collect();
+    assert_eq!(different.len(), texts.len(), "{texts:?}");
+    let still = |nesterov| Recipe { optimizer: Sgd { momentum: 0.0, nesterov, ..sgd }.into(), ..full };
+    assert_eq!(still(true).canonical(), still(false).canonical(), "there is nothing to look ahead at");
+    for recipe in [recipe(3, 16), full] {
+        let text = serde_json::to_string(&recipe).expect("serialisable");
+        assert_eq!(serde_json::from_str::<Recipe>(&text).expect("the same"), recipe);
+    }
 }

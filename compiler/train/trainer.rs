@@ -1,76 +1,23 @@
-//! The loop of training: recipe, epochs, state.
+//! The loop of training: epochs, steps, state.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Graph, Weights};
-use crate::ops::ParamRole;
-use crate::tensor::{DType, Shape, Value};
+use crate::tensor::{Shape, Value, math};
+use crate::train::batch::{Batch, BatchSource, LabelledBatches, Samples, Supply, with_workers};
+use crate::train::divergence::{Place, diverged};
 use crate::train::embedded::EmbeddedEngine;
-use crate::train::engine::{Binary, Engine};
-use crate::train::network::{BatchStatistics, Mode, Network, batched, samples, upload};
-use crate::train::optimizer::{AdamW, Moments, schedule};
-use crate::train::stream::{initial_weights, key, shuffled};
+use crate::train::engine::Engine;
+use crate::train::extents::Extents;
+use crate::train::network::{Mode, Network, Pass, upload};
+use crate::train::optimizer::{Moment, Parameters, rate_share, role_groups};
+use crate::train::recipe::Recipe;
+use crate::train::state::{Progress, sha256_hex};
+use crate::train::stream::{initial_weights, key};
 use crate::train::tape::{Gradients, Tape, Var};
-
-/// How to train.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Times that every sample is seen; at least 1.
-    pub epochs: u64,
-    /// Greatest number of samples in a step. An epoch has `ceil(samples / batch)` steps of nearly equal size.
-    pub batch: usize,
-    /// What moves the weights.
-    pub optimizer: AdamW,
-    /// Share of the steps over which the learning rate rises.
-    pub warmup: f64,
-    /// Share of a label's weight that all classes share equally.
-    pub label_smoothing: f64,
-}
-
-impl Default for Recipe {
-    fn default() -> Recipe {
-        Recipe { epochs: 60, batch: 64, optimizer: AdamW::default(), warmup: 0.05, label_smoothing: 0.1 }
-    }
-}
-
-impl Recipe {
-    /// The one text of a recipe, for keys of trials: two recipes have one text if and only if they train alike.
-    pub fn canonical(&self) -> String {
-        let AdamW { lr, weight_decay, beta1, beta2, epsilon } = self.optimizer;
-        format!(
-            "epochs={} batch={} adamw(lr={lr:e} weight_decay={weight_decay:e} beta1={beta1:e} beta2={beta2:e} \
-             epsilon={epsilon:e}) warmup={:e} label_smoothing={:e}",
-            self.epochs, self.batch, self.warmup, self.label_smoothing
-        )
-    }
-
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// E0305 with the found and the allowed values.
-    pub fn check(&self) -> Result<(), Diagnostic> {
-        let AdamW { lr, weight_decay, beta1, beta2, epsilon } = self.optimizer;
-        let below_one = |x: f64| (0.0..1.0).contains(&x);
-        let rules = [
-            (self.epochs >= 1, "epochs", self.epochs as f64, "at least 1"),
-            (self.batch >= 1, "batch", self.batch as f64, "at least 1"),
-            (lr > 0.0 && lr.is_finite(), "lr", lr, "positive"),
-            (weight_decay >= 0.0 && weight_decay.is_finite(), "weight_decay", weight_decay, "not negative"),
-            (below_one(beta1), "beta1", beta1, "in 0..1"),
-            (below_one(beta2), "beta2", beta2, "in 0..1"),
-            (epsilon > 0.0 && epsilon.is_finite(), "epsilon", epsilon, "positive"),
-            (below_one(self.warmup), "warmup", self.warmup, "in 0..1"),
-            (below_one(self.label_smoothing), "label_smoothing", self.label_smoothing, "in 0..1"),
-        ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            None => Ok(()),
-            Some((_, name, found, allowed)) => {
-                Err(Diagnostic::error(Code::RANGE, format!("`{name}` is {found}, it must be {allowed}")))
-            }
-        }
-    }
-}
 
 /// What an epoch brought, measured on each batch before its step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,32 +28,33 @@ pub struct EpochReport {
     pub accuracy: f64,
 }
 
-/// All that a training needs to go on, between two epochs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct State {
-    /// Epochs done.
-    pub epoch: u64,
-    /// Steps done.
-    pub step: u64,
-    /// `value.NAME` for each parameter, `first.NAME` and `second.NAME` for those that are trained.
-    pub tensors: Weights,
-}
-
 /// The share of a batch in the running statistics.
 const STATISTICS_MOMENTUM: f64 = 0.1;
 
 /// A training that is under way.
 #[derive(Debug)]
 pub struct Trainer<E: Engine = EmbeddedEngine> {
-    engine: E,
-    network: Network,
-    recipe: Recipe,
-    inputs: Vec<f32>,
-    labels: Vec<u32>,
-    seed: u64,
-    params: Vec<Moments<E::Tensor>>,
-    epoch: u64,
-    step: u64,
+    pub(super) engine: E,
+    pub(super) network: Network,
+    pub(super) recipe: Recipe,
+    pub(super) source: Box<dyn BatchSource>,
+    pub(super) seed: u64,
+    /// Hash of the graph's text.
+    pub(super) graph: String,
+    pub(super) parameters: Parameters<E::Tensor>,
+    pub(super) progress: Progress,
+    workers: usize,
+    workspace: Workspace<E::Tensor>,
+}
+
+/// What steps fill and empty again, so that they allocate nothing.
+#[derive(Debug)]
+struct Workspace<T> {
+    pass: Pass<T>,
+    vars: Vec<Var>,
+    gradients: Gradients<T>,
+    elements: Vec<f32>,
+    pool: Vec<Batch>,
 }
 
 impl Trainer<EmbeddedEngine> {
@@ -138,208 +86,286 @@ impl<E: Engine> Trainer<E> {
         seed: u64,
     ) -> Result<Trainer<E>, Diagnostic> {
         recipe.check()?;
+        let classes = classes(&Network::new(graph)?, graph)?;
+        let samples = Arc::new(Samples::new(inputs, labels, classes)?);
+        let source = LabelledBatches::new(samples, classes, &recipe, seed);
+        Trainer::with_source(engine, graph, recipe, Box::new(source), seed)
+    }
+
+    /// Starts a training whose batches come from `source`: their size and all that is done to samples and targets
+    /// is its own, whatever the recipe says of it.
+    ///
+    /// # Errors
+    /// E0305 for the recipe, E0204 and E0303 for the graph, E0705 where the samples have another shape.
+    pub fn with_source(
+        engine: E,
+        graph: &Graph,
+        recipe: Recipe,
+        source: Box<dyn BatchSource>,
+        seed: u64,
+    ) -> Result<Trainer<E>, Diagnostic> {
+        recipe.check()?;
         let network = Network::new(graph)?;
-        let &[classes] = network.output() else {
-            let message =
-                format!("a classifier's output is [1, classes], got {}", graph.ty(graph.outputs()[0]));
-            return Err(Diagnostic::error(Code::SHAPE, message));
-        };
-        let elements = samples(&network, inputs)?;
-        if labels.len() != inputs.shape().0[0] {
-            let message = format!("{} labels for {} samples", labels.len(), inputs.shape().0[0]);
-            return Err(Diagnostic::error(Code::DATA_LABEL, message));
-        }
-        if let Some(wrong) = labels.iter().find(|&&label| label as usize >= classes) {
-            let message = format!("label {wrong} of a network with {classes} outputs");
-            return Err(Diagnostic::error(Code::DATA_LABEL, message));
+        let classes = classes(&network, graph)?;
+        if source.input() != network.input() || source.targets() != classes {
+            let text = |extents: &[usize]| Shape(extents.to_vec());
+            let message = format!(
+                "the network takes samples f32{} with {classes} targets, the data has f32{} with {}",
+                text(network.input()),
+                text(source.input()),
+                source.targets()
+            );
+            return Err(Diagnostic::error(Code::DATA_SHAPE, message));
         }
         let initial = initial_weights(network.params(), seed);
-        let moments = |value: &Value| {
-            let value = upload(&engine, value);
-            let zeros = engine.full(engine.shape(&value), 0.0);
-            Moments { value, first: zeros.clone(), second: zeros }
+        let values = network.gather(&initial)?.into_iter().map(|value| upload(&engine, value)).collect();
+        let groups = role_groups(network.params());
+        let parameters = Parameters::new(&engine, &recipe.optimizer, groups, values);
+        let graph = sha256_hex(graph.to_text().as_bytes());
+        let workspace = Workspace {
+            pass: Pass::new(),
+            vars: Vec::new(),
+            gradients: Gradients::new(),
+            elements: Vec::new(),
+            pool: Vec::new(),
         };
-        let params = network.gather(&initial)?.into_iter().map(moments).collect();
-        let labels = labels.to_vec();
-        Ok(Trainer { engine, network, recipe, inputs: elements, labels, seed, params, epoch: 0, step: 0 })
+        let progress = Progress::default();
+        Ok(Trainer {
+            engine,
+            network,
+            recipe,
+            source,
+            seed,
+            graph,
+            parameters,
+            progress,
+            workers: 1,
+            workspace,
+        })
+    }
+
+    /// How many threads make batches ahead; none with 0. It changes no bit of the result.
+    pub fn set_workers(&mut self, workers: usize) {
+        self.workers = workers;
     }
 
     /// Whether all epochs of the recipe are done.
     pub fn finished(&self) -> bool {
-        self.epoch >= self.recipe.epochs
+        self.progress.epoch >= self.recipe.epochs
     }
 
     /// Epochs done.
     pub fn epochs_done(&self) -> u64 {
-        self.epoch
+        self.progress.epoch
     }
 
-    /// Trains for one epoch.
+    /// Trains for one epoch. After an error the training stands where it stood before the epoch:
+    /// [`retry_with`](Trainer::retry_with) lets it go on from there.
     ///
     /// # Errors
-    /// E0801 when the loss or a parameter is no longer finite.
+    /// E0801 when the loss or a parameter is no longer finite, or the loss has exploded.
     pub fn epoch(&mut self) -> Result<EpochReport, Diagnostic> {
-        let count = self.labels.len();
-        let order = shuffled(count, self.seed, self.epoch);
-        let batches = self.batches();
-        let (mut loss, mut right) = (0.0, 0);
-        for batch in 0..batches {
-            let chosen = &order[batch * count / batches..(batch + 1) * count / batches];
-            let (batch_loss, batch_right) = self.train_step(chosen)?;
-            loss += batch_loss * chosen.len() as f64;
-            right += batch_right;
+        // Tensors never change, so this shares their elements.
+        let good = (self.parameters.clone(), self.progress.clone());
+        let result = self.attempt();
+        if result.is_err() {
+            (self.parameters, self.progress) = good;
         }
-        self.epoch += 1;
-        for (param, state) in self.network.params().iter().zip(&self.params) {
-            if self.engine.download(&state.value).iter().any(|x| !x.is_finite()) {
-                return Err(self.diverged(&format!("parameter `{}`", param.name)));
-            }
-        }
-        Ok(EpochReport { loss: loss / count as f64, accuracy: right as f64 / count as f64 })
+        result
     }
 
-    /// Steps in an epoch.
-    fn batches(&self) -> usize {
-        self.labels.len().div_ceil(self.recipe.batch)
-    }
-
-    fn diverged(&self, what: &str) -> Diagnostic {
-        Diagnostic::error(Code::DIVERGED, format!("training diverged: {what} is not finite"))
-            .note(format!("in epoch {} of {}, step {}", self.epoch, self.recipe.epochs, self.step))
-            .help(format!("lower the learning rate, which is {}", self.recipe.optimizer.lr))
-    }
-
-    /// One step on these samples; their mean loss and how many were right before it.
-    fn train_step(&mut self, chosen: &[usize]) -> Result<(f64, usize), Diagnostic> {
-        let size: usize = self.network.input().iter().product();
-        let classes = self.network.output()[0];
-        let batch: Vec<f32> =
-            chosen.iter().flat_map(|&i| &self.inputs[i * size..(i + 1) * size]).copied().collect();
-        let labels: Vec<u32> = chosen.iter().map(|&i| self.labels[i]).collect();
-        let targets = smoothed_targets(&labels, classes, self.recipe.label_smoothing);
-        let engine = &self.engine;
-        let mut tape = Tape::new(engine);
-        let vars: Vec<Var> = self
-            .network
-            .params()
-            .iter()
-            .zip(&self.params)
-            .map(|(param, state)| match param.role.is_trained() {
-                true => tape.variable(state.value.clone()),
-                false => tape.constant(state.value.clone()),
-            })
-            .collect();
-        let x = tape.constant(engine.upload(&batched(chosen.len(), self.network.input()), &batch));
-        let mode = Mode::Training { key: key(self.seed, "step", &self.step.to_string()) };
-        let (logits, statistics) = self.network.forward(&mut tape, &vars, x, mode);
-        let loss = tape.cross_entropy(logits, &engine.upload(&[chosen.len(), classes], &targets));
-        let loss_value = f64::from(engine.download(tape.value(loss))[0]);
-        if !loss_value.is_finite() {
-            return Err(self.diverged("the loss"));
-        }
-        let right = count_right(&engine.download(tape.value(logits)), classes, &labels);
-        let gradients = tape.backward(loss);
-        self.optimize(&vars, &gradients);
-        self.update_statistics(&statistics);
-        self.step += 1;
-        Ok((loss_value, right))
-    }
-
-    fn optimize(&mut self, vars: &[Var], gradients: &Gradients<E::Tensor>) {
-        let steps = self.recipe.epochs.saturating_mul(self.batches() as u64);
-        let rate = self.recipe.optimizer.lr * schedule(self.step, steps, self.recipe.warmup);
-        for ((param, state), &var) in self.network.params().iter().zip(&mut self.params).zip(vars) {
-            if let Some(gradient) = gradients.get(var) {
-                let decays = param.role == ParamRole::Weight;
-                self.recipe.optimizer.update(&self.engine, state, gradient, (self.step, rate, decays));
-            }
-        }
-    }
-
-    /// Moves the running statistics towards those of the batch; the variance towards the unbiased one.
+    /// Multiplies the learning rate of all steps to come, for another attempt at an epoch that diverged.
     ///
-    /// Source  arXiv:1502.03167 algorithm 2
-    fn update_statistics(&mut self, statistics: &[BatchStatistics<E::Tensor>]) {
-        for found in statistics {
-            let unbiased = if found.count > 1 { found.count as f64 / (found.count - 1) as f64 } else { 1.0 };
-            for (param, batch, scale) in
-                [(found.mean_param, &found.mean, 1.0), (found.variance_param, &found.variance, unbiased)]
-            {
-                let first = (1.0 - STATISTICS_MOMENTUM) as f32;
-                let second = (STATISTICS_MOMENTUM * scale) as f32;
-                let running = &mut self.params[param].value;
-                *running = self.engine.zip(Binary::Combine { first, second }, running, batch);
-            }
+    /// # Errors
+    /// E0305 where the factor is not in 0..1 or is 0.
+    pub fn retry_with(&mut self, factor: f64) -> Result<(), Diagnostic> {
+        let rate_factor = self.progress.rate_factor * factor;
+        if !(factor <= 1.0 && rate_factor > 0.0) {
+            let message = format!("the factor of a learning rate is {factor}, it must be in 0..1 and not 0");
+            return Err(Diagnostic::error(Code::RANGE, message));
         }
+        self.progress.rate_factor = rate_factor;
+        Ok(())
     }
 
-    fn value(&self, tensor: &E::Tensor) -> Value {
+    fn attempt(&mut self) -> Result<EpochReport, Diagnostic> {
+        self.source.start(self.progress.epoch);
+        let source: &dyn BatchSource = self.source.as_ref();
+        let mut pool = std::mem::take(&mut self.workspace.pool);
+        let mut steps = Steps {
+            engine: &self.engine,
+            network: &self.network,
+            recipe: &self.recipe,
+            seed: self.seed,
+            batches: source.batches() as u64,
+            chance: f64::from(math::ln(source.targets() as f32)),
+            tape: Tape::new(&self.engine),
+            parameters: &mut self.parameters,
+            progress: &mut self.progress,
+            workspace: &mut self.workspace,
+        };
+        let found = with_workers(source, self.workers, &mut pool, |supply| steps.epoch(supply));
+        let (loss, right) = found?;
+        steps.finish()?;
+        let count = source.samples() as f64;
+        let report = EpochReport { loss: loss / count, accuracy: right as f64 / count };
+        self.workspace.pool = pool;
+        self.progress.epoch += 1;
+        self.progress.watch.keep(report.loss);
+        Ok(report)
+    }
+
+    pub(super) fn value(&self, tensor: &E::Tensor) -> Value {
         let shape = Shape(self.engine.shape(tensor).to_vec());
         Value::from_f32(&shape, self.engine.download(tensor)).expect("as many elements as the shape has")
     }
 
     /// The parameters by name, the running statistics among them.
     pub fn weights(&self) -> Weights {
-        let named = self.network.params().iter().zip(&self.params);
-        named.map(|(param, state)| (param.name.clone(), self.value(&state.value))).collect()
-    }
-
-    /// What [`resume`](Trainer::resume) takes.
-    pub fn state(&self) -> State {
-        let mut tensors = Weights::new();
-        for (param, state) in self.network.params().iter().zip(&self.params) {
-            tensors.insert(format!("value.{}", param.name), self.value(&state.value));
-            if param.role.is_trained() {
-                tensors.insert(format!("first.{}", param.name), self.value(&state.first));
-                tensors.insert(format!("second.{}", param.name), self.value(&state.second));
-            }
-        }
-        State { epoch: self.epoch, step: self.step, tensors }
-    }
-
-    /// Goes on from a state of a training with the same graph, recipe, data and seed; the result is the same as
-    /// without the interruption, bit for bit.
-    ///
-    /// # Errors
-    /// E0802 if the state is of another training; this one is unchanged then.
-    pub fn resume(&mut self, state: &State) -> Result<(), Diagnostic> {
-        let expected = self.state();
-        let alike = |(a, b): ((&String, &Value), (&String, &Value))| {
-            a.0 == b.0 && a.1.shape() == b.1.shape() && b.1.dtype() == DType::F32
-        };
-        let fits = state.tensors.len() == expected.tensors.len()
-            && expected.tensors.iter().zip(&state.tensors).all(alike)
-            && state.epoch <= self.recipe.epochs
-            && Some(state.step) == state.epoch.checked_mul(self.batches() as u64);
-        if !fits {
-            let message = "the saved state of a training does not belong to this training";
-            return Err(Diagnostic::error(Code::STORE, message));
-        }
-        for (param, moments) in self.network.params().iter().zip(&mut self.params) {
-            let load = |prefix: &str, target: &mut E::Tensor| {
-                if let Some(value) = state.tensors.get(&format!("{prefix}.{}", param.name)) {
-                    *target = upload(&self.engine, value);
-                }
-            };
-            load("value", &mut moments.value);
-            load("first", &mut moments.first);
-            load("second", &mut moments.second);
-        }
-        (self.epoch, self.step) = (state.epoch, state.step);
-        Ok(())
+        let named = self.network.params().iter().zip(self.parameters.values());
+        named.map(|(param, value)| (param.name.clone(), self.value(value))).collect()
     }
 }
 
-/// Targets `[N, classes]`: a label's class has `1 - smoothing`, and all share `smoothing` equally.
-///
-/// Source  arXiv:1512.00567 section 7
-pub fn smoothed_targets(labels: &[u32], classes: usize, smoothing: f64) -> Vec<f32> {
-    let share = smoothing / classes as f64;
-    let mut targets = vec![share as f32; labels.len() * classes];
-    for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
-        row[label as usize] = (1.0 - smoothing + share) as f32;
+/// The classes that a network tells apart.
+fn classes(network: &Network, graph: &Graph) -> Result<usize, Diagnostic> {
+    match *network.output() {
+        [classes] => Ok(classes),
+        _ => {
+            let message =
+                format!("a classifier's output is [1, classes], got {}", graph.ty(graph.outputs()[0]));
+            Err(Diagnostic::error(Code::SHAPE, message))
+        }
     }
-    targets
+}
+
+/// The steps of an epoch.
+struct Steps<'t, E: Engine> {
+    engine: &'t E,
+    network: &'t Network,
+    recipe: &'t Recipe,
+    seed: u64,
+    /// Steps in an epoch.
+    batches: u64,
+    /// The loss of equal answers for all classes.
+    chance: f64,
+    tape: Tape<'t, E>,
+    parameters: &'t mut Parameters<E::Tensor>,
+    progress: &'t mut Progress,
+    workspace: &'t mut Workspace<E::Tensor>,
+}
+
+impl<E: Engine> Steps<'_, E> {
+    /// All steps; the sum of the samples' losses and how many were right.
+    fn epoch(&mut self, supply: &mut Supply<'_>) -> Result<(f64, usize), Diagnostic> {
+        let (mut loss, mut right) = (0.0, 0);
+        while let Some(batch) = supply.next() {
+            let (batch_loss, batch_right) = self.step(&batch)?;
+            loss += batch_loss * batch.count as f64;
+            right += batch_right;
+            supply.give_back(batch);
+        }
+        Ok((loss, right))
+    }
+
+    /// One step; the mean loss of its samples and how many were right before it.
+    fn step(&mut self, batch: &Batch) -> Result<(f64, usize), Diagnostic> {
+        let (engine, tape) = (self.engine, &mut self.tape);
+        let Workspace { pass, vars, gradients, elements, .. } = &mut *self.workspace;
+        tape.clear();
+        vars.clear();
+        for (param, value) in self.network.params().iter().zip(self.parameters.values()) {
+            vars.push(match param.role.is_trained() {
+                true => tape.variable(value.clone()),
+                false => tape.constant(value.clone()),
+            });
+        }
+        let classes = self.network.output()[0];
+        let inputs = engine.upload(&Extents::batched(batch.count, self.network.input()), &batch.inputs);
+        let targets = engine.upload(&[batch.count, classes], &batch.targets);
+        let x = tape.constant(inputs);
+        let mode = Mode::Training { key: key(self.seed, "step", self.progress.step) };
+        let logits = self.network.forward(tape, vars, x, mode, pass);
+        let loss = tape.cross_entropy(logits, &targets);
+        engine.read(tape.value(loss), elements);
+        let mean = f64::from(elements[0]);
+        engine.read(tape.value(logits), elements);
+        let right = count_right(elements, classes, &batch.labels);
+        if let Some(what) = self.progress.watch.see(mean, self.chance) {
+            return Err(self.failed(&what));
+        }
+        tape.backward_and_release(loss, gradients);
+        self.optimize();
+        self.update_statistics();
+        self.progress.step += 1;
+        Ok((mean, right))
+    }
+
+    fn optimize(&mut self) {
+        let Recipe { epochs, optimizer, schedule, warmup, clip, .. } = self.recipe;
+        let step = self.progress.step;
+        let share = rate_share(*schedule, step, (*epochs, self.batches), *warmup);
+        let rate = optimizer.lr() * self.progress.rate_factor * share;
+        let Workspace { vars, gradients, .. } = &mut *self.workspace;
+        let gradient = |index: usize| gradients.get(vars[index]);
+        self.parameters.update(self.engine, optimizer, *clip, gradient, Moment { step, rate, decay: 1.0 });
+        gradients.clear();
+    }
+
+    /// Moves the running statistics towards those of the batch; the variance towards the unbiased one.
+    ///
+    /// Source  arXiv:1502.03167 algorithm 2
+    fn update_statistics(&mut self) {
+        for found in self.workspace.pass.statistics.drain(..) {
+            let unbiased = if found.count > 1 { found.count as f64 / (found.count - 1) as f64 } else { 1.0 };
+            for (param, batch, scale) in
+                [(found.mean_param, &found.mean, 1.0), (found.variance_param, &found.variance, unbiased)]
+            {
+                let shares = (1.0 - STATISTICS_MOMENTUM, STATISTICS_MOMENTUM * scale);
+                self.parameters.approach(self.engine, param, batch, shares);
+            }
+        }
+    }
+
+    /// Checks every parameter at the end of an epoch.
+    fn finish(&mut self) -> Result<(), Diagnostic> {
+        self.tape.clear();
+        match self.wrong_parameter() {
+            None => Ok(()),
+            Some(name) => Err(self.failed(&format!("parameter `{name}` is not finite"))),
+        }
+    }
+
+    fn wrong_parameter(&mut self) -> Option<String> {
+        let elements = &mut self.workspace.elements;
+        let wrong = |value: &E::Tensor| {
+            self.engine.read(value, elements);
+            elements.iter().any(|x| !x.is_finite())
+        };
+        let place = self.parameters.values().position(wrong)?;
+        Some(self.network.params()[place].name.clone())
+    }
+
+    /// The first parameter that is not finite, else the first layer whose output is not.
+    fn first_wrong(&mut self) -> Option<String> {
+        if let Some(name) = self.wrong_parameter() {
+            return Some(format!("parameter `{name}`"));
+        }
+        let Workspace { pass, elements, .. } = &mut *self.workspace;
+        let wrong = |&value: &Var| {
+            self.engine.read(self.tape.value(value), elements);
+            elements.iter().any(|x| !x.is_finite())
+        };
+        let step = pass.values().iter().position(wrong)?;
+        Some(format!("the output of {}", self.network.step_name(step)))
+    }
+
+    fn failed(&mut self, what: &str) -> Diagnostic {
+        let first = self.first_wrong();
+        let Progress { epoch, step, rate_factor, ref watch } = *self.progress;
+        let rate = self.recipe.optimizer.lr() * rate_factor;
+        diverged(what, &Place { recipe: self.recipe, done: (epoch, step), rate, watch, first })
+    }
 }
 
 /// Rows whose first greatest element is at their label.

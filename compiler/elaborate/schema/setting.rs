@@ -128,6 +128,14 @@ impl Settings {
         }
     }
 
+    /// A truth value.
+    pub fn boolean(&self, key: &str) -> Option<bool> {
+        match self.0.get(key)? {
+            Setting::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// Quoted text.
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.0.get(key)? {

@@ -8,7 +8,7 @@ use super::{Default, Form, Key, Kind, Section, Setting, reference, sections};
 use crate::diagnostic::{Diagnostics, Style, render};
 use crate::elaborate::fields::Context;
 use crate::elaborate::scope::Scope;
-use crate::elaborate::{Options, Program, elaborate};
+use crate::elaborate::{OptimizerSpec, Options, Program, RateSpec, elaborate};
 use crate::source::{SourceMap, Span};
 use crate::space::{self, Decision, Domain, Output, Space, Value};
 use crate::syntax::{self, ast};
@@ -264,7 +264,8 @@ fn recipes_come_from_genomes_within_their_domains_and_reach_both_ends() {
         let train = program.train_for(&genome).expect("all values come out");
         let quantize = program.quantize_for(&genome).expect("all values come out");
         assert!(quantize.other.is_empty());
-        let mixup = train.other.number("mixup").expect("given");
+        assert!(train.other.is_empty());
+        let mixup = train.mixup.expect("given");
         for (name, value) in [
             ("lr", (train.learning_rate * 1e9).round() as u64),
             ("decay", micro(train.weight_decay)),
@@ -293,6 +294,35 @@ fn recipes_come_from_genomes_within_their_domains_and_reach_both_ends() {
     assert_eq!(seen["warmup"], of(&[0, 20_000, 40_000, 60_000, 80_000, 100_000]));
     assert_eq!(seen["smoothing"], of(&[0, 100_000]));
     assert_eq!(seen["calibrate"], of(&[100, 200]));
+}
+
+#[test]
+fn optimizers_and_schedules_reach_the_recipe() {
+    let with = |optimizer: &str, rest: &str| {
+        let program = program(
+            &SPEC
+                .replace("adamw(lr: log 1e-4..1e-2, decay: decay)", optimizer)
+                .replace("mixup: 0.1..0.5, ", rest),
+        );
+        assert!(program.later.is_empty(), "{optimizer} {rest}");
+        let genome = space::sample(&program.space, &mut ChaCha8Rng::seed_from_u64(2));
+        program.train_for(&genome).expect("all values come out")
+    };
+    let plain = with("sgd(lr: 0.05)", "");
+    assert_eq!(plain.optimizer, OptimizerSpec::Sgd { momentum: 0.9, nesterov: false });
+    assert_eq!((plain.learning_rate, plain.weight_decay, plain.schedule), (0.05, 0.0, RateSpec::Cosine));
+    assert_eq!((plain.clip, plain.mixup), (None, None));
+    let full = with(
+        "sgd(lr: 0.1, momentum: 0, nesterov: true, decay: 5e-5)",
+        "clip: 2, mixup: 0.3, schedule: step(every: 30 epochs, factor: 0.2), ",
+    );
+    assert_eq!(full.optimizer, OptimizerSpec::Sgd { momentum: 0.0, nesterov: true });
+    assert_eq!(full.schedule, RateSpec::Step { every: 30, factor: 0.2 });
+    assert_eq!((full.weight_decay, full.clip, full.mixup), (5e-5, Some(2.0), Some(0.3)));
+    let decided = with("adamw(lr: 1e-3)", "clip: 0.5..2.0, schedule: {constant, cosine}, ");
+    assert_eq!(decided.optimizer, OptimizerSpec::Adamw);
+    assert!(matches!(decided.schedule, RateSpec::Constant | RateSpec::Cosine));
+    assert!(decided.clip.is_some_and(|clip| (0.5..=2.0).contains(&clip)));
 }
 
 #[test]
@@ -349,8 +379,9 @@ fn what_commands_refuse_names_key_place_and_way_out() {
     let text = SPEC
         .replace("strategy: random", "strategy: aging_evolution(population: 32, tournament: 8)")
         .replace("quantize { ", "quantize { weights: {i8, i4}, aware: last(5 epochs), per: channel, ")
+        .replace("mixup: 0.1..0.5", "distill: largest, mixup: 0.1..0.5")
         .replace("maximize accuracy", "maximize f1\nrequire { ram(munas) <= 4 KiB }");
-    let program = program(&text.replace("mixup: 0.1..0.5, ", ""));
+    let program = program(&text);
     let told: Vec<String> = program
         .refusals()
         .0
@@ -361,6 +392,7 @@ fn what_commands_refuse_names_key_place_and_way_out() {
     assert_eq!(
         told,
         [
+            format!("{start} `distill` of `train` | leave `distill` out"),
             format!(
                 "{start} `weights: i4` of `quantize` | this version has weights of 8 bits: `weights: i8`"
             ),

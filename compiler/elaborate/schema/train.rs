@@ -1,9 +1,8 @@
 //! The section `train`.
 
 use super::{Default, EPOCHS, Form, Key, Kind, Section, count, form, number, optional, required, share};
+use crate::elaborate::units::Dimension;
 
-const ONLY_ADAMW: &str = "this version trains by `adamw(lr: 1e-3, decay: 0.02)`";
-const ONLY_COSINE: &str = "this version's rate falls by a cosine: leave `schedule` out";
 const ONLY_CROSS_ENTROPY: &str = "this version trains classifiers by cross entropy: leave `loss` out";
 const NO_PRUNE: &str = "leave `prune` out, and let the space hold narrower networks";
 
@@ -17,7 +16,7 @@ pub(super) const TRAIN: Section = Section {
         required("batch", count(1.0, 65536.0), "32", "Samples of one step.").decides(),
         optional(
             "warmup",
-            share(0.0, 1.0),
+            share(0.0, 0.99),
             Default::Number(0.0),
             "5 %",
             "Share of the steps in which the rate rises from 0.",
@@ -51,10 +50,9 @@ pub(super) const TRAIN: Section = Section {
             number(1e-6, 1e6),
             Default::Absent,
             "1.0",
-            "Greatest norm of the gradient of one step.",
+            "Greatest norm of the gradient of one step; a longer one is shortened to it.",
         )
-        .decides()
-        .later("leave `clip` out; a lower `lr` keeps training stable"),
+        .decides(),
         optional(
             "mixup",
             number(1e-3, 10.0),
@@ -62,8 +60,7 @@ pub(super) const TRAIN: Section = Section {
             "0.3",
             "Mixes pairs of samples; the weight is drawn from a beta distribution with this parameter.",
         )
-        .decides()
-        .later("leave `mixup` out"),
+        .decides(),
         optional(
             "distill",
             Kind::Forms(TEACHERS),
@@ -107,7 +104,7 @@ const OPTIMIZERS: &[Form] = &[
                 number(0.0, 0.9999),
                 Default::Number(0.9),
                 "0.9",
-                "Share of the last step that is kept.",
+                "Share of the velocity that is kept from step to step.",
             )
             .decides(),
             optional(
@@ -115,14 +112,13 @@ const OPTIMIZERS: &[Form] = &[
                 Kind::Bool,
                 Default::Bool(false),
                 "true",
-                "Whether the gradient is taken ahead of the step.",
+                "Whether the velocity is taken ahead of the step.",
             )
             .decides(),
-            DECAY,
+            Key { doc: "Share of a weight that is added to its gradient.", example: "5e-5", ..DECAY },
         ],
         "Stochastic gradient descent with momentum.",
-    )
-    .later(ONLY_ADAMW),
+    ),
 ];
 
 const SCHEDULES: &[Form] = &[
@@ -130,7 +126,13 @@ const SCHEDULES: &[Form] = &[
     form(
         "step",
         &[
-            required("every", EPOCHS, "30 epochs", "From one fall to the next.").decides(),
+            required(
+                "every",
+                Kind::Integer(Dimension::Epochs, 1.0, 1e6),
+                "30 epochs",
+                "From one fall to the next, from the first epoch on.",
+            )
+            .decides(),
             optional(
                 "factor",
                 number(1e-6, 1.0),
@@ -141,9 +143,8 @@ const SCHEDULES: &[Form] = &[
             .decides(),
         ],
         "Falls at regular times.",
-    )
-    .later(ONLY_COSINE),
-    form("constant", &[], "Stays.").later(ONLY_COSINE),
+    ),
+    form("constant", &[], "Stays."),
 ];
 
 const LOSSES: &[Form] = &[

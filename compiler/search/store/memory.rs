@@ -16,6 +16,7 @@ enum State {
 #[derive(Default)]
 struct Shared {
     trials: BTreeMap<TrialKey, State>,
+    unfinished: BTreeMap<TrialKey, Vec<u8>>,
     holders: u64,
 }
 
@@ -74,11 +75,21 @@ impl Store for MemoryStore {
 
     fn finish(&self, key: &TrialKey, record: &Record, weights: &[u8]) -> Result<Record, Diagnostic> {
         let mut shared = self.shared();
+        shared.unfinished.remove(key);
         if let Some(State::Finished { record, .. }) = shared.trials.get(key) {
             return Ok(record.clone());
         }
         shared.trials.insert(*key, State::Finished { record: record.clone(), weights: weights.to_vec() });
         Ok(record.clone())
+    }
+
+    fn keep(&self, key: &TrialKey, state: &[u8]) -> Result<(), Diagnostic> {
+        self.shared().unfinished.insert(*key, state.to_vec());
+        Ok(())
+    }
+
+    fn kept(&self, key: &TrialKey) -> Result<Option<Vec<u8>>, Diagnostic> {
+        Ok(self.shared().unfinished.get(key).cloned())
     }
 
     fn get(&self, key: &TrialKey) -> Result<Option<Record>, Diagnostic> {

@@ -8,6 +8,7 @@
 mod memory;
 mod presence;
 mod sqlite;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +72,12 @@ pub trait Store: Sync {
     /// Keeps a result, whoever holds the claim, and gives what is kept from now on: the first result that
     /// came.
     fn finish(&self, key: &TrialKey, record: &Record, weights: &[u8]) -> Result<Record, Diagnostic>;
+
+    /// Keeps the state of an unfinished training in place of an earlier one, until it is finished.
+    fn keep(&self, key: &TrialKey, state: &[u8]) -> Result<(), Diagnostic>;
+
+    /// The state that was kept of an unfinished training, if there is one and it is whole.
+    fn kept(&self, key: &TrialKey) -> Result<Option<Vec<u8>>, Diagnostic>;
 
     /// A finished trial.
     fn get(&self, key: &TrialKey) -> Result<Option<Record>, Diagnostic>;

@@ -18,7 +18,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::search::key::{TrialKey, sha256_hex};
 use crate::search::outcome::Record;
 use crate::search::store::presence::{Presence, take_dead};
-use crate::search::store::{Claim, Lease, Store};
+use crate::search::store::{Claim, Lease, Store, states};
 
 /// Version of the schema; grows with every change to [`SCHEMA`].
 const VERSION: i64 = 1;
@@ -180,7 +180,7 @@ impl Store for SqliteStore {
         if json.len() as i64 > RECORD_BYTES || weights.len() as i64 > WEIGHTS_BYTES {
             return Err(unusable(&self.path, &format!("trial {key} is larger than the store takes")));
         }
-        self.write(|transaction| {
+        let kept = self.write(|transaction| {
             if let Some(kept) = self.record(transaction, key)? {
                 return Ok(kept);
             }
@@ -191,7 +191,18 @@ impl Store for SqliteStore {
                 .execute(sql, params![key.to_string(), json, record_digest(key, &json), weights])
                 .map_err(|error| failure(&self.path, &error))?;
             Ok(record.clone())
-        })
+        })?;
+        states::forget(&self.path, key);
+        Ok(kept)
+    }
+
+    fn keep(&self, key: &TrialKey, state: &[u8]) -> Result<(), Diagnostic> {
+        states::keep(&self.path, key, &self.holder, state)
+            .map_err(|error| unusable(&self.path, &format!("the state of trial {key}: {error}")))
+    }
+
+    fn kept(&self, key: &TrialKey) -> Result<Option<Vec<u8>>, Diagnostic> {
+        Ok(states::kept(&self.path, key))
     }
 
     fn get(&self, key: &TrialKey) -> Result<Option<Record>, Diagnostic> {

@@ -36,9 +36,20 @@ fn check_contract(one: &dyn Store, two: &dyn Store) {
     assert!(one.get(&key(1)).unwrap().is_none());
     assert!(one.all().unwrap().is_empty());
 
+    assert_eq!(one.kept(&key(1)).unwrap(), None);
+    one.keep(&key(1), b"early").unwrap();
+    two.keep(&key(1), b"later").unwrap();
+    one.keep(&key(2), b"").unwrap();
+    assert_eq!(one.kept(&key(1)).unwrap().as_deref(), Some(b"later".as_slice()));
+    two.release(&key(1)).unwrap();
+    assert_eq!(two.kept(&key(1)).unwrap().as_deref(), Some(b"later".as_slice()), "whoever comes next");
+    assert!(matches!(two.claim(&key(1), lease(221)).unwrap(), Claim::Mine));
+
     let ((first, first_weights), (second, second_weights)) = (record(0.5), record(f64::NAN));
     assert_eq!(one.finish(&key(1), &first, &first_weights).unwrap().to_json(), first.to_json());
     assert_eq!(two.finish(&key(1), &second, &second_weights).unwrap().to_json(), first.to_json());
+    assert_eq!(two.kept(&key(1)).unwrap(), None, "it is finished");
+    assert_eq!(two.kept(&key(2)).unwrap().as_deref(), Some(b"".as_slice()));
     let Claim::Done(kept) = two.claim(&key(1), lease(900)).unwrap() else { panic!("it is finished") };
     assert_eq!(kept.to_json(), first.to_json());
     assert!(!two.heartbeat(&key(1), lease(900)).unwrap());
@@ -62,6 +73,36 @@ fn both_stores_keep_the_contract() {
     let path = folder.path().join(".nasc/trials.sqlite");
     check_contract(&SqliteStore::open(&path).unwrap(), &SqliteStore::open(&path).unwrap());
     assert_eq!(SqliteStore::open(&path).unwrap().all().unwrap().len(), 2);
+}
+
+#[test]
+fn damaged_states_are_as_good_as_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    store.keep(&key(1), b"a state of some length").unwrap();
+    let file = folder.path().join("trials.sqlite-states").join(key(1).to_string());
+    let whole = std::fs::read(&file).unwrap();
+    for end in 0..whole.len() {
+        std::fs::write(&file, &whole[..end]).unwrap();
+        assert_eq!(store.kept(&key(1)).unwrap(), None, "{end} bytes");
+    }
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 1;
+        std::fs::write(&file, &changed).unwrap();
+        assert_eq!(store.kept(&key(1)).unwrap(), None, "byte {place}");
+    }
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(store.kept(&key(1)).unwrap().as_deref(), Some(b"a state of some length".as_slice()));
+    std::fs::write(file.with_extension("killed"), "half").unwrap();
+    let n_files = || std::fs::read_dir(file.parent().unwrap()).unwrap().count();
+    assert_eq!(n_files(), 2);
+    let (record, weights) = record(0.5);
+    store.finish(&key(2), &record, &weights).unwrap();
+    assert_eq!(n_files(), 2, "of another trial");
+    store.finish(&key(1), &record, &weights).unwrap();
+    assert_eq!(n_files(), 0);
 }
 
 #[test]

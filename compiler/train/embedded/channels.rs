@@ -198,7 +198,10 @@ unsafe fn add_some<L: Lanes, const T: usize>(s: &Scatter<'_>, first: usize) {
     let reach = offsets.iter().max().map_or(0, |offset| offset + L::N);
     assert!(last(s.grid, s.source_step) + reach <= s.source.len(), "pixels lie in the source");
     assert!(last(s.grid, s.gradient_step) + s.columns <= s.gradient.len(), "pixels lie in the gradient");
-    assert!(s.columns <= L::N && (first + T - 1) * s.out_step + s.columns <= s.out.len(), "room for the result");
+    assert!(
+        s.columns <= L::N && (first + T - 1) * s.out_step + s.columns <= s.out.len(),
+        "room for the result"
+    );
     // SAFETY: all extents were checked.
     unsafe {
         let out = s.out.pointer().add(first * s.out_step);

@@ -153,12 +153,7 @@ impl<'a> Images<'a> {
     }
 }
 
-pub(super) fn weight_gradient(
-    engine: &EmbeddedEngine,
-    dy: &Tensor,
-    x: &Tensor,
-    window: &Window,
-) -> Tensor {
+pub(super) fn weight_gradient(engine: &EmbeddedEngine, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
     let ([n, ho, wo, filters], [samples, height, width, channels]) = (dy.nhwc(), x.nhwc());
     assert_eq!(n, samples, "samples of a convolution");
     let input = [height, width];
@@ -217,34 +212,39 @@ impl<'g> WeightGradient<'g> {
     fn add(&self, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let (geometry, phase) = (self.geometry, &self.geometry.phases[0]);
         let (filters, channels) = (self.filters, geometry.channels);
-        let x_step =
-            [geometry.step[0] * geometry.padded[1] * channels, geometry.step[1] * channels];
+        let x_step = [geometry.step[0] * geometry.padded[1] * channels, geometry.step[1] * channels];
         let dy_step = [geometry.target[1] * filters, filters];
         if self.is_turned {
-            return add_outer(self.engine.isa, &Outer {
-                grid: geometry.target,
-                single: x,
-                single_step: x_step,
-                offsets: Offsets::List(&phase.elements),
-                row: dy,
-                row_step: dy_step,
-                columns: filters,
-                out: Out::new(sums),
-                out_step: filters,
-            });
+            return add_outer(
+                self.engine.isa,
+                &Outer {
+                    grid: geometry.target,
+                    single: x,
+                    single_step: x_step,
+                    offsets: Offsets::List(&phase.elements),
+                    row: dy,
+                    row_step: dy_step,
+                    columns: filters,
+                    out: Out::new(sums),
+                    out_step: filters,
+                },
+            );
         }
         for (index, &run) in phase.runs.iter().enumerate() {
-            add_outer(self.engine.isa, &Outer {
-                grid: geometry.target,
-                single: dy,
-                single_step: dy_step,
-                offsets: Offsets::Channels(filters),
-                row: &x[run..],
-                row_step: x_step,
-                columns: phase.run,
-                out: Out::new(&mut sums[index * phase.run..]),
-                out_step: self.depth,
-            });
+            add_outer(
+                self.engine.isa,
+                &Outer {
+                    grid: geometry.target,
+                    single: dy,
+                    single_step: dy_step,
+                    offsets: Offsets::Channels(filters),
+                    row: &x[run..],
+                    row_step: x_step,
+                    columns: phase.run,
+                    out: Out::new(&mut sums[index * phase.run..]),
+                    out_step: self.depth,
+                },
+            );
         }
     }
 }

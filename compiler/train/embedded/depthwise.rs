@@ -62,12 +62,7 @@ struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    fn new(
-        engine: &'a EmbeddedEngine,
-        geometry: &Geometry,
-        w: &Tensor,
-        bias: Option<&Tensor>,
-    ) -> Blocks<'a> {
+    fn new(engine: &'a EmbeddedEngine, geometry: &Geometry, w: &Tensor, bias: Option<&Tensor>) -> Blocks<'a> {
         let channels = w.nhwc()[3];
         let lanes = engine.isa.lanes();
         let taps: usize = geometry.phases.iter().map(|phase| phase.taps.len()).sum();
@@ -121,13 +116,16 @@ fn apply(
                     let out = Out::new(out).from(first);
                     let weights = &blocks.weights.floats()[tap * lanes..][..phase.taps.len() * lanes];
                     let bias = &blocks.bias.floats()[first..][..lanes];
-                    sum_taps(engine.isa, &gather(geometry, phase, scratch.floats(), lanes, Sums {
-                        weights,
-                        bias,
-                        channels,
-                        count,
-                        out,
-                    }));
+                    sum_taps(
+                        engine.isa,
+                        &gather(
+                            geometry,
+                            phase,
+                            scratch.floats(),
+                            lanes,
+                            Sums { weights, bias, channels, count, out },
+                        ),
+                    );
                     tap += phase.taps.len();
                 }
             }
@@ -168,12 +166,7 @@ fn gather<'s>(
     }
 }
 
-pub(super) fn weight_gradient(
-    engine: &EmbeddedEngine,
-    dy: &Tensor,
-    x: &Tensor,
-    window: &Window,
-) -> Tensor {
+pub(super) fn weight_gradient(engine: &EmbeddedEngine, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
     let ([n, ho, wo, channels], [samples, height, width, _]) = (dy.nhwc(), x.nhwc());
     assert_eq!(n, samples, "samples of a depthwise convolution");
     let input = [height, width];
@@ -195,17 +188,23 @@ pub(super) fn weight_gradient(
             for first in (0..channels).step_by(lanes) {
                 let count = lanes.min(channels - first);
                 copy_channels(engine.isa, &geometry, &x[first..], channels, count, scratch.floats_mut());
-                add_taps(engine.isa, &Scatter {
-                    source: scratch.floats(),
-                    grid: geometry.target,
-                    source_step: [geometry.step[0] * geometry.padded[1] * lanes, geometry.step[1] * lanes],
-                    offsets: &phase.elements,
-                    gradient: &dy[first..],
-                    gradient_step: [wo * channels, channels],
-                    columns: count,
-                    out: Out::new(&mut sums[first..]),
-                    out_step: channels,
-                });
+                add_taps(
+                    engine.isa,
+                    &Scatter {
+                        source: scratch.floats(),
+                        grid: geometry.target,
+                        source_step: [
+                            geometry.step[0] * geometry.padded[1] * lanes,
+                            geometry.step[1] * lanes,
+                        ],
+                        offsets: &phase.elements,
+                        gradient: &dy[first..],
+                        gradient_step: [wo * channels, channels],
+                        columns: count,
+                        out: Out::new(&mut sums[first..]),
+                        out_step: channels,
+                    },
+                );
             }
         }
     });

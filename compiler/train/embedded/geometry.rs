@@ -114,18 +114,7 @@ impl Geometry {
             && (step, spread) == ([1, 1], [1, 1])
             && matches!(phases.as_slice(), [Phase { places, .. }] if *places == [[0, 0]]);
         let has_gaps = covered < target[0] * target[1];
-        Geometry {
-            source,
-            channels,
-            before,
-            padded,
-            step,
-            target,
-            spread,
-            phases,
-            is_pointwise,
-            has_gaps,
-        }
+        Geometry { source, channels, before, padded, step, target, spread, phases, is_pointwise, has_gaps }
     }
 
     /// Whether the source is read where it is.

@@ -1,10 +1,10 @@
 //! One source, compiled for several instruction sets and chosen when it runs.
 
-use crate::train::embedded::simd::{Lanes, Portable};
-#[cfg(target_arch = "x86_64")]
-use crate::train::embedded::simd::{Avx2, Avx512};
 #[cfg(target_arch = "aarch64")]
 use crate::train::embedded::simd::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::train::embedded::simd::{Avx2, Avx512};
+use crate::train::embedded::simd::{Lanes, Portable};
 
 /// What the processor offers. Only [`Isa::available`] makes those that need more than every processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

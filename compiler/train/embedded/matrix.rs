@@ -69,7 +69,13 @@ impl<'a> Packed<'a> {
 
     /// Packs some rows, which are multiplied together; the weight of row `k` of them and column `j` is
     /// `data[row(k) + j * step]`.
-    pub(super) fn fill(&mut self, rows: Range<usize>, data: &[f32], row: impl Fn(usize) -> usize, step: usize) {
+    pub(super) fn fill(
+        &mut self,
+        rows: Range<usize>,
+        data: &[f32],
+        row: impl Fn(usize) -> usize,
+        step: usize,
+    ) {
         let (isa, width, depth) = (self.isa, padded(self.isa, self.columns), rows.len());
         let floats = &mut self.weights.floats_mut()[rows.start * width..rows.end * width];
         for Panel { first, columns, vectors } in panels(isa, self.columns) {
@@ -133,18 +139,21 @@ pub(super) fn gemm(
 pub(super) fn rows_times(packed: &Packed<'_>, source: &[f32], depth: usize, out: &mut [f32]) {
     let columns = packed.columns;
     tasks::chunks(depth * out.len(), out, ROWS_PER_TASK * columns, |task, out| {
-        packed.multiply(0..depth, &Tile {
-            source: &source[task * ROWS_PER_TASK * depth..],
-            grid: [1, out.len() / columns],
-            source_step: [0, depth],
-            runs: &[0],
-            run: depth,
-            panel: &[],
-            bias: &[],
-            columns: 0,
-            out_step: [0, columns],
-            out: Out::new(out),
-        });
+        packed.multiply(
+            0..depth,
+            &Tile {
+                source: &source[task * ROWS_PER_TASK * depth..],
+                grid: [1, out.len() / columns],
+                source_step: [0, depth],
+                runs: &[0],
+                run: depth,
+                panel: &[],
+                bias: &[],
+                columns: 0,
+                out_step: [0, columns],
+                out: Out::new(out),
+            },
+        );
     });
 }
 
@@ -170,17 +179,20 @@ fn outer_gemm(
         None => out.fill(0.0),
         Some(bias) => out.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(bias.data())),
     }
-    add_outer(engine.isa, &Outer {
-        grid: [1, depth],
-        single: a.floats(),
-        single_step: [0, rows],
-        offsets: Offsets::Channels(rows),
-        row: right,
-        row_step: [0, columns],
-        columns,
-        out: Out::new(out),
-        out_step: columns,
-    });
+    add_outer(
+        engine.isa,
+        &Outer {
+            grid: [1, depth],
+            single: a.floats(),
+            single_step: [0, rows],
+            offsets: Offsets::Channels(rows),
+            row: right,
+            row_step: [0, columns],
+            columns,
+            out: Out::new(out),
+            out_step: columns,
+        },
+    );
 }
 
 /// `[rows, columns]` from `[columns, rows]`.

@@ -81,7 +81,10 @@ pub(super) unsafe fn outer<L: Lanes, const R: usize, const V: usize>(o: &Outer<'
     let reach = (0..count).map(|index| o.offsets.at(index) + 1).max().unwrap_or(0);
     assert!(last(o.grid, o.single_step) + reach <= o.single.len(), "single elements lie in their side");
     assert!(last(o.grid, o.row_step) + V * L::N <= o.row.len(), "rows lie in their side");
-    assert!(o.columns <= V * L::N && (count - 1) * o.out_step + o.columns <= o.out.len(), "room for the result");
+    assert!(
+        o.columns <= V * L::N && (count - 1) * o.out_step + o.columns <= o.out.len(),
+        "room for the result"
+    );
     for first in (0..count).step_by(R) {
         // Rows beyond the last compute it again and write nothing.
         let mut offsets = [0; R];

@@ -106,12 +106,7 @@ multiversion! {
 }
 
 /// Runs `f` with each sample of a source and of a result.
-fn each_sample(
-    source: &Tensor,
-    out: &mut Tensor,
-    work: usize,
-    f: impl Fn(usize, &[f32], &mut [f32]) + Sync,
-) {
+fn each_sample(source: &Tensor, out: &mut Tensor, work: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Sync) {
     let n = source.nhwc()[0].max(1);
     let (image, result) = (source.data().len() / n, out.data().len() / n);
     tasks::chunks(work * n, out.data_mut(), result, |sample, out| {

@@ -58,7 +58,8 @@ fn at(engine: &EmbeddedEngine, x: &Tensor, shape: &[usize], steps: &[usize], bas
 
 pub(super) fn broadcast(engine: &EmbeddedEngine, x: &Tensor, shape: &[usize]) -> Tensor {
     let missing = shape.len().checked_sub(x.shape().len()).expect("no fewer dimensions than before");
-    let own = Extents::from_fn(shape.len(), |axis| if axis < missing { 1 } else { x.shape()[axis - missing] });
+    let own =
+        Extents::from_fn(shape.len(), |axis| if axis < missing { 1 } else { x.shape()[axis - missing] });
     let steps = strides(&own);
     let steps = Extents::from_fn(shape.len(), |axis| {
         assert!(own[axis] == shape[axis] || own[axis] == 1, "`broadcast` of {:?} to {shape:?}", x.shape());

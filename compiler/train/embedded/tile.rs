@@ -102,7 +102,10 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile<'_>
     let reach = t.runs.iter().max().map_or(0, |run| run + t.run);
     assert!(last(t.grid, t.source_step) + reach <= t.source.len(), "pixels lie in the source");
     assert!(t.panel.len() >= t.runs.len() * t.run * V * L::N && t.bias.len() >= V * L::N, "a whole panel");
-    assert!(t.columns <= V * L::N && last(t.grid, t.out_step) + t.columns <= t.out.len, "pixels lie in the result");
+    assert!(
+        t.columns <= V * L::N && last(t.grid, t.out_step) + t.columns <= t.out.len,
+        "pixels lie in the result"
+    );
     let (mut y, mut x, mut left) = (0, 0, rows * columns);
     while left > 0 {
         let mut source = [t.source.as_ptr(); R];

@@ -42,8 +42,9 @@ enum Operation<T> {
     Pad { x: Var, before: Extents },
     Upsample2d { x: Var, factor: [usize; 2] },
     Reshape { x: Var },
-    // Losses.
-    CrossEntropy { logits: Var, gradient: T },
+    // Losses, and what they are made of.
+    Softmax { x: Var },
+    Loss { x: Var, gradient: T },
 }
 
 #[derive(Debug)]
@@ -211,7 +212,7 @@ impl<'e, E: Engine> Tape<'e, E> {
             | Operation::Pad { .. }
             | Operation::Upsample2d { .. }
             | Operation::Reshape { .. } => self.structure_gradients(node, dy, sink),
-            Operation::CrossEntropy { .. } => self.loss_gradients(node, dy, sink),
+            Operation::Softmax { .. } | Operation::Loss { .. } => self.loss_gradients(node, dy, sink),
         }
     }
 

@@ -4,12 +4,21 @@ use super::{Node, Operation, Sink, Tape, Var};
 use crate::train::engine::Engine;
 use crate::train::extents::Extents;
 
+/// Branches that most concatenations have at most.
+const FEW: usize = 8;
+
 impl<E: Engine> Tape<'_, E> {
     /// Values one behind the other along the last dimension.
     pub fn concat(&mut self, xs: &[Var]) -> Var {
-        let values: Vec<&E::Tensor> = xs.iter().map(|&x| self.value(x)).collect();
-        let last = self.engine.shape(values[0]).len() - 1;
-        let value = self.engine.concat(&values, last);
+        let last = self.engine.shape(self.value(xs[0])).len() - 1;
+        let value = if xs.len() <= FEW {
+            // Without a list on the heap: every step comes here.
+            let mut few = [self.value(xs[0]); FEW];
+            few.iter_mut().zip(xs).for_each(|(value, &x)| *value = self.value(x));
+            self.engine.concat(&few[..xs.len()], last)
+        } else {
+            self.engine.concat(&xs.iter().map(|&x| self.value(x)).collect::<Vec<&E::Tensor>>(), last)
+        };
         let start = self.lists.len();
         self.lists.extend_from_slice(xs);
         self.push(value, xs, Operation::Concat { start, end: start + xs.len() })
@@ -46,12 +55,13 @@ impl<E: Engine> Tape<'_, E> {
         let engine = self.engine;
         match &node.operation {
             Operation::Concat { start, end } => {
-                let mut place = Extents::from_fn(engine.shape(dy).len(), |_| 0).to_vec();
-                let last = place.len() - 1;
+                let last = engine.shape(dy).len() - 1;
+                let mut before = 0;
                 for &x in &self.lists[*start..*end] {
                     let extent = engine.shape(self.value(x));
+                    let place = Extents::from_fn(last + 1, |axis| if axis == last { before } else { 0 });
                     sink.give(x, || engine.slice(dy, &place, extent));
-                    place[last] += extent[last];
+                    before += extent[last];
                 }
             }
             Operation::Pad { x, before } => {

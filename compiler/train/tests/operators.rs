@@ -179,7 +179,7 @@ fn dropped(rates: &[f32], mode: Mode) -> Vec<f32> {
     let engine = EmbeddedEngine::new();
     let mut tape = Tape::new(&engine);
     let x = tape.constant(engine.full(&[2, 40, 50, 5], 1.0));
-    let (y, _) = network.forward(&mut tape, &[], x, mode);
+    let y = network.forward(&mut tape, &[], x, mode, &mut Pass::new());
     engine.download(tape.value(y))
 }
 
