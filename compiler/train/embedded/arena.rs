@@ -90,6 +90,11 @@ fn class_of(lines: usize) -> (usize, usize) {
     (8 * shift + steps, steps << shift)
 }
 
+/// Bytes of the buffer that an arena gives for so many floats.
+pub(in crate::train) fn buffer_bytes(floats: usize) -> usize {
+    class_of((floats + SLACK).div_ceil(LINE)).1 * size_of::<Line>()
+}
+
 /// Buffers that are ready for use.
 #[derive(Debug)]
 pub(super) struct Arena {

@@ -32,6 +32,7 @@ use crate::train::engine::{
 use crate::train::extents::Extents;
 
 pub use arena::Memory;
+pub(super) use arena::buffer_bytes;
 use arena::{Arena, Buffer};
 use geometry::Geometries;
 use isa::Isa;
