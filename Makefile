@@ -6,10 +6,10 @@ NASC := $(TARGET_DIR)/release/nasc
 DEMO := build/vowels/cortex-m4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-torch docs demo tools clean
+.PHONY: help build test test-torch test-arm64 docs demo tools clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 build: ## Build the compiler, target/release/nasc
 	@$(CARGO) build --release --locked
@@ -37,6 +37,30 @@ test-torch: tools ## Download libtorch for Linux on x86-64 to target/, then chec
 	echo '== tests' && \
 	$(CARGO) test --locked --features torch --lib train:: -- --nocapture && \
 	INSTA_UPDATE=no $(CARGO) test --locked --features torch --test cli engine
+
+# Of what nasc computes, only training has kernels of its own for a processor. Crates with C sources need the cross
+# compiler, as the linker does.
+ARM64 := aarch64-unknown-linux-gnu
+test-arm64: ## Install missing tools, then run the tests of training for 64-bit Arm in emulation
+	@rustup target list --installed | grep -qx $(ARM64) || rustup target add $(ARM64)
+	@missing() { \
+	  command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 || printf ' gcc-aarch64-linux-gnu'; \
+	  case "$$(aarch64-linux-gnu-gcc -print-file-name=libc.so 2>/dev/null)" in \
+	    */*) ;; *) printf ' libc6-dev-arm64-cross' ;; esac; \
+	  command -v qemu-aarch64 >/dev/null 2>&1 || printf ' qemu-user'; \
+	}; \
+	packages="$$(missing)"; \
+	[ -n "$$packages" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then root=; else root='sudo -n'; fi; \
+	echo "installing$$packages"; \
+	{ $$root apt-get update && \
+	  $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$packages; \
+	} </dev/null >/dev/null || { echo "error: not installed:$$(missing)" >&2; exit 1; }
+	@export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc; \
+	export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc; \
+	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER='qemu-aarch64 -L /usr/aarch64-linux-gnu'; \
+	run="$(CARGO) test --locked --target $(ARM64) --target-dir $(TARGET_DIR)/arm64"; \
+	$$run --lib train:: && $$run --test training_bits --test training_memory
 
 docs: ## Write docs/reference.md anew from the compiler's tables
 	@NASC_BLESS=1 $(CARGO) test --locked --test docs
