@@ -37,7 +37,7 @@ fn weights_are_the_same_bits_on_every_processor() {
     for (path, engine) in paths::paths() {
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
-            let found = pool.install(|| trained(engine, &workload));
+            let found = pool.install(|| trained(engine.clone(), &workload));
             assert_eq!(
                 found,
                 WEIGHTS,

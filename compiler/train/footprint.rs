@@ -1,22 +1,94 @@
 //! How much memory a step of training takes, before it is taken.
 //!
-//! A step runs on an engine that has shapes and no elements, and counts what lives at a time: values, gradients, and
+//! [`footprint`] runs a step on an engine that has shapes and no elements, and counts what lives at a time: values, gradients, and
 //! for the working memory of kernels a bound from the shapes. Buffers are counted in the classes of the embedded
 //! engine's arena.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::diagnostic::Diagnostic;
+use crate::graph::Graph;
 use crate::ops::{Clamp, Window};
+use crate::train::batch::{Batch, BatchSource};
 use crate::train::embedded::buffer_bytes;
 use crate::train::engine::{
     Binary, Distribution, Engine, Normalization, NormalizationGradient, Numerics, ROWS_CHUNK, Reduction,
     SAMPLES_CHUNK, Transposed, Unary,
 };
 use crate::train::extents::Extents;
+use crate::train::network::Network;
+use crate::train::recipe::Recipe;
+use crate::train::trainer::Trainer;
 
 /// Vectors are at most this many floats wide: panels of weights are filled up to it.
 const WIDEST: usize = 16;
+
+/// Bytes that training takes at most in the embedded engine's arena, on so many threads, where the graph is trained
+/// with this recipe on so many samples: parameters, what the optimiser remembers, and a step. What tensors hold on the
+/// host, samples above all, is not counted.
+///
+/// # Errors
+/// Those of [`Trainer::with_source`].
+pub fn footprint(graph: &Graph, recipe: Recipe, samples: usize, threads: usize) -> Result<usize, Diagnostic> {
+    let network = Network::new(graph)?;
+    let engine = Surveyor::new(threads);
+    let steps = samples.div_ceil(recipe.batch.max(1)).max(1);
+    let source = Blank {
+        count: samples.div_ceil(steps),
+        input: network.input().to_vec(),
+        targets: network.output().iter().product(),
+    };
+    let ledger = Arc::clone(&engine.ledger);
+    let mut trainer = Trainer::with_source(engine, graph, recipe, Box::new(source), 0)?;
+    trainer.set_workers(0);
+    trainer.epoch()?;
+    Ok(ledger.peak.load(Ordering::Relaxed))
+}
+
+/// One batch of zeros.
+#[derive(Debug)]
+struct Blank {
+    count: usize,
+    input: Vec<usize>,
+    targets: usize,
+}
+
+impl BatchSource for Blank {
+    fn samples(&self) -> usize {
+        self.count
+    }
+
+    fn batches(&self) -> usize {
+        1
+    }
+
+    fn input(&self) -> &[usize] {
+        &self.input
+    }
+
+    fn targets(&self) -> usize {
+        self.targets
+    }
+
+    fn start(&mut self, _epoch: u64) {}
+
+    fn fill(&self, _batch: usize, into: &mut Batch) {
+        let zeros = |floats: &mut Vec<f32>, count: usize| {
+            floats.clear();
+            floats.resize(count, 0.0);
+        };
+        into.count = self.count;
+        zeros(&mut into.inputs, self.count * self.input.iter().product::<usize>());
+        zeros(&mut into.targets, self.count * self.targets);
+        into.labels.clear();
+        into.labels.resize(self.count, 0);
+    }
+
+    fn identity(&self) -> String {
+        "blank".to_owned()
+    }
+}
 
 /// What lives now and what has lived at most, in bytes.
 #[derive(Debug, Default)]
@@ -51,27 +123,22 @@ impl Drop for Entry {
 
 /// A tensor without elements; clones and reshaped ones share their entry.
 #[derive(Clone, Debug)]
-pub(super) struct Outline {
+struct Outline {
     shape: Extents,
     entry: Arc<Entry>,
 }
 
 /// The engine that counts.
 #[derive(Debug, Default)]
-pub(super) struct Surveyor {
+struct Surveyor {
     ledger: Arc<Ledger>,
     threads: usize,
 }
 
 impl Surveyor {
     /// For a step on so many threads.
-    pub(super) fn new(threads: usize) -> Surveyor {
+    fn new(threads: usize) -> Surveyor {
         Surveyor { ledger: Arc::default(), threads: threads.max(1) }
-    }
-
-    /// Bytes that lived at most.
-    pub(super) fn peak(&self) -> usize {
-        self.ledger.peak.load(Ordering::Relaxed)
     }
 
     fn take(&self, floats: usize) -> Entry {
@@ -227,7 +294,13 @@ impl Engine for Surveyor {
         self.make(&[filters, window.kernel[0], window.kernel[1], channels])
     }
 
-    fn depthwise_conv2d(&self, x: &Outline, w: &Outline, _bias: Option<&Outline>, window: &Window) -> Outline {
+    fn depthwise_conv2d(
+        &self,
+        x: &Outline,
+        w: &Outline,
+        _bias: Option<&Outline>,
+        window: &Window,
+    ) -> Outline {
         let out = self.windowed(x, window, x.shape[3]);
         self.product([x.shape[1], x.shape[2]], WIDEST, (w.shape[1] * w.shape[2], x.shape[3]), window);
         out
@@ -302,5 +375,39 @@ impl Engine for Surveyor {
 
     fn random(&self, _distribution: Distribution, _key: u64, shape: &[usize]) -> Outline {
         self.make(shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::EmbeddedEngine;
+    use crate::train::tests::{network, operators, recipe, sinusoids};
+
+    /// The bound of a graph and what its training really takes, on so many threads.
+    fn compared(graph: &Graph, (batch, samples, threads): (usize, usize, usize)) -> (usize, usize) {
+        let (inputs, labels) = sinusoids(samples, 3);
+        let bound = footprint(graph, recipe(2, batch), samples, threads).expect("all fits");
+        let engine = EmbeddedEngine::new();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let data = (&inputs, &labels[..]);
+            let mut trainer =
+                Trainer::with_engine(engine.clone(), graph, recipe(2, batch), data, 1).expect("all fits");
+            trainer.epoch().expect("finite");
+            trainer.epoch().expect("finite");
+        });
+        (bound, engine.memory().peak)
+    }
+
+    #[test]
+    fn training_stays_within_its_footprint() {
+        for graph in [network(), operators::excited()] {
+            for how in [(64, 130, 1), (16, 50, 2), (64, 64, 4)] {
+                let (bound, peak) = compared(&graph, how);
+                assert!(peak <= bound, "{how:?}: {peak} bytes, the bound is {bound}");
+                assert!(bound <= 2 * peak, "{how:?}: {peak} bytes, the bound is {bound}");
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ mod divergence;
 pub mod embedded;
 pub mod engine;
 pub mod extents;
+mod footprint;
 mod network;
 mod optimizer;
 mod random;
@@ -26,7 +27,8 @@ mod trainer;
 pub use batch::{Augment, Batch, BatchSource, LabelledBatches, Samples, smoothed_targets};
 pub use choice::EngineKind;
 pub use divergence::Watch;
-pub use embedded::EmbeddedEngine;
+pub use embedded::{EmbeddedEngine, Memory};
+pub use footprint::footprint;
 pub use network::{BatchStatistics, Mode, Network, Pass, predict, predict_with};
 pub use optimizer::{
     AdamW, Group, Moment, Optimizer, Parameters, Remembered, Schedule, Sgd, rate_share, role_groups,

@@ -63,7 +63,7 @@ fn rounds(plan: &Plan, workload: &Workload, threads: usize, references: &mut [Re
     let mut ours: Vec<(&str, Work<EmbeddedEngine>)> = plan
         .paths
         .iter()
-        .map(|&(path, engine)| (path, pool.install(|| Work::new(engine, workload))))
+        .map(|(path, engine)| (*path, pool.install(|| Work::new(engine.clone(), workload))))
         .collect();
     let mut found = Found::new();
     for round in 0..plan.rounds {

@@ -141,7 +141,7 @@ fn run(options: &Options) -> Result<(), String> {
         for name in &plan.networks {
             let workload = networks::named(name).expect("a known network");
             for &threads in &plan.threads {
-                for &path in &plan.paths {
+                for path in plan.paths.iter().cloned() {
                     profiles.push(profile::show(path, &workload, threads, plan.print));
                 }
             }

@@ -3,6 +3,6 @@
 use nasc::train::EmbeddedEngine;
 
 /// Each with its name, the fastest last.
-pub fn paths() -> Vec<(&'static str, EmbeddedEngine)> {
+pub(crate) fn paths() -> Vec<(&'static str, EmbeddedEngine)> {
     EmbeddedEngine::every().into_iter().map(|engine| (engine.instructions(), engine)).collect()
 }
