@@ -381,8 +381,12 @@ pub trait Engine: Send + Sync {
     ///
     /// Shapes  `x [...,C] -> [...,C]`
     /// Order   `fma((x - mean) * r, gamma, beta)` with `r = 1 / sqrt(variance + epsilon)`
-    fn batch_norm(&self, x: &Self::Tensor, by: &Normalization<'_, Self::Tensor>, clamp: Clamp)
-    -> Self::Tensor;
+    fn batch_norm(
+        &self,
+        x: &Self::Tensor,
+        by: &Normalization<'_, Self::Tensor>,
+        clamp: Clamp,
+    ) -> Self::Tensor;
 
     /// The gradients of [`batch_norm`](Engine::batch_norm) by the statistics of the batch itself, through
     /// which the input takes effect too.

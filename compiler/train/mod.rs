@@ -5,6 +5,7 @@
 //! recipe, data and seed give the same bits on every processor and any number of threads: see [`engine`].
 //! Not done here: reading, splitting and augmenting data; choosing among networks; quantization.
 
+pub mod compose;
 pub mod embedded;
 pub mod engine;
 pub mod extents;

@@ -7,17 +7,27 @@ use crate::train::extents::Extents;
 impl<E: Engine> Tape<'_, E> {
     /// Values one behind the other along the last dimension.
     pub fn concat(&mut self, xs: &[Var]) -> Var {
+        let last = self.engine.shape(self.value(xs[0])).len() - 1;
+        self.concat_along(xs, last)
+    }
+
+    /// Values one behind the other along a dimension; each takes its part of the gradient.
+    pub fn concat_along(&mut self, xs: &[Var], axis: usize) -> Var {
         let values: Vec<&E::Tensor> = xs.iter().map(|&x| self.value(x)).collect();
-        let last = self.engine.shape(values[0]).len() - 1;
-        let value = self.engine.concat(&values, last);
+        let value = self.engine.concat(&values, axis);
         let start = self.lists.len();
         self.lists.extend_from_slice(xs);
-        self.push(value, xs, Operation::Concat { start, end: start + xs.len() })
+        self.push(value, xs, Operation::Concat { start, end: start + xs.len(), axis })
     }
 
     /// Zeros before and behind each dimension.
     pub fn pad(&mut self, x: Var, before: &[usize], after: &[usize]) -> Var {
-        let value = self.engine.pad(self.value(x), before, after, 0.0);
+        self.pad_with(x, before, after, 0.0)
+    }
+
+    /// A value before and behind each dimension; the gradient is cut back.
+    pub fn pad_with(&mut self, x: Var, before: &[usize], after: &[usize], value: f32) -> Var {
+        let value = self.engine.pad(self.value(x), before, after, value);
         self.push(value, &[x], Operation::Pad { x, before: Extents::new(before) })
     }
 
@@ -42,21 +52,16 @@ impl<E: Engine> Tape<'_, E> {
     }
 
     /// The gradients of what this file makes.
-    pub(super) fn structure_gradients(
-        &self,
-        node: &Node<E::Tensor>,
-        dy: &E::Tensor,
-        sink: &mut Sink<'_, E>,
-    ) {
+    pub(super) fn structure_gradients(&self, node: &Node<E::Tensor>, dy: &E::Tensor, sink: &mut Sink<'_, E>) {
         let engine = self.engine;
         match &node.operation {
-            Operation::Concat { start, end } => {
-                let mut place = Extents::from_fn(engine.shape(dy).len(), |_| 0).to_vec();
-                let last = place.len() - 1;
+            Operation::Concat { start, end, axis } => {
+                let mut passed = 0;
                 for &x in &self.lists[*start..*end] {
                     let extent = engine.shape(self.value(x));
+                    let place = Extents::from_fn(extent.len(), |at| if at == *axis { passed } else { 0 });
                     sink.give(x, || engine.slice(dy, &place, extent));
-                    place[last] += extent[last];
+                    passed += extent[*axis];
                 }
             }
             Operation::Pad { x, before } => {
