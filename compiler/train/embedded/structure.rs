@@ -26,9 +26,30 @@ fn offsets(extents: &[usize], strides: &[usize]) -> Vec<usize> {
     offsets
 }
 
-/// A tensor whose elements are those at the given places of another.
+/// A tensor whose elements are those at the given places of another. What lies together is copied together, and
+/// what is repeated is read once.
 fn at(x: &Tensor, shape: &[usize], strides: &[usize], base: usize) -> Tensor {
-    Tensor::new(shape, offsets(shape, strides).into_iter().map(|offset| x.data()[base + offset]).collect())
+    // Dimensions from the last one forward that are one run of elements, or one element again and again.
+    let (mut run, mut outer) = (1, shape.len());
+    let repeats =
+        (0..shape.len()).rev().find(|&axis| shape[axis] != 1).is_some_and(|axis| strides[axis] == 0);
+    while outer > 0 && (shape[outer - 1] == 1 || strides[outer - 1] == if repeats { 0 } else { run }) {
+        outer -= 1;
+        run *= shape[outer];
+    }
+    let count = shape.iter().product();
+    if count == 0 {
+        return Tensor::new(shape, Vec::new());
+    }
+    let mut out = Vec::with_capacity(count);
+    for offset in offsets(&shape[..outer], &strides[..outer]) {
+        if repeats {
+            out.resize(out.len() + run, x.data()[base + offset]);
+        } else {
+            out.extend_from_slice(&x.data()[base + offset..][..run]);
+        }
+    }
+    Tensor::new(shape, out)
 }
 
 pub(super) fn broadcast(x: &Tensor, shape: &[usize]) -> Tensor {

@@ -26,7 +26,8 @@ pub(super) enum Generic<T> {
     Broadcast { x: Var },
     Reduce { x: Var, summary: Summary },
     Product { a: Var, b: Var, transposed: Transposed },
-    Passed { x: Var, within: Option<(T, f32, f32)> },
+    Passed { x: Var },
+    PassedWithin { x: Var, tested: Option<T>, low: f32, high: f32 },
     Attenuated { x: Var, factor: f32 },
 }
 
@@ -105,19 +106,20 @@ impl<E: Engine> Tape<'_, E> {
             self.engine.shape(self.value(x)),
             "a value in place of another"
         );
-        self.push(value, &[x], Operation::Generic(Generic::Passed { x, within: None }))
+        self.push(value, &[x], Operation::Generic(Generic::Passed { x }))
     }
 
-    /// Any `value` in the place of `x`, straight through within a range alone.
+    /// Any `value` in the place of `x`, straight through within a range alone, of `x` or of another tensor that
+    /// is `tested` in its stead.
     ///
     /// Shapes    `x [...], value [...], tested [...] -> [...]`, all equal
-    /// Gradient  `dy` to `x` where `low <= tested <= high`, 0 elsewhere
+    /// Gradient  `dy` to `x` where `low <= x <= high`, or `low <= tested <= high`; 0 elsewhere
     /// Source    arXiv:1602.02830 section 1.3
     pub fn straight_through_within(
         &mut self,
         x: Var,
         value: E::Tensor,
-        tested: E::Tensor,
+        tested: Option<E::Tensor>,
         (low, high): (f32, f32),
     ) -> Var {
         assert_eq!(
@@ -125,8 +127,8 @@ impl<E: Engine> Tape<'_, E> {
             self.engine.shape(self.value(x)),
             "a value in place of another"
         );
-        let within = Some((tested, low.next_down(), high.next_up()));
-        self.push(value, &[x], Operation::Generic(Generic::Passed { x, within }))
+        let (low, high) = (low.next_down(), high.next_up());
+        self.push(value, &[x], Operation::Generic(Generic::PassedWithin { x, tested, low, high }))
     }
 
     /// A value as it is, whose gradient is scaled.
@@ -142,17 +144,24 @@ impl<E: Engine> Tape<'_, E> {
         if self.engine.shape(x) == shape { x.clone() } else { self.engine.broadcast(x, shape) }
     }
 
-    /// What was spread from `x`, summed back to its shape.
+    /// What was spread from `x`, summed back to its shape: over the last dimension after the others, since whole
+    /// rows advance together.
     fn gathered(&self, dy: &E::Tensor, x: Var) -> E::Tensor {
         let (wanted, found) = (self.engine.shape(self.value(x)), self.engine.shape(dy));
         if wanted == found {
             return dy.clone();
         }
-        let missing = found.len() - wanted.len();
-        let repeated = |&axis: &usize| axis < missing || wanted[axis - missing] != found[axis];
+        let (missing, last) = (found.len() - wanted.len(), found.len() - 1);
+        let repeated = |axis: usize| axis < missing || wanted[axis - missing] != found[axis];
         let mut axes = Extents::default();
-        (0..found.len()).filter(repeated).for_each(|axis| axes.push(axis));
-        self.engine.reshape(&self.engine.reduce(Reduction::Sum, dy, &axes), wanted)
+        (0..last).filter(|&axis| repeated(axis)).for_each(|axis| axes.push(axis));
+        let mut sum = dy.clone();
+        for axes in [&axes[..], &[last][..usize::from(repeated(last))]] {
+            if !axes.is_empty() {
+                sum = self.engine.reduce(Reduction::Sum, &sum, axes);
+            }
+        }
+        self.engine.reshape(&sum, wanted)
     }
 
     /// One by the number of elements of `x` for each of its reduced form.
@@ -201,10 +210,11 @@ impl<E: Engine> Tape<'_, E> {
                     true => product(dy, first, true, left),
                 });
             }
-            Generic::Passed { x, within: None } => sink.give(*x, || dy.clone()),
-            Generic::Passed { x, within: Some((tested, low, high)) } => {
-                sink.give(*x, || engine.zip(Binary::Within { low: *low, high: *high }, dy, tested));
-            }
+            Generic::Passed { x } => sink.give(*x, || dy.clone()),
+            Generic::PassedWithin { x, tested, low, high } => sink.give(*x, || {
+                let tested = tested.as_ref().unwrap_or(self.value(*x));
+                engine.zip(Binary::Within { low: *low, high: *high }, dy, tested)
+            }),
             Generic::Attenuated { x, factor } => sink.give(*x, || self.affine(dy, *factor, 0.0)),
         }
     }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use super::generic::row;
 use super::{check_gradients, check_surrogate};
+use crate::ops::Window;
+use crate::quantize::activation_quant;
 use crate::train::EmbeddedEngine;
+use crate::train::compose::fake_quantize::{self as fake, Bits};
 use crate::train::compose::kernel_transform::{self as kernel, Step};
-use crate::train::compose::mask;
 use crate::train::compose::slice::{self, Channels};
-use crate::train::engine::{Distribution, Engine};
-use crate::train::tape::{Tape, Var};
+use crate::train::compose::{gumbel, mask, variational};
+use crate::train::engine::{Binary, Distribution, Engine};
+use crate::train::tape::{Gradients, Tape, Var};
 
 type OnTape<'t, 'e> = &'t mut Tape<'e, EmbeddedEngine>;
 
@@ -244,4 +247,61 @@ fn the_first_matrices_leave_the_centre_as_it_is() {
         assert_eq!(kernel::shrunk(&mut tape, w, &[]), w);
         assert_eq!(kernel::centre(&mut tape, w, [7, 7]), w);
     }
+}
+
+/// A layer of a supernet with everything that this module has, on variables `x [3,9,7,6], w [8,7,7,6],
+/// matrix [25,25], step [1], logits [3], log variance [8,5,5,6]`.
+fn supernet_layer(tape: OnTape<'_, '_>, v: &[Var]) -> Var {
+    let masks = mask::channel_masks(tape.engine(), &[(tape.value(v[1]), 0)], 0.25);
+    let w = mask::masked_with_feedback(tape, v[1], &masks[0]);
+    let w = kernel::shrunk(tape, w, &[Step { kernel: [5, 5], matrix: Some(v[2]) }]);
+    let log_alpha = variational::log_alpha(tape, w, v[5]);
+    let divergence = variational::divergence(tape, log_alpha);
+    let order = slice::by_importance(tape.engine(), tape.value(w), 0);
+    let w = slice::weights(tape, w, &Channels::best(&order, 5), &Channels::First(4));
+    let w = fake::fake_quantize_weights(tape, w, 0, Bits::Four);
+    let x = slice::channels(tape, v[0], 3, &Channels::First(4));
+    let x = fake::fake_quantize_activation(tape, x, &activation_quant(-1.5, 2.0));
+    let nothing = tape.engine().full(&[5], 0.0);
+    let bias = tape.constant(nothing);
+    let y = tape.conv2d(x, w, bias, &Window::same([5, 5], [1, 1], [9, 7]));
+    let y = fake::fake_quantize_learned(tape, y, v[3], 0);
+    let choice = gumbel::hard(tape, v[4], 0.7, 5);
+    let widths = gumbel::width_mask(tape, choice, &[2, 5, 3], 5);
+    let y = tape.zip(Binary::Multiply, y, widths);
+    tape.zip(Binary::Add, y, divergence)
+}
+
+/// The bits of the layer's value and of its gradients.
+fn layer_bits(engine: &EmbeddedEngine, release: bool) -> Vec<Vec<u32>> {
+    let shapes: [&[usize]; 6] = [&[3, 9, 7, 6], &[8, 7, 7, 6], &[25, 25], &[1], &[3], &[8, 5, 5, 6]];
+    let mut tape = Tape::new(engine);
+    let draw = |key: usize, shape: &[usize]| engine.random(Distribution::Normal, 40 + key as u64, shape);
+    let mut vars: Vec<Var> =
+        shapes.iter().enumerate().map(|(key, shape)| tape.variable(draw(key, shape))).collect();
+    vars[3] = tape.variable(engine.full(&[1], 0.3));
+    let y = supernet_layer(&mut tape, &vars);
+    let bits = |tensor: &_| engine.download(tensor).into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+    let mut found = vec![bits(tape.value(y))];
+    let mut gradients = Gradients::new();
+    if release {
+        tape.backward_and_release(y, &mut gradients);
+    } else {
+        gradients = tape.backward(y);
+    }
+    found.extend(vars.iter().map(|&var| bits(gradients.get(var).expect("it takes effect"))));
+    found
+}
+
+#[test]
+fn neither_instructions_nor_threads_nor_releases_change_a_bit() {
+    let expected = layer_bits(&EmbeddedEngine::new(), false);
+    for found in &expected {
+        assert!(found.iter().any(|&x| f32::from_bits(x) != 0.0));
+        assert!(found.iter().all(|&x| f32::from_bits(x).is_finite()));
+    }
+    assert_eq!(layer_bits(&EmbeddedEngine::new(), true), expected, "released");
+    assert_eq!(layer_bits(&EmbeddedEngine::portable(), false), expected, "portable");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+    assert_eq!(pool.install(|| layer_bits(&EmbeddedEngine::new(), false)), expected, "threads");
 }

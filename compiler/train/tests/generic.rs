@@ -14,10 +14,16 @@ pub(super) fn row(primitive: &str, error: f64, limit: f64) {
 }
 
 type OnTape<'t, 'e> = &'t mut Tape<'e, EmbeddedEngine>;
+/// Functions and the same in `f64`.
+type OfOne = (Unary, fn(f64) -> f64);
+type OfTwo = (Binary, fn(f64, f64) -> f64);
+type OfMany = (Summary, fn(&Vec<f64>) -> f64);
+/// Two shapes, and the place in each of an element of what they make.
+type Pair = ([&'static [usize]; 2], fn(usize) -> [usize; 2]);
 
 #[test]
 fn functions_of_one_element_have_the_right_gradients() {
-    let smooth: [(Unary, fn(f64) -> f64); 13] = [
+    let smooth: [OfOne; 13] = [
         (Unary::Negate, |x| -x),
         (Unary::Abs, f64::abs),
         (Unary::Relu, |x| x.max(0.0)),
@@ -62,8 +68,8 @@ fn steps_hand_no_gradient_on() {
     }
 }
 
-/// Shapes that a broadcast joins, and the place in each operand of an element of the result `[4, 3, 5]`.
-fn pairs() -> Vec<([&'static [usize]; 2], fn(usize) -> [usize; 2])> {
+/// Shapes that a broadcast joins to `[4, 3, 5]`.
+fn pairs() -> Vec<Pair> {
     vec![
         ([&[4, 3, 5], &[4, 3, 5]], |i| [i, i]),
         ([&[4, 3, 5], &[5]], |i| [i, i % 5]),
@@ -75,7 +81,7 @@ fn pairs() -> Vec<([&'static [usize]; 2], fn(usize) -> [usize; 2])> {
 
 #[test]
 fn functions_of_two_elements_have_the_right_gradients() {
-    let functions: [(Binary, fn(f64, f64) -> f64); 8] = [
+    let functions: [OfTwo; 8] = [
         (Binary::Add, |a, b| a + b),
         (Binary::Subtract, |a, b| a - b),
         (Binary::Multiply, |a, b| a * b),
@@ -138,7 +144,7 @@ fn reductions_and_broadcasts_have_the_right_gradients() {
     let groups = |x: &[f64]| -> Vec<Vec<f64>> {
         (0..3).map(|j| (0..20).map(|i| x[i / 5 * 15 + j * 5 + i % 5]).collect()).collect()
     };
-    let summaries: [(Summary, fn(&Vec<f64>) -> f64); 3] = [
+    let summaries: [OfMany; 3] = [
         (Summary::Sum, |x| x.iter().sum()),
         (Summary::Mean, |x| x.iter().sum::<f64>() / x.len() as f64),
         (Summary::Max, |x| x.iter().copied().fold(f64::MIN, f64::max)),
@@ -241,9 +247,8 @@ fn what_is_put_in_place_of_a_value_has_the_gradient_of_its_surrogate() {
     row("straight_through_value", check_surrogate(&[&[33], &[33]], on_tape, surrogate), 1e-5);
     let on_tape = |tape: OnTape<'_, '_>, v: &[Var]| {
         let engine = tape.engine();
-        let tested = tape.value(v[0]).clone();
-        let value = engine.map(Unary::Sign, &tested);
-        tape.straight_through_within(v[0], value, tested, (-1.0, 1.0))
+        let value = engine.map(Unary::Sign, tape.value(v[0]));
+        tape.straight_through_within(v[0], value, None, (-1.0, 1.0))
     };
     let surrogate = |base: &[Vec<f64>], v: &[Vec<f64>]| {
         let sign = |(&x, &y): (&f64, &f64)| x.signum() + y.clamp(-1.0, 1.0) - x.clamp(-1.0, 1.0);
@@ -267,9 +272,68 @@ fn the_range_of_a_straight_through_estimate_is_closed() {
     let mut tape = Tape::new(&engine);
     let elements = [(-1.0f32).next_up(), -1.0, (-1.0f32).next_down(), 0.0, 2.0, 2.0f32.next_up()];
     let x = tape.variable(engine.upload(&[6], &elements));
-    let tested = tape.value(x).clone();
-    let y = tape.straight_through_within(x, engine.full(&[6], 3.0), tested, (-1.0, 2.0));
+    let y = tape.straight_through_within(x, engine.full(&[6], 3.0), None, (-1.0, 2.0));
     assert_eq!(engine.download(tape.value(y)), [3.0; 6]);
     let gradients = tape.backward(y);
     assert_eq!(engine.download(gradients.get(x).expect("a variable")), [1.0, 1.0, 0.0, 1.0, 1.0, 0.0]);
+    // Of another tensor.
+    let tested = engine.upload(&[6], &[0.0, 9.0, 9.0, 2.0, 9.0, -1.0]);
+    let y = tape.straight_through_within(x, engine.full(&[6], 3.0), Some(tested), (-1.0, 2.0));
+    let gradients = tape.backward(y);
+    assert_eq!(engine.download(gradients.get(x).expect("a variable")), [1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+}
+
+#[test]
+fn elements_move_to_where_their_indices_say() {
+    let engine = EmbeddedEngine::new();
+    let x = |shape: &[usize]| {
+        let count = shape.iter().product::<usize>();
+        engine.upload(shape, &(0..count).map(|i| i as f32).collect::<Vec<f32>>())
+    };
+    let moved = |tensor: &_| engine.download(tensor).into_iter().map(|x| x as usize).collect::<Vec<usize>>();
+    // Whole rows, single elements, extents of 1 anywhere, nothing.
+    let broadcasts: [(&[usize], [usize; 4]); 6] = [
+        (&[2, 3, 1, 5], [2, 3, 4, 5]),
+        (&[2, 1, 4, 1], [2, 3, 4, 1]),
+        (&[3, 1, 1], [2, 3, 1, 5]),
+        (&[1], [2, 1, 3, 1]),
+        (&[4, 1], [1, 1, 4, 6]),
+        (&[2, 1, 0, 1], [2, 3, 0, 5]),
+    ];
+    for (from, to) in broadcasts {
+        let each = |i: usize| {
+            let (mut rest, mut place, mut step) = (i, 0, 1);
+            for axis in (0..4).rev() {
+                let index = rest % to[axis];
+                rest /= to[axis];
+                if let Some(own) = (axis + from.len()).checked_sub(4) {
+                    place += if from[own] == 1 { 0 } else { index * step };
+                    step *= from[own];
+                }
+            }
+            place
+        };
+        let expected: Vec<usize> = (0..to.iter().product()).map(each).collect();
+        assert_eq!(moved(&engine.broadcast(&x(from), &to)), expected, "{from:?} to {to:?}");
+    }
+    let blocks =
+        [([0, 0, 0], [3, 4, 5]), ([1, 0, 0], [2, 4, 5]), ([0, 1, 2], [3, 1, 3]), ([2, 3, 5], [1, 1, 0])];
+    for (start, extent) in blocks {
+        let [_, h, w] = extent;
+        let each = |i: usize| {
+            let index = [i / (h * w), i / w % h, i % w];
+            ((start[0] + index[0]) * 4 + start[1] + index[1]) * 5 + start[2] + index[2]
+        };
+        let expected: Vec<usize> = (0..extent.iter().product()).map(each).collect();
+        assert_eq!(moved(&engine.slice(&x(&[3, 4, 5]), &start, &extent)), expected, "{start:?} {extent:?}");
+    }
+    for (axes, shape) in [([0, 1, 2], [3, 1, 5]), ([2, 1, 0], [5, 1, 3]), ([1, 0, 2], [1, 3, 5])] {
+        let each = |i: usize| {
+            let index = [i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]];
+            let at = |wanted| index[axes.iter().position(|&axis| axis == wanted).expect("an order")];
+            at(0) * 5 + at(1) * 5 + at(2)
+        };
+        let expected: Vec<usize> = (0..15).map(each).collect();
+        assert_eq!(moved(&engine.permute(&x(&[3, 1, 5]), &axes)), expected, "{axes:?}");
+    }
 }

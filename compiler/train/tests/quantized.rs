@@ -6,7 +6,7 @@ use crate::quantize::{activation_quant, quantize_weights, weight_scales};
 use crate::tensor::{Quant, Shape, arith};
 use crate::train::EmbeddedEngine;
 use crate::train::compose::fake_quantize::{self as fake, Bits, RangeAverage};
-use crate::train::engine::{Distribution, Engine, Unary};
+use crate::train::engine::{Binary, Distribution, Engine, Unary};
 use crate::train::tape::{Tape, Var};
 
 const WIDTHS: [Bits; 3] = [Bits::Eight, Bits::Four, Bits::Two];
@@ -144,7 +144,7 @@ fn ranges_are_averages_and_give_the_quantization_of_the_integer_path() {
     assert_eq!(RangeAverage::resumed(0.9, (low, high)), average);
 }
 
-/// The greatest integer that is not beyond, the nearest, and what clips.
+/// A value on the grid of a step, both after a small move: the error of rounding stays as it was at `base`.
 fn surrogate_step(base: (f64, f64), moved: (f64, f64), (low, high): (f64, f64)) -> f64 {
     let v = base.0 / base.1;
     let whole = if v < low {
@@ -291,7 +291,7 @@ fn step_error(engine: &EmbeddedEngine, x: &[f32], step: f32) -> (f64, f64) {
     let values = tape.constant(engine.upload(&[1, x.len()], x));
     let step = tape.variable(engine.full(&[1], step));
     let y = fake::fake_quantize_learned(&mut tape, values, step, 0);
-    let difference = tape.zip(crate::train::engine::Binary::Subtract, y, values);
+    let difference = tape.zip(Binary::Subtract, y, values);
     let square = tape.map(Unary::Square, difference);
     let error = engine.download(tape.value(square)).iter().map(|&x| f64::from(x)).sum::<f64>();
     let gradients = tape.backward(square);
