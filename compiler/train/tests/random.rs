@@ -222,8 +222,7 @@ fn noisy_layers_have_the_right_gradients() {
 
 #[test]
 fn the_divergence_is_near_the_true_one() {
-    // `ln|1 + sqrt(alpha) n|` in the mean over normal `n`, less `ln(alpha) / 2`, and 0 in the limit; the error of
-    // the approximation is below 0.009 (arXiv:1701.05369 section 4.3 shows a curve that covers it).
+    // `ln|1 + sqrt(alpha) n|` in the mean over normal `n`, less `ln(alpha) / 2`, and 0 in the limit.
     let true_one = |log_alpha: f64| {
         let deviation = (log_alpha / 2.0).exp();
         let step = 1e-4;
