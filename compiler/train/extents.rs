@@ -37,6 +37,16 @@ impl Extents {
         Extents::from_fn(sample.len() + 1, |at| if at == 0 { count } else { sample[at - 1] })
     }
 
+    /// One more behind them.
+    ///
+    /// # Panics
+    /// Where there are [`MAX_RANK`] already.
+    pub fn push(&mut self, extent: usize) {
+        assert!(self.rank < MAX_RANK, "a tensor of rank {}", self.rank + 1);
+        self.extents[self.rank] = extent;
+        self.rank += 1;
+    }
+
     /// Number of elements.
     pub fn elements(&self) -> usize {
         self.iter().product()

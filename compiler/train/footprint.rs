@@ -36,6 +36,8 @@ pub fn footprint(graph: &Graph, recipe: Recipe, samples: usize, threads: usize) 
     let steps = samples.div_ceil(recipe.batch.max(1)).max(1);
     let source = Blank {
         count: samples.div_ceil(steps),
+        // In the second step the parameters before the epoch, before the step and behind it live.
+        steps: steps.min(2),
         input: network.input().to_vec(),
         targets: network.output().iter().product(),
     };
@@ -46,21 +48,22 @@ pub fn footprint(graph: &Graph, recipe: Recipe, samples: usize, threads: usize) 
     Ok(ledger.peak.load(Ordering::Relaxed))
 }
 
-/// One batch of zeros.
+/// Batches of zeros.
 #[derive(Debug)]
 struct Blank {
     count: usize,
+    steps: usize,
     input: Vec<usize>,
     targets: usize,
 }
 
 impl BatchSource for Blank {
     fn samples(&self) -> usize {
-        self.count
+        self.count * self.steps
     }
 
     fn batches(&self) -> usize {
-        1
+        self.steps
     }
 
     fn input(&self) -> &[usize] {
@@ -406,7 +409,7 @@ mod tests {
             for how in [(64, 130, 1), (16, 50, 2), (64, 64, 4)] {
                 let (bound, peak) = compared(&graph, how);
                 assert!(peak <= bound, "{how:?}: {peak} bytes, the bound is {bound}");
-                assert!(bound <= 2 * peak, "{how:?}: {peak} bytes, the bound is {bound}");
+                assert!(bound <= peak * 3 / 2, "{how:?}: {peak} bytes, the bound is {bound}");
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod batch;
 mod choice;
+pub mod compose;
 mod divergence;
 pub mod embedded;
 pub mod engine;

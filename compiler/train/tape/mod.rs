@@ -5,13 +5,19 @@
 //! to the first. A tape is cleared and used again for the next step, so that it allocates nothing then.
 
 mod elementwise;
+mod generic;
 mod layers;
 mod loss;
+mod select;
 mod structure;
 
 use crate::ops::{Clamp, CurveFunction, Window};
 use crate::train::engine::{Binary, Engine, Reduction};
 use crate::train::extents::Extents;
+
+use generic::Generic;
+pub use generic::Summary;
+use select::Select;
 
 /// A value on a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +44,13 @@ enum Operation<T> {
     Scaled { x: Var, factors: T },
     StraightThrough { x: Var },
     // Structure; a list is a range of `Tape::lists`.
-    Concat { start: usize, end: usize },
+    Concat { start: usize, end: usize, axis: usize },
     Pad { x: Var, before: Extents },
     Upsample2d { x: Var, factor: [usize; 2] },
     Reshape { x: Var },
+    Select(Select),
+    // The engine's primitives as they are.
+    Generic(Generic<T>),
     // Losses, and what they are made of.
     Softmax { x: Var },
     Loss { x: Var, gradient: T },
@@ -212,6 +221,8 @@ impl<'e, E: Engine> Tape<'e, E> {
             | Operation::Pad { .. }
             | Operation::Upsample2d { .. }
             | Operation::Reshape { .. } => self.structure_gradients(node, dy, sink),
+            Operation::Select(select) => self.select_gradients(select, dy, sink),
+            Operation::Generic(generic) => self.generic_gradients(generic, node.value(), dy, sink),
             Operation::Softmax { .. } | Operation::Loss { .. } => self.loss_gradients(node, dy, sink),
         }
     }

@@ -11,22 +11,32 @@ impl<E: Engine> Tape<'_, E> {
     /// Values one behind the other along the last dimension.
     pub fn concat(&mut self, xs: &[Var]) -> Var {
         let last = self.engine.shape(self.value(xs[0])).len() - 1;
+        self.concat_along(xs, last)
+    }
+
+    /// Values one behind the other along a dimension; each takes its part of the gradient.
+    pub fn concat_along(&mut self, xs: &[Var], axis: usize) -> Var {
         let value = if xs.len() <= FEW {
             // Without a list on the heap: every step comes here.
             let mut few = [self.value(xs[0]); FEW];
             few.iter_mut().zip(xs).for_each(|(value, &x)| *value = self.value(x));
-            self.engine.concat(&few[..xs.len()], last)
+            self.engine.concat(&few[..xs.len()], axis)
         } else {
-            self.engine.concat(&xs.iter().map(|&x| self.value(x)).collect::<Vec<&E::Tensor>>(), last)
+            self.engine.concat(&xs.iter().map(|&x| self.value(x)).collect::<Vec<&E::Tensor>>(), axis)
         };
         let start = self.lists.len();
         self.lists.extend_from_slice(xs);
-        self.push(value, xs, Operation::Concat { start, end: start + xs.len() })
+        self.push(value, xs, Operation::Concat { start, end: start + xs.len(), axis })
     }
 
     /// Zeros before and behind each dimension.
     pub fn pad(&mut self, x: Var, before: &[usize], after: &[usize]) -> Var {
-        let value = self.engine.pad(self.value(x), before, after, 0.0);
+        self.pad_with(x, before, after, 0.0)
+    }
+
+    /// A value before and behind each dimension; the gradient is cut back.
+    pub fn pad_with(&mut self, x: Var, before: &[usize], after: &[usize], value: f32) -> Var {
+        let value = self.engine.pad(self.value(x), before, after, value);
         self.push(value, &[x], Operation::Pad { x, before: Extents::new(before) })
     }
 
@@ -54,14 +64,13 @@ impl<E: Engine> Tape<'_, E> {
     pub(super) fn structure_gradients(&self, node: &Node<E::Tensor>, dy: &E::Tensor, sink: &mut Sink<'_, E>) {
         let engine = self.engine;
         match &node.operation {
-            Operation::Concat { start, end } => {
-                let last = engine.shape(dy).len() - 1;
-                let mut before = 0;
+            Operation::Concat { start, end, axis } => {
+                let mut passed = 0;
                 for &x in &self.lists[*start..*end] {
                     let extent = engine.shape(self.value(x));
-                    let place = Extents::from_fn(last + 1, |axis| if axis == last { before } else { 0 });
+                    let place = Extents::from_fn(extent.len(), |at| if at == *axis { passed } else { 0 });
                     sink.give(x, || engine.slice(dy, &place, extent));
-                    before += extent[last];
+                    passed += extent[*axis];
                 }
             }
             Operation::Pad { x, before } => {
