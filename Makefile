@@ -35,7 +35,7 @@ test-torch: tools ## Download libtorch for Linux on x86-64 to target/, then chec
 	echo '== lints' && \
 	$(CARGO) clippy --locked --features torch --all-targets -- -D warnings && \
 	echo '== tests' && \
-	$(CARGO) test --locked --features torch --lib train:: -- --nocapture && \
+	$(CARGO) test --locked --features torch --lib train:: -- --nocapture --test-threads=1 && \
 	INSTA_UPDATE=no $(CARGO) test --locked --features torch --test cli engine
 
 # Of what nasc computes, only training has kernels of its own for a processor. Crates with C sources need the cross
