@@ -42,9 +42,13 @@ pub fn footprint(graph: &Graph, recipe: Recipe, samples: usize, threads: usize) 
         targets: network.output().iter().product(),
     };
     let ledger = Arc::clone(&engine.ledger);
+    let recipe = Recipe { epochs: recipe.epochs.max(2), ..recipe };
     let mut trainer = Trainer::with_source(engine, graph, recipe, Box::new(source), 0)?;
     trainer.set_workers(0);
-    trainer.epoch()?;
+    // From the second epoch on, what the optimiser remembers has left its common zeros.
+    for _ in 0..2 {
+        trainer.epoch()?;
+    }
     Ok(ledger.peak.load(Ordering::Relaxed))
 }
 
@@ -232,9 +236,10 @@ impl Engine for Surveyor {
 
     fn reduce(&self, _reduction: Reduction, x: &Outline, axes: &[usize]) -> Outline {
         // Partial sums of every 64 terms, in the worst case of all blocks at a time.
-        self.work(&[x.shape.elements().div_ceil(32) + x.shape.last().copied().unwrap_or(1)]);
         let extent = |axis: usize| if axes.contains(&axis) { 1 } else { x.shape[axis] };
-        self.make(&Extents::from_fn(x.shape.len(), extent))
+        let out = self.make(&Extents::from_fn(x.shape.len(), extent));
+        self.work(&[x.shape.elements().div_ceil(32) + x.shape.last().copied().unwrap_or(1)]);
+        out
     }
 
     fn slice(&self, _x: &Outline, _start: &[usize], extent: &[usize]) -> Outline {
@@ -293,8 +298,9 @@ impl Engine for Surveyor {
     fn conv2d_weight_gradient(&self, dy: &Outline, x: &Outline, window: &Window) -> Outline {
         let (filters, channels) = (dy.shape[3], x.shape[3]);
         let weights = filters * window.kernel[0] * window.kernel[1] * channels;
+        let out = self.make(&[filters, window.kernel[0], window.kernel[1], channels]);
         self.partial(x.shape[0], weights, self.images([x.shape[1], x.shape[2]], channels, window));
-        self.make(&[filters, window.kernel[0], window.kernel[1], channels])
+        out
     }
 
     fn depthwise_conv2d(
@@ -323,8 +329,9 @@ impl Engine for Surveyor {
 
     fn depthwise_conv2d_weight_gradient(&self, _dy: &Outline, x: &Outline, window: &Window) -> Outline {
         let (channels, taps) = (x.shape[3], window.kernel[0] * window.kernel[1]);
+        let out = self.make(&[1, window.kernel[0], window.kernel[1], channels]);
         self.partial(x.shape[0], taps * channels, self.images([x.shape[1], x.shape[2]], WIDEST, window));
-        self.make(&[1, window.kernel[0], window.kernel[1], channels])
+        out
     }
 
     fn avg_pool2d(&self, x: &Outline, window: &Window) -> Outline {

@@ -199,18 +199,21 @@ impl Plan {
     fn new(x: &[usize], axes: &[usize]) -> Plan {
         let steps = strides(x);
         let last = axes.iter().max().map_or(0, |axis| axis + 1);
+        // Neighbouring dimensions of a kind are one.
         let some = |wanted: bool| {
-            let pick = |values: &[usize]| {
-                let mut found = Extents::from_fn(0, |_| 0);
-                for axis in (0..last).filter(|axis| axes.contains(axis) == wanted) {
-                    let so_far = found;
-                    found = Extents::from_fn(so_far.len() + 1, |at| {
-                        if at < so_far.len() { so_far[at] } else { values[axis] }
-                    });
-                }
-                found
-            };
-            (pick(x), pick(&steps))
+            let (mut extents, mut distances) = (Extents::default(), Extents::default());
+            for axis in (0..last).filter(|axis| axes.contains(axis) == wanted) {
+                let joins = axis > 0 && axes.contains(&(axis - 1)) == wanted;
+                let so_far = extents.len();
+                let keep = if joins { so_far - 1 } else { so_far };
+                let before = if joins { extents[keep] } else { 1 };
+                let with = |values: &Extents, value: usize| {
+                    Extents::from_fn(keep + 1, |at| if at < keep { values[at] } else { value })
+                };
+                extents = with(&extents, before * x[axis]);
+                distances = with(&distances, steps[axis]);
+            }
+            (extents, distances)
         };
         Plan { kept: some(false), combined: some(true), width: x[last..].iter().product() }
     }
@@ -241,8 +244,10 @@ pub(super) fn reduce(engine: &EmbeddedEngine, reduction: Reduction, x: &Tensor, 
         let parts = &mut parts.floats_mut()[..chunks * width];
         tasks::chunks(terms * width, parts, width, |chunk, sums| {
             sums.fill(0.0);
-            for term in chunk * REDUCE_CHUNK..terms.min((chunk + 1) * REDUCE_CHUNK) {
-                combine(engine.isa, reduction, row(block, term), sums);
+            let terms = chunk * REDUCE_CHUNK..terms.min((chunk + 1) * REDUCE_CHUNK);
+            match sums {
+                [sum] => *sum = terms.fold(0.0, |sum, term| sum + row(block, term)[0]),
+                sums => terms.for_each(|term| combine(engine.isa, reduction, row(block, term), sums)),
             }
         });
         tree_in_place(parts, width);
