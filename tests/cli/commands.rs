@@ -298,12 +298,31 @@ fn several_targets_get_a_folder_each() {
 #[test]
 fn what_this_version_only_checks_is_accepted_by_check_and_refused_by_compile() {
     let lab = Lab::new();
-    lab.edit("waves.nas", "epochs: 3", "schedule: step(every: 1 epochs), epochs: 3");
+    lab.edit("waves.nas", "epochs: 3", "loss: mse, epochs: 3");
     let checked = lab.run(&["check", "waves.nas"]).good();
-    let told = "`schedule: step` of `train`";
+    let told = "`loss: mse` of `train`";
     assert!(checked.stderr.contains("warning[E0806]") && checked.stderr.contains(told), "{}", checked.stderr);
     let refused = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]);
     assert_eq!((refused.code, refused.n_errors()), (Some(1), 1), "{}", refused.stderr);
-    assert!(refused.stderr.contains(told) && refused.stderr.contains("leave `schedule` out"));
+    assert!(refused.stderr.contains(told) && refused.stderr.contains("leave `loss` out"));
     assert!(!lab.path("waves.nas.lock").exists());
+}
+
+#[test]
+fn a_recipe_changes_the_network_and_gives_it_again() {
+    let compile = ["compile", "waves.nas", "--target", "host", "--no-verify"];
+    let weights = |rule: &str, rest: &str| {
+        let lab = Lab::new();
+        lab.edit("waves.nas", "adamw(lr: 1e-2)", rule);
+        lab.edit("waves.nas", "epochs: 3", &format!("{rest}epochs: 3"));
+        lab.run(&compile).good();
+        std::fs::read(lab.path("waves.nas.weights")).unwrap()
+    };
+    let full = "schedule: step(every: 1 epochs, factor: 0.5), clip: 0.5, mixup: 0.3, ";
+    let (adamw, sgd) = ("adamw(lr: 1e-2)", "sgd(lr: 0.05, nesterov: true, decay: 1e-4)");
+    let all = [weights(adamw, ""), weights(adamw, full), weights(sgd, ""), weights(sgd, full)];
+    assert_eq!(all[3], weights(sgd, full));
+    for (place, one) in all.iter().enumerate() {
+        assert!(!all[..place].contains(one), "recipe {place}");
+    }
 }
