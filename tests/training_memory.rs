@@ -9,20 +9,19 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nasc::train::{EmbeddedEngine, Recipe, Trainer};
+use networks::Workload;
 
-/// Allocations of one step behind the warm-up. To be 0 once the engine keeps its memory in an arena and the trainer
-/// its tape; until then what is measured, with room for a few.
-const STEP_ALLOCATIONS: usize = 1_200;
-/// Bytes that a step keeps at most at a time beyond those that stay between epochs. To be 0 with the arena.
-const STEP_BYTES: usize = 320 << 10;
+/// Allocations of an epoch more or less, however many steps it has: threads that meet in another order.
+const STEPS_ALLOCATIONS: usize = 8;
+/// Bytes that an epoch takes at most at a time beyond those that stay: its order of samples, its report.
+const EPOCH_BYTES: usize = 32 << 10;
 /// Bytes that the heap may grow by over all steps: what the runtime itself keeps, such as queues of threads.
-const GROWTH: usize = 64 << 10;
+const GROWTH: usize = 32 << 10;
 
 const BATCH: usize = 8;
-/// Steps behind the warm-up.
-const STEPS: usize = 2_000;
-/// Steps in an epoch. What an epoch takes once, for its order and its report, is counted with its steps.
-const EPOCH: usize = 100;
+/// Steps of an epoch, in a short and in a long one.
+const STEPS: [usize; 2] = [25, 400];
+const EPOCHS: usize = 5;
 
 /// The system's allocator with counters.
 struct Counting;
@@ -68,36 +67,42 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// What epochs of so many steps take, behind a warm-up: allocations of one epoch, bytes at a time, bytes kept.
+fn measured(workload: &Workload, steps: usize) -> [usize; 3] {
+    let (inputs, labels) = workload.data(steps * BATCH);
+    let recipe = Recipe { epochs: 1_000, batch: BATCH, ..Recipe::default() };
+    let data = (&inputs, &labels[..]);
+    let mut trainer = Trainer::with_engine(EmbeddedEngine::new(), &workload.graph, recipe, data, 1)
+        .expect("the data fits the network");
+    for _ in 0..2 {
+        trainer.epoch().expect("training stays finite");
+    }
+    let live = LIVE.load(Ordering::Relaxed);
+    PEAK.store(live, Ordering::Relaxed);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..EPOCHS {
+        trainer.epoch().expect("training stays finite");
+    }
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let growth = LIVE.load(Ordering::Relaxed).saturating_sub(live);
+    [allocations / EPOCHS, PEAK.load(Ordering::Relaxed) - live, growth]
+}
+
 /// The only test of this file, since the counters are of the whole process.
 #[test]
-fn a_step_takes_nothing_that_it_does_not_give_back() {
-    let workload = networks::named("tiny").expect("a known network");
-    let (inputs, labels) = workload.data(EPOCH * BATCH);
-    let recipe = Recipe { epochs: 1_000, batch: BATCH, ..Recipe::default() };
+fn steps_take_nothing_from_the_heap() {
     // Inside of a pool, so that no queue into it is used.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads start");
-    let (allocations, growth, step_bytes) = pool.install(|| {
-        let engine = EmbeddedEngine::new();
-        let data = (&inputs, &labels[..]);
-        let mut trainer = Trainer::with_engine(engine, &workload.graph, recipe, data, 1)
-            .expect("the data fits the network");
-        trainer.epoch().expect("training stays finite");
-        let live = LIVE.load(Ordering::Relaxed);
-        PEAK.store(live, Ordering::Relaxed);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        for _ in 0..STEPS / EPOCH {
-            trainer.epoch().expect("training stays finite");
-        }
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        let growth = LIVE.load(Ordering::Relaxed).saturating_sub(live);
-        (allocations, growth, PEAK.load(Ordering::Relaxed) - live)
-    });
-    println!(
-        "{}, {STEPS} steps: {:.2} allocations a step, {step_bytes} bytes at a time, {growth} bytes kept",
-        workload.name,
-        allocations as f64 / STEPS as f64
-    );
-    assert!(allocations / STEPS <= STEP_ALLOCATIONS, "{} allocations a step", allocations / STEPS);
-    assert!(step_bytes <= STEP_BYTES, "a step takes {step_bytes} bytes at a time");
-    assert!(growth <= GROWTH, "{growth} bytes are kept after {STEPS} steps");
+    let workload = networks::named("tiny").expect("a known network");
+    let [few, many] = pool.install(|| STEPS.map(|steps| measured(&workload, steps)));
+    for (steps, [allocations, bytes, growth]) in STEPS.into_iter().zip([few, many]) {
+        println!(
+            "{}, {steps} steps: {allocations} allocations an epoch, {bytes} bytes at a time, {growth} kept",
+            workload.name
+        );
+        assert!(bytes <= EPOCH_BYTES, "an epoch takes {bytes} bytes at a time");
+        assert!(growth <= GROWTH, "{growth} bytes are kept after {EPOCHS} epochs of {steps} steps");
+    }
+    let difference = many[0].abs_diff(few[0]);
+    assert!(difference <= STEPS_ALLOCATIONS, "{} steps take {difference} allocations", STEPS[1] - STEPS[0]);
 }

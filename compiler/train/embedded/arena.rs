@@ -86,7 +86,7 @@ fn class_of(lines: usize) -> (usize, usize) {
         return (lines, lines.max(1));
     }
     let shift = usize::BITS as usize - 4 - (lines - 1).leading_zeros() as usize;
-    let steps = (lines - 1 >> shift) + 1;
+    let steps = ((lines - 1) >> shift) + 1;
     (8 * shift + steps, steps << shift)
 }
 

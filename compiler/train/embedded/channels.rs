@@ -206,8 +206,8 @@ unsafe fn add_some<L: Lanes, const T: usize>(s: &Scatter<'_>, first: usize) {
     unsafe {
         let out = s.out.pointer().add(first * s.out_step);
         let mut sums = [L::splat(0.0); T];
-        for tap in 0..T {
-            sums[tap] = L::load_first(out.add(tap * s.out_step), s.columns);
+        for (tap, sum) in sums.iter_mut().enumerate() {
+            *sum = L::load_first(out.add(tap * s.out_step), s.columns);
         }
         for y in 0..rows {
             let mut source = s.source.as_ptr().add(y * s.source_step[0]);
@@ -222,8 +222,8 @@ unsafe fn add_some<L: Lanes, const T: usize>(s: &Scatter<'_>, first: usize) {
                 gradient = gradient.wrapping_add(s.gradient_step[1]);
             }
         }
-        for tap in 0..T {
-            sums[tap].store_first(out.add(tap * s.out_step), s.columns);
+        for (tap, sum) in sums.into_iter().enumerate() {
+            sum.store_first(out.add(tap * s.out_step), s.columns);
         }
     }
 }

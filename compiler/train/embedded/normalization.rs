@@ -150,8 +150,8 @@ unsafe fn moments_group<L: Lanes, const V: usize>(x: Rows<'_>, out: Out<'_>, fir
     unsafe {
         let mut mean: [L; V] = strands(x, first, None);
         let share = L::splat(1.0 / x.rows as f32);
-        for v in 0..V {
-            mean[v] = mean[v].multiply(share);
+        for mean in &mut mean {
+            *mean = mean.multiply(share);
         }
         let squares: [L; V] = strands(x, first, Some(mean));
         for v in 0..V {
@@ -269,11 +269,11 @@ unsafe fn parameter_sums_group<L: Lanes, const V: usize>(
             }
             left = left.saturating_sub(STRANDS);
         }
-        for which in 0..2 {
-            for v in 0..V {
+        let [even, odd] = sums;
+        for (which, (even, odd)) in even.into_iter().zip(odd).enumerate() {
+            for (v, (even, odd)) in even.into_iter().zip(odd).enumerate() {
                 let at = first + v * L::N;
-                let sum = sums[0][which][v].add(sums[1][which][v]);
-                out.from(which * x.channels + at).store(sum, x.channels - at);
+                out.from(which * x.channels + at).store(even.add(odd), x.channels - at);
             }
         }
     }

@@ -88,17 +88,17 @@ pub(super) unsafe fn outer<L: Lanes, const R: usize, const V: usize>(o: &Outer<'
     for first in (0..count).step_by(R) {
         // Rows beyond the last compute it again and write nothing.
         let mut offsets = [0; R];
-        for r in 0..R {
-            offsets[r] = o.offsets.at((first + r).min(count - 1));
+        for (r, offset) in offsets.iter_mut().enumerate() {
+            *offset = o.offsets.at((first + r).min(count - 1));
         }
         // SAFETY: all extents were checked.
         unsafe {
             let out = o.out.pointer();
             let mut sums = [[L::splat(0.0); V]; R];
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let place = out.add((first + r).min(count - 1) * o.out_step);
-                for v in 0..V {
-                    sums[r][v] = read(place, v * L::N, o.columns);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = read(place, v * L::N, o.columns);
                 }
             }
             for y in 0..o.grid[0] {
@@ -116,10 +116,10 @@ pub(super) unsafe fn outer<L: Lanes, const R: usize, const V: usize>(o: &Outer<'
                     row = row.wrapping_add(o.row_step[1]);
                 }
             }
-            for r in 0..R {
+            for (r, sums) in sums.iter().enumerate() {
                 if first + r < count {
-                    for v in 0..V {
-                        write(sums[r][v], out.add((first + r) * o.out_step), v * L::N, o.columns);
+                    for (v, sum) in sums.iter().enumerate() {
+                        write(*sum, out.add((first + r) * o.out_step), v * L::N, o.columns);
                     }
                 }
             }

@@ -173,8 +173,8 @@ pub(super) unsafe fn load<L: Lanes, const V: usize>(from: *const f32) -> [L; V] 
     // SAFETY: that of the caller.
     unsafe {
         let mut vectors = [L::splat(0.0); V];
-        for v in 0..V {
-            vectors[v] = L::load(from.add(v * L::N));
+        for (v, vector) in vectors.iter_mut().enumerate() {
+            *vector = L::load(from.add(v * L::N));
         }
         vectors
     }
@@ -183,14 +183,14 @@ pub(super) unsafe fn load<L: Lanes, const V: usize>(from: *const f32) -> [L; V] 
 /// Writes the first `columns` sums.
 #[inline(always)]
 unsafe fn write<L: Lanes, const V: usize>(sums: &[L; V], out: *mut f32, columns: usize) {
-    for v in 0..V {
+    for (v, sums) in sums.iter().enumerate() {
         let from = v * L::N;
         // SAFETY: that of the caller, who checked the extents.
         unsafe {
             if from + L::N <= columns {
-                sums[v].store(out.add(from));
+                sums.store(out.add(from));
             } else if from < columns {
-                sums[v].store_first(out.add(from), columns - from);
+                sums.store_first(out.add(from), columns - from);
             }
         }
     }

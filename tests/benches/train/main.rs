@@ -10,6 +10,7 @@
 //! | `--network NAME`, `--threads N`, `--path NAME` | these alone |
 //! | `--rounds N` | default 5 |
 //! | `--json` | no tables |
+//! | `--vowels FOLDER` | whether a hundred epochs of the vowels data give the same bits on every path |
 //! | `--steps N --small` | that many steps of a small network, and the memory over time |
 //!
 //! All times are medians. CPU time is that of all threads of the process: with one thread it is the time of a step
@@ -27,6 +28,7 @@ mod profile;
 mod reference;
 mod soak;
 mod timed;
+mod vowels;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,7 @@ struct Options {
     steps: Option<usize>,
     profile: bool,
     small: bool,
+    vowels: Option<String>,
     json: bool,
 }
 
@@ -71,6 +74,7 @@ impl Options {
                 "--rounds" => options.rounds = value(&name, &mut arguments)?,
                 "--steps" => options.steps = value(&name, &mut arguments)?,
                 "--profile" => options.profile = true,
+                "--vowels" => options.vowels = value(&name, &mut arguments)?,
                 "--small" => options.small = true,
                 "--json" => options.json = true,
                 other => return Err(format!("no option `{other}`; the head of the bench lists them")),
@@ -115,6 +119,12 @@ fn references(python: Option<&str>) -> Vec<Reference> {
 }
 
 fn run(options: &Options) -> Result<(), String> {
+    if let Some(folder) = &options.vowels {
+        return match vowels::run(folder)? {
+            true => Ok(()),
+            false => Err("the weights differ".to_owned()),
+        };
+    }
     if options.small {
         let workload = networks::named("tiny").expect("a known network");
         soak::run(&workload, options.steps.unwrap_or(1_000_000));

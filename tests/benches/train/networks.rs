@@ -16,13 +16,14 @@ pub(crate) struct Workload {
     pub(crate) classes: usize,
 }
 
-/// `ds-cnn` for spoken words, `resnet-8` for pictures, or `tiny`, which has every kind of layer with extents that
+/// `ds-cnn` for spoken words, `resnet-8` for pictures, `vowels` for the data of that example, or `tiny`, which has every kind of layer with extents that
 /// no vector length divides.
 pub(crate) fn named(name: &str) -> Option<Workload> {
     match name {
         "ds-cnn" => Some(ds_cnn()),
         "resnet-8" => Some(resnet_8()),
         "tiny" => Some(tiny()),
+        "vowels" => Some(vowels()),
         _ => None,
     }
 }
@@ -74,6 +75,17 @@ fn resnet_8() -> Workload {
         x = net.add(Activation { clamp: Clamp::Relu }, &[sum]);
     }
     Workload { name: "resnet-8", graph: net.classify(x, 10), input, classes: 10 }
+}
+
+/// A network of the space of the vowels example.
+fn vowels() -> Workload {
+    let input = [25, 1, 12];
+    let (mut net, x) = Builder::new(input);
+    let x = net.conv_norm(x, (32, [5, 1], [1, 1]), Clamp::Relu);
+    let x = net.conv_norm(x, (32, [3, 1], [2, 1]), Clamp::Relu);
+    let x = net.depthwise_norm(x, [3, 1], [1, 1], Clamp::Relu);
+    let x = net.conv_norm(x, (32, [1, 1], [1, 1]), Clamp::Relu);
+    Workload { name: "vowels", graph: net.classify(x, 9), input, classes: 9 }
 }
 
 fn tiny() -> Workload {

@@ -28,7 +28,6 @@ pub(super) use portable::Portable;
 /// Every function needs a processor that has the instructions: they are called below a function that
 /// [`kernels!`](super::isa::kernels) makes, and nowhere else. Those with a pointer need the elements that they
 /// state, at any alignment.
-#[expect(clippy::missing_safety_doc, reason = "stated once, for all functions of the trait")]
 pub(super) trait Lanes: Copy {
     /// Lanes.
     const N: usize;
