@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -88,6 +89,7 @@ pub(crate) fn search(
     let out_of_time =
         move || options.budget.is_some_and(|budget| env.clock.now().saturating_sub(started) >= budget);
     let (nearest, diverged) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
+    let training_bytes = AtomicUsize::new(0);
     let study = Study {
         program,
         targets,
@@ -96,6 +98,7 @@ pub(crate) fn search(
         jobs: search::capped_jobs(options.jobs, program.search.window).0,
         out_of_time: &out_of_time,
         cancel: env.cancel,
+        training_bytes: &training_bytes,
         nearest: &nearest,
         diverged: &diverged,
     };
@@ -106,6 +109,11 @@ pub(crate) fn search(
         return Err(study.with_divergence(nothing(&report)));
     }
     let retrained = second_stage(&study, &store, &finalists, options, env)?;
+    match training_bytes.load(Ordering::Relaxed) {
+        // All were in the store already, or the engine does not count.
+        0 => {}
+        bytes => env.progress.note(&format!("a training took at most {}", study::mebibytes(bytes))),
+    }
     let pick = pick(program, &objectives, &finalists, &retrained)?;
     finish(&study, &store, &report, pick, &objectives)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
@@ -20,6 +20,7 @@ use crate::search::{
 };
 use crate::space::{self, Genome, Output};
 use crate::target::Target;
+use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
@@ -132,6 +133,8 @@ pub(crate) struct Study<'a> {
     pub(crate) out_of_time: &'a (dyn Fn() -> bool + Sync),
     /// Set while the user wants an end.
     pub(crate) cancel: &'a AtomicBool,
+    /// The most that a training's tensors have taken in this run.
+    pub(crate) training_bytes: &'a AtomicUsize,
     /// For each reason of a rejection, the least cost of a candidate that was rejected for it.
     pub(crate) nearest: &'a Mutex<BTreeMap<String, f64>>,
     /// What was said of the trial with the least number that diverged in this run.
@@ -186,6 +189,23 @@ impl Study<'_> {
         Diagnostic { help: first.help, ..first.notes.into_iter().fold(message, Diagnostic::note) }
     }
 
+    /// Whether a training stays within the memory that one may take.
+    pub(crate) fn trainable(&self, graph: &Graph, genome: &Genome) -> Result<(), String> {
+        let recipe = recipe(self.program, genome)?;
+        let samples = self.data.train.len();
+        let bytes = train::footprint(graph, recipe, samples, SURVEYED_THREADS)
+            .map_err(|diagnostic| diagnostic.message)?;
+        if bytes <= TRAINING_BYTES {
+            return Ok(());
+        }
+        Err(format!(
+            "training by batches of {} takes up to {}, more than {}: lower `batch`",
+            recipe.batch.min(samples),
+            mebibytes(bytes),
+            mebibytes(TRAINING_BYTES)
+        ))
+    }
+
     /// Trains a graph on the engine that is chosen; `None` where the training diverges.
     fn train(
         &self,
@@ -220,10 +240,22 @@ impl Study<'_> {
             // One that does not fit leaves the training at its start.
             let _ = trainer.resume(&state);
         }
+        let result = self.all_epochs(&mut trainer, ticket, &identity);
+        let peak = trainer.memory().map_or(0, |memory| memory.peak);
+        self.training_bytes.fetch_max(peak, Ordering::Relaxed);
+        result
+    }
+
+    fn all_epochs<E: Engine>(
+        &self,
+        trainer: &mut Trainer<E>,
+        ticket: &Ticket<'_>,
+        identity: &str,
+    ) -> Result<Option<Weights>, TrialError> {
         while !trainer.finished() {
             let stop = ticket.step().is_break() || self.cancel.load(Ordering::Relaxed);
             if (stop && trainer.epochs_done() > 0) || ticket.is_keeping_due() {
-                ticket.keep(&checkpoint::to_bytes(&trainer.state(), &identity));
+                ticket.keep(&checkpoint::to_bytes(&trainer.state(), identity));
             }
             if stop {
                 return Err(TrialError::Cancelled);
@@ -263,12 +295,14 @@ impl Problem<Point> for Study<'_> {
             Ok(graph) => graph,
             Err(diagnostic) => return Screen::Invalid(diagnostic.message),
         };
-        match self.costs(&graph) {
-            Ok(costs) => match self.key(&graph, point) {
-                Ok(key) => Screen::Accept { key, costs },
-                Err(problem) => Screen::Invalid(problem),
-            },
-            Err(reason) => Screen::Reject(reason),
+        let costs = match self.costs(&graph) {
+            Ok(costs) => costs,
+            Err(reason) => return Screen::Reject(reason),
+        };
+        let key = self.trainable(&graph, &point.genome).and_then(|()| self.key(&graph, point));
+        match key {
+            Ok(key) => Screen::Accept { key, costs },
+            Err(problem) => Screen::Invalid(problem),
         }
     }
 
@@ -337,6 +371,17 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
         label_smoothing: spec.label_smoothing,
         mixup: spec.mixup,
     })
+}
+
+/// Memory that one training may take: beyond it a machine swaps, or ends the search.
+const TRAINING_BYTES: usize = 8 << 30;
+
+/// Threads that a bound on memory is made for: the same on every machine, so that all search alike.
+const SURVEYED_THREADS: usize = 16;
+
+/// An amount of memory for people.
+pub(crate) fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 fn no_recipe(problem: String) -> Diagnostic {

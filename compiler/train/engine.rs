@@ -40,6 +40,17 @@ pub const ROWS_CHUNK: usize = 128;
 /// Samples in one chunk of the weight gradients of convolutions.
 pub const SAMPLES_CHUNK: usize = 8;
 
+/// Bytes of an engine's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// In tensors that are in use now.
+    pub live: usize,
+    /// The greatest that `live` has been.
+    pub peak: usize,
+    /// Taken from the system and not given back: in tensors or ready for new ones.
+    pub reserved: usize,
+}
+
 /// A function of one element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unary {
@@ -193,6 +204,11 @@ pub trait Engine: Send + Sync {
 
     /// Which engines it agrees with.
     fn numerics(&self) -> Numerics;
+
+    /// What its tensors take, if it knows.
+    fn memory(&self) -> Option<Memory> {
+        None
+    }
 
     /// A tensor of these elements, row-major; their number is that of the shape.
     fn upload(&self, shape: &[usize], elements: &[f32]) -> Self::Tensor;

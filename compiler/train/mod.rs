@@ -28,7 +28,7 @@ mod trainer;
 pub use batch::{Augment, Batch, BatchSource, LabelledBatches, Samples, smoothed_targets};
 pub use choice::EngineKind;
 pub use divergence::Watch;
-pub use embedded::{EmbeddedEngine, Memory};
+pub use embedded::EmbeddedEngine;
 pub use footprint::footprint;
 pub use network::{BatchStatistics, Mode, Network, Pass, predict, predict_with};
 pub use optimizer::{

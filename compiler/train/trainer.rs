@@ -10,7 +10,7 @@ use crate::tensor::{Shape, Value, math};
 use crate::train::batch::{Batch, BatchSource, LabelledBatches, Samples, Supply, with_workers};
 use crate::train::divergence::{Place, diverged};
 use crate::train::embedded::EmbeddedEngine;
-use crate::train::engine::Engine;
+use crate::train::engine::{Engine, Memory};
 use crate::train::extents::Extents;
 use crate::train::network::{Mode, Network, Pass, upload};
 use crate::train::optimizer::{Moment, Parameters, rate_share, role_groups};
@@ -147,6 +147,11 @@ impl<E: Engine> Trainer<E> {
     /// How many threads make batches ahead; none with 0. It changes no bit of the result.
     pub fn set_workers(&mut self, workers: usize) {
         self.workers = workers;
+    }
+
+    /// What the engine's tensors take and have taken, if it knows.
+    pub fn memory(&self) -> Option<Memory> {
+        self.engine.memory()
     }
 
     /// Whether all epochs of the recipe are done.

@@ -17,10 +17,14 @@ use crate::train::EngineKind;
 use crate::train::{Optimizer, Schedule};
 
 fn program(train: &str, trials: usize) -> Program {
+    program_of(("6, 2", "2..4"), train, trials)
+}
+
+fn program_of((input, filters): (&str, &str), train: &str, trials: usize) -> Program {
     let text = format!(
         "nas 1
-model m(input: (6, 2), classes: 2) {{
-  conv1d(filters: 2..4, kernel: 3)
+model m(input: ({input}), classes: 2) {{
+  conv1d(filters: {filters}, kernel: 3)
   global_avg_pool
   dense(units: classes)
 }}
@@ -72,6 +76,8 @@ impl Clock for Counting<'_> {
     fn pause(&self) {}
 }
 
+static TRAINING_BYTES: AtomicUsize = AtomicUsize::new(0);
+
 type Shared<'a> = (&'a AtomicBool, &'a Mutex<BTreeMap<String, f64>>, &'a Mutex<Option<(usize, Diagnostic)>>);
 
 fn study<'a>(program: &'a Program, data: &'a Prepared, (cancel, nearest, diverged): Shared<'a>) -> Study<'a> {
@@ -83,6 +89,7 @@ fn study<'a>(program: &'a Program, data: &'a Prepared, (cancel, nearest, diverge
         jobs: 1,
         out_of_time: &|| false,
         cancel,
+        training_bytes: &TRAINING_BYTES,
         nearest,
         diverged,
     }
@@ -137,6 +144,24 @@ fn a_trial_goes_on_from_the_epoch_where_it_was_stopped() {
             resumed.archive.entries().iter().filter_map(|entry| store.kept(&entry.key).expect("readable"));
         assert_eq!(kept.count(), 0, "states of finished trials are forgotten");
     }
+}
+
+#[test]
+fn trainings_that_take_too_much_memory_are_not_started() {
+    let train = "optimizer: adamw(lr: 1e-3), epochs: 2, batch: 32";
+    let program = program(train, 1);
+    let data = prepared(&program);
+    let (cancel, nearest, diverged) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()), Mutex::new(None));
+    let study = study(&program, &data, (&cancel, &nearest, &diverged));
+    let trainable = |program: &Program| {
+        let genome = space::sample(&program.space, &mut ChaCha8Rng::seed_from_u64(1));
+        let graph = space::instantiate(&program.space, &genome).expect("a network");
+        study.trainable(&graph, &genome)
+    };
+    assert_eq!(trainable(&program), Ok(()));
+    let refused = trainable(&program_of(("60000, 2", "1024"), train, 1)).expect_err("gigabytes");
+    assert!(refused.starts_with("training by batches of 30 takes up to "), "{refused}");
+    assert!(refused.ends_with(" MiB, more than 8192.0 MiB: lower `batch`"), "{refused}");
 }
 
 #[test]

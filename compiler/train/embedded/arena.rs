@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::train::engine::Memory;
+
 /// Floats of one line of cache: buffers start at one.
 const LINE: usize = 16;
 
@@ -17,17 +19,6 @@ pub(super) const SLACK: usize = 64;
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([f32; LINE]);
-
-/// Bytes of an engine's memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
-    /// In tensors that are in use now.
-    pub live: usize,
-    /// The greatest that `live` has been.
-    pub peak: usize,
-    /// Taken from the system and not given back: in tensors or ready for new ones.
-    pub reserved: usize,
-}
 
 #[derive(Debug, Default)]
 struct Counters {

@@ -6,7 +6,7 @@
 use super::arena::Scratch;
 use super::channels::{Gather, Scatter, add_taps, copy_channels, sum_taps};
 use super::geometry::{Direction, Geometry, Key, Phase};
-use super::tasks;
+use super::tasks::{self, ELEMENT};
 use super::tile::Out;
 use super::tree::tree_in_place;
 use super::{EmbeddedEngine, Tensor};
@@ -99,7 +99,7 @@ fn apply(
     let result = geometry.target[0] * geometry.target[1] * channels;
     let out = out.data_mut();
     let size = geometry.padded_len() * lanes;
-    tasks::chunks(out.len() * blocks.taps, out, SAMPLES_PER_TASK * result, |task, out| {
+    tasks::chunks(ELEMENT * out.len() * blocks.taps, out, SAMPLES_PER_TASK * result, |task, out| {
         if geometry.has_gaps {
             out.fill(0.0);
         }
@@ -179,7 +179,7 @@ pub(super) fn weight_gradient(engine: &EmbeddedEngine, dy: &Tensor, x: &Tensor, 
     let mut parts = Scratch::new(&engine.arena, chunks * size);
     let parts = &mut parts.floats_mut()[..chunks * size];
     let padded = geometry.padded_len() * lanes;
-    tasks::chunks(n * result * phase.taps.len(), parts, size, |chunk, sums| {
+    tasks::chunks(ELEMENT * n * result * phase.taps.len(), parts, size, |chunk, sums| {
         sums.fill(0.0);
         let mut scratch = Scratch::new(&engine.arena, padded);
         scratch.floats_mut()[..padded].fill(0.0);

@@ -1,7 +1,8 @@
 //! Functions of one and two elements, and random elements.
 
 use super::isa::multiversion;
-use super::{EmbeddedEngine, Tensor, tasks};
+use super::tasks::{self, ELEMENT};
+use super::{EmbeddedEngine, Tensor};
 use crate::tensor::math;
 use crate::train::engine::{Binary, Distribution, Unary};
 use crate::train::random;
@@ -71,7 +72,7 @@ fn clamp(x: f32, low: f32, high: f32) -> f32 {
 
 pub(super) fn map(engine: &EmbeddedEngine, function: Unary, x: &Tensor) -> Tensor {
     let mut out = engine.fresh(x.shape());
-    tasks::chunks(x.data().len(), out.data_mut(), TASK, |task, out| {
+    tasks::chunks(ELEMENT * x.data().len(), out.data_mut(), TASK, |task, out| {
         map_block(engine.isa, function, &x.data()[task * TASK..][..out.len()], out);
     });
     out
@@ -80,7 +81,7 @@ pub(super) fn map(engine: &EmbeddedEngine, function: Unary, x: &Tensor) -> Tenso
 pub(super) fn zip(engine: &EmbeddedEngine, function: Binary, a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(a.shape(), b.shape(), "shapes of `zip`");
     let mut out = engine.fresh(a.shape());
-    tasks::chunks(a.data().len(), out.data_mut(), TASK, |task, out| {
+    tasks::chunks(ELEMENT * a.data().len(), out.data_mut(), TASK, |task, out| {
         let (a, b) = (&a.data()[task * TASK..][..out.len()], &b.data()[task * TASK..][..out.len()]);
         zip_block(engine.isa, function, a, b, out);
     });
@@ -101,7 +102,7 @@ pub(super) fn random(
 ) -> Tensor {
     let mut out = engine.fresh(shape);
     let count = out.data().len();
-    tasks::chunks(10 * count, out.data_mut(), TASK, |task, out| {
+    tasks::chunks(10 * ELEMENT * count, out.data_mut(), TASK, |task, out| {
         random_block(engine.isa, distribution, key, (task * (TASK / 4)) as u64, out);
     });
     out

@@ -26,12 +26,11 @@ use std::sync::Arc;
 
 use crate::ops::{Clamp, Window};
 use crate::train::engine::{
-    Binary, Distribution, Engine, NUMERICS_VERSION, Normalization, NormalizationGradient, Numerics,
+    Binary, Distribution, Engine, Memory, NUMERICS_VERSION, Normalization, NormalizationGradient, Numerics,
     Reduction, Transposed, Unary,
 };
 use crate::train::extents::Extents;
 
-pub use arena::Memory;
 pub(super) use arena::buffer_bytes;
 use arena::{Arena, Buffer};
 use geometry::Geometries;
@@ -121,11 +120,6 @@ impl EmbeddedEngine {
         self.isa.name()
     }
 
-    /// Bytes of its tensors.
-    pub fn memory(&self) -> Memory {
-        self.arena.memory()
-    }
-
     /// A tensor whose elements are to be written.
     fn fresh(&self, shape: &[usize]) -> Tensor {
         let shape = Extents::new(shape);
@@ -152,6 +146,10 @@ impl Engine for EmbeddedEngine {
 
     fn numerics(&self) -> Numerics {
         Numerics::FusedChain(NUMERICS_VERSION)
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        Some(self.arena.memory())
     }
 
     fn upload(&self, shape: &[usize], elements: &[f32]) -> Tensor {

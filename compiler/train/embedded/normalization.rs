@@ -5,7 +5,7 @@
 use super::arena::Scratch;
 use super::isa::kernels;
 use super::simd::Lanes;
-use super::tasks;
+use super::tasks::{self, ELEMENT};
 use super::tile::{Out, load};
 use super::tree::tree_in_place;
 use super::{EmbeddedEngine, Tensor};
@@ -333,7 +333,7 @@ pub(super) fn statistics(engine: &EmbeddedEngine, x: &Tensor) -> (Tensor, Tensor
     let chunks = rows.div_ceil(ROWS_CHUNK);
     let mut parts = Scratch::new(&engine.arena, chunks * 2 * channels);
     let parts = &mut parts.floats_mut()[..chunks * 2 * channels];
-    tasks::chunks(x.data().len(), parts, 2 * channels, |chunk, out| {
+    tasks::chunks(ELEMENT * x.data().len(), parts, 2 * channels, |chunk, out| {
         moments(engine.isa, Rows::chunk(x, chunk), Out::new(out));
     });
     merge_moments(parts, channels, rows);
@@ -377,7 +377,7 @@ pub(super) fn forward(
     let (channels, _) = channels_and_rows(x);
     let by = Channels::new(engine, by, clamp);
     let mut out = engine.fresh(x.shape());
-    tasks::chunks(x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
+    tasks::chunks(ELEMENT * x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
         normalize(engine.isa, Rows::chunk(x, chunk), &by, Out::new(out));
     });
     out
@@ -395,7 +395,7 @@ pub(super) fn gradient(
     let chunks = rows.div_ceil(ROWS_CHUNK);
     let mut parts = Scratch::new(&engine.arena, chunks * 2 * channels);
     let parts = &mut parts.floats_mut()[..chunks * 2 * channels];
-    tasks::chunks(2 * x.data().len(), parts, 2 * channels, |chunk, out| {
+    tasks::chunks(2 * ELEMENT * x.data().len(), parts, 2 * channels, |chunk, out| {
         parameter_sums(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk), &by, Out::new(out));
     });
     tree_in_place(parts, 2 * channels);
@@ -409,7 +409,7 @@ pub(super) fn gradient(
         derived[3 * width + channel] = -(parts[channels + channel] / rows as f32);
     }
     let mut out = engine.fresh(x.shape());
-    tasks::chunks(2 * x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
+    tasks::chunks(2 * ELEMENT * x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
         input_rows(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk), &by, Out::new(out));
     });
     NormalizationGradient { x: out, gamma, beta }

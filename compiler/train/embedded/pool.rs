@@ -2,7 +2,8 @@
 
 use super::arena::Scratch;
 use super::isa::multiversion;
-use super::{EmbeddedEngine, Tensor, tasks};
+use super::tasks::{self, ELEMENT};
+use super::{EmbeddedEngine, Tensor};
 use crate::ops::Window;
 
 /// A window on images of one shape.
@@ -109,7 +110,7 @@ multiversion! {
 fn each_sample(source: &Tensor, out: &mut Tensor, work: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Sync) {
     let n = source.nhwc()[0].max(1);
     let (image, result) = (source.data().len() / n, out.data().len() / n);
-    tasks::chunks(work * n, out.data_mut(), result, |sample, out| {
+    tasks::chunks(ELEMENT * work * n, out.data_mut(), result, |sample, out| {
         f(sample, &source.data()[sample * image..(sample + 1) * image], out);
     });
 }

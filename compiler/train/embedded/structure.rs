@@ -2,8 +2,9 @@
 
 use super::arena::Scratch;
 use super::isa::multiversion;
+use super::tasks::{self, ELEMENT};
 use super::tree::tree_in_place;
-use super::{EmbeddedEngine, Tensor, tasks};
+use super::{EmbeddedEngine, Tensor};
 use crate::train::engine::{REDUCE_CHUNK, Reduction};
 use crate::train::extents::Extents;
 
@@ -233,7 +234,7 @@ pub(super) fn reduce(engine: &EmbeddedEngine, reduction: Reduction, x: &Tensor, 
         &x.data()[at..at + width]
     };
     let chunks = terms.div_ceil(REDUCE_CHUNK).max(1);
-    tasks::chunks(x.data().len(), out.data_mut(), width, |index, out| {
+    tasks::chunks(ELEMENT * x.data().len(), out.data_mut(), width, |index, out| {
         let block = place(index, &plan.kept.0, &plan.kept.1);
         if reduction == Reduction::Max {
             out.copy_from_slice(row(block, 0));
@@ -242,7 +243,7 @@ pub(super) fn reduce(engine: &EmbeddedEngine, reduction: Reduction, x: &Tensor, 
         }
         let mut parts = Scratch::new(&engine.arena, chunks * width);
         let parts = &mut parts.floats_mut()[..chunks * width];
-        tasks::chunks(terms * width, parts, width, |chunk, sums| {
+        tasks::chunks(ELEMENT * terms * width, parts, width, |chunk, sums| {
             sums.fill(0.0);
             let terms = chunk * REDUCE_CHUNK..terms.min((chunk + 1) * REDUCE_CHUNK);
             match sums {

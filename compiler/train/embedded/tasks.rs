@@ -3,8 +3,12 @@
 
 use rayon::prelude::*;
 
-/// Multiply-adds, or elements that are moved, below which a second thread costs more than it saves.
-const WORTH_A_THREAD: usize = 1 << 16;
+/// Multiply-adds of a product below which a second thread costs more than it saves: waking one takes some
+/// microseconds.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+/// Multiply-adds of a product that take as long as one element that is read, changed and written.
+pub(super) const ELEMENT: usize = 8;
 
 /// Whether this much work is worth more than one thread, and there is one.
 pub(super) fn is_parallel(work: usize) -> bool {
