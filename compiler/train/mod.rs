@@ -15,6 +15,7 @@ pub mod extents;
 mod footprint;
 mod network;
 mod optimizer;
+mod predict;
 mod random;
 mod recalibrate;
 mod recipe;
@@ -30,10 +31,11 @@ pub use choice::EngineKind;
 pub use divergence::Watch;
 pub use embedded::EmbeddedEngine;
 pub use footprint::footprint;
-pub use network::{BatchStatistics, Mode, Network, Pass, predict, predict_with};
+pub use network::{BatchStatistics, Mode, Network, Pass};
 pub use optimizer::{
     AdamW, Group, Moment, Optimizer, Parameters, Remembered, Schedule, Sgd, rate_share, role_groups,
 };
+pub use predict::{predict, predict_with};
 pub use recalibrate::recalibrate;
 pub use recipe::Recipe;
 pub use state::{Progress, State};

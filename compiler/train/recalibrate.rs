@@ -5,7 +5,8 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::{Graph, Weights};
 use crate::tensor::{Shape, Value};
 use crate::train::engine::{Binary, Engine};
-use crate::train::network::{Mode, Network, Pass, batched, samples, upload};
+use crate::train::network::{Mode, Network, Pass};
+use crate::train::predict::{batched, samples, upload};
 use crate::train::tape::{Tape, Var};
 
 /// The weights with every running mean and variance replaced by the mean, over batches of at most `batch`

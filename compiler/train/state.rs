@@ -8,7 +8,7 @@ use crate::graph::Weights;
 use crate::tensor::{DType, Value};
 use crate::train::divergence::Watch;
 use crate::train::engine::Engine;
-use crate::train::network::upload;
+use crate::train::predict::upload;
 use crate::train::trainer::Trainer;
 
 /// How far a training is.
