@@ -225,16 +225,17 @@ impl Progress for Bars {
         }
         state.done += 1;
         state.best = state.best.into_iter().chain(accuracy).reduce(f64::max);
-        let best = state.best.map(|best| format!("best {:.2} %", best * 100.0)).unwrap_or_default();
+        let best = state.best.map(|best| format!("best {:.2} %", best * 100.0));
         if state.bar.is_hidden() {
             let result = match accuracy {
                 Some(accuracy) => format!("{:.2} %", accuracy * 100.0),
                 None => "diverged".to_owned(),
             };
             let origin = if from_store { " (from the store)" } else { "" };
-            Bars::line(&format!("  {}/{} trial {number}: {result}{origin}; {best}", state.done, state.parts));
+            let best = best.map(|best| format!("; {best}")).unwrap_or_default();
+            Bars::line(&format!("  {}/{} trial {number}: {result}{origin}{best}", state.done, state.parts));
         } else {
-            state.bar.set_message(best);
+            state.bar.set_message(best.unwrap_or_default());
             state.bar.inc(1);
         }
     }
