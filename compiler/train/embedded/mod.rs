@@ -1,6 +1,6 @@
 //! The embedded engine: the processor, nothing to install.
 //!
-//! Kernels are written once over vectors of floats ([`simd`]), compiled for AVX-512, AVX2 with fused multiply-add,
+//! Kernels are written once over vectors of floats (`simd`), compiled for AVX-512, AVX2 with fused multiply-add,
 //! NEON and portably, and chosen when they run. Inner loops go over independent elements of the result, so lanes,
 //! tiles and threads never change the order in which one element is summed. Threads are those of the rayon pool that
 //! calls. Tensors come from an arena that takes them back.
