@@ -66,9 +66,12 @@ impl std::fmt::Display for DType {
 pub struct Shape(pub Vec<usize>);
 
 impl Shape {
-    /// Number of elements; 1 for a scalar.
+    /// Number of elements; 1 for a scalar. The greatest number there is where it is beyond.
     pub fn elements(&self) -> usize {
-        self.0.iter().product()
+        if self.0.contains(&0) {
+            return 0;
+        }
+        self.0.iter().fold(1, |product, &extent| product.saturating_mul(extent))
     }
 
     /// Number of dimensions.
@@ -176,7 +179,7 @@ impl TensorType {
 
     /// Bytes of the dense tensor.
     pub fn bytes(&self) -> Bytes {
-        Bytes((self.shape.elements() * self.dtype.size()) as u64)
+        Bytes(self.shape.elements().saturating_mul(self.dtype.size()) as u64)
     }
 }
 

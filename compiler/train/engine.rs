@@ -416,8 +416,8 @@ pub trait Engine: Send + Sync {
     /// Shapes  `dy [...,C], x [...,C] -> x [...,C], gamma [C], beta [C]`
     /// Order   `g` is `dy` where there is no clamp or what comes to it lies between its bounds, 0 elsewhere.
     ///         `beta`: sum of `g`; `gamma`: of `fma(g, (x - mean) * r, sum)`; both trees with chunks of
-    ///         [`ROWS_CHUNK`] rows, each of two strands as in [`batch_statistics`](Engine::batch_statistics). `x`: `(gamma * r) * fma(xn, -dgamma / M, g - dbeta / M)` with
-    ///         `xn = (x - mean) * r` and M rows
+    ///         [`ROWS_CHUNK`] rows, each of two strands as in [`batch_statistics`](Engine::batch_statistics).
+    ///         `x`: `(gamma * r) * fma(xn, -dgamma / M, g - dbeta / M)` with `xn = (x - mean) * r` and M rows
     fn batch_norm_gradient(
         &self,
         dy: &Self::Tensor,

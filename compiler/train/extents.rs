@@ -24,7 +24,7 @@ impl Extents {
         Extents { rank: extents.len(), extents: own }
     }
 
-    /// As many as `extents` has, each made by `f` of its place.
+    /// `rank` extents, each made by `f` of its place.
     pub fn from_fn(rank: usize, mut f: impl FnMut(usize) -> usize) -> Extents {
         let mut own = Extents { rank, extents: [0; MAX_RANK] };
         assert!(rank <= MAX_RANK, "a tensor of rank {rank}");
@@ -47,9 +47,9 @@ impl Extents {
         self.rank += 1;
     }
 
-    /// Number of elements.
+    /// Number of elements; the greatest number, of which there is no tensor, where they cannot be counted.
     pub fn elements(&self) -> usize {
-        self.iter().product()
+        self.iter().fold(1, |count: usize, &extent| count.saturating_mul(extent))
     }
 }
 
@@ -58,5 +58,18 @@ impl Deref for Extents {
 
     fn deref(&self) -> &[usize] {
         &self.extents[..self.rank]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_that_cannot_be_counted_are_no_few() {
+        assert_eq!(Extents::new(&[2, 3, 4]).elements(), 24);
+        assert_eq!(Extents::new(&[]).elements(), 1);
+        assert_eq!(Extents::new(&[1 << (usize::BITS / 2), 1 << (usize::BITS / 2)]).elements(), usize::MAX);
+        assert_eq!(Extents::new(&[usize::MAX, usize::MAX, 0]).elements(), 0);
     }
 }

@@ -1,8 +1,8 @@
 //! How much memory a step of training takes, before it is taken.
 //!
-//! [`footprint`] runs a step on an engine that has shapes and no elements, and counts what lives at a time: values, gradients, and
-//! for the working memory of kernels a bound from the shapes. Buffers are counted in the classes of the embedded
-//! engine's arena.
+//! [`footprint`] runs a step on an engine that has shapes and no elements, and counts what lives at a time: values,
+//! gradients, and for the working memory of kernels a bound from the shapes. Buffers are counted in the classes of
+//! the embedded engine's arena.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -160,7 +160,7 @@ impl Surveyor {
         drop(taken);
     }
 
-    /// The floats of padded images, one for each thread, with a bound on their borders.
+    /// The floats of a padded image, with a bound on its border.
     fn images(&self, [height, width]: [usize; 2], channels: usize, window: &Window) -> usize {
         let reach = |axis: usize| (window.kernel[axis] - 1) * window.dilation[axis] + window.stride[axis];
         (height + 2 * reach(0)) * (width + 2 * reach(1)) * channels
@@ -266,8 +266,9 @@ impl Engine for Surveyor {
     fn gemm(&self, a: &Outline, b: &Outline, transposed: Transposed, _bias: Option<&Outline>) -> Outline {
         let (rows, depth) = if transposed.a { (a.shape[1], a.shape[0]) } else { (a.shape[0], a.shape[1]) };
         let columns = if transposed.b { b.shape[0] } else { b.shape[1] };
+        let out = self.make(&[rows, columns]);
         self.work(&[depth * columns.next_multiple_of(WIDEST), columns.next_multiple_of(WIDEST)]);
-        self.make(&[rows, columns])
+        out
     }
 
     fn conv2d(&self, x: &Outline, w: &Outline, _bias: Option<&Outline>, window: &Window) -> Outline {
@@ -403,6 +404,18 @@ mod tests {
             trainer.epoch().expect("finite");
         });
         (bound, engine.memory().expect("it counts").peak)
+    }
+
+    #[test]
+    fn a_product_holds_its_result_and_its_packed_operand_at_a_time() {
+        fn peak<E: Engine>(engine: &E, peak: impl Fn(&E) -> usize) -> usize {
+            let (a, b) = (engine.full(&[100, 100], 1.0), engine.full(&[100, 100], 1.0));
+            engine.gemm(&a, &b, Transposed::default(), None);
+            peak(engine)
+        }
+        let bound = peak(&Surveyor::new(1), |engine| engine.ledger.peak.load(Ordering::Relaxed));
+        let found = peak(&EmbeddedEngine::new(), |engine| engine.memory().expect("it counts").peak);
+        assert!(found <= bound, "{found} bytes, the bound is {bound}");
     }
 
     #[test]

@@ -74,7 +74,13 @@ impl Recipe {
             (below_one(self.warmup), "warmup", self.warmup, "in 0..1"),
             (positive(self.clip), "clip", self.clip.unwrap_or_default(), "positive"),
             (below_one(self.label_smoothing), "label_smoothing", self.label_smoothing, "in 0..1"),
-            (positive(self.mixup), "mixup", self.mixup.unwrap_or_default(), "positive"),
+            // Beyond these, numbers that the distribution is drawn with leave the range of `f32`.
+            (
+                self.mixup.is_none_or(|x| (1e-3..=1e4).contains(&x)),
+                "mixup",
+                self.mixup.unwrap_or_default(),
+                "in 0.001..10000",
+            ),
         ];
         rules.extend(self.optimizer.rules());
         rules.extend(self.schedule.rules());

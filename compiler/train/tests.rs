@@ -579,6 +579,8 @@ fn recipes_and_data_are_checked() {
         Recipe { label_smoothing: f64::NAN, ..good },
         Recipe { clip: Some(0.0), ..good },
         Recipe { mixup: Some(f64::INFINITY), ..good },
+        Recipe { mixup: Some(1e-50), ..good },
+        Recipe { mixup: Some(1e300), ..good },
         Recipe { schedule: Schedule::Step { every: 0, factor: 0.1 }, ..good },
         Recipe { schedule: Schedule::Step { every: 1, factor: 1.5 }, ..good },
         Recipe { optimizer: AdamW { lr: 0.0, ..AdamW::default() }.into(), ..good },

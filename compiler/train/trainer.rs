@@ -211,11 +211,11 @@ impl<E: Engine> Trainer<E> {
             workspace: &mut self.workspace,
         };
         let found = with_workers(source, self.workers, &mut pool, |supply| steps.epoch(supply));
+        let found = found.and_then(|sums| steps.finish().map(|()| sums));
+        self.workspace.pool = pool;
         let (loss, right) = found?;
-        steps.finish()?;
         let count = source.samples() as f64;
         let report = EpochReport { loss: loss / count, accuracy: right as f64 / count };
-        self.workspace.pool = pool;
         self.progress.epoch += 1;
         self.progress.watch.keep(report.loss);
         Ok(report)

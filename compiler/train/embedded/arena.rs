@@ -83,7 +83,7 @@ fn class_of(lines: usize) -> (usize, usize) {
 
 /// Bytes of the buffer that an arena gives for so many floats.
 pub(in crate::train) fn buffer_bytes(floats: usize) -> usize {
-    class_of((floats + SLACK).div_ceil(LINE)).1 * size_of::<Line>()
+    class_of(floats.saturating_add(SLACK).div_ceil(LINE)).1.saturating_mul(size_of::<Line>())
 }
 
 /// Buffers that are ready for use.
@@ -101,12 +101,12 @@ impl Arena {
 
     /// A buffer with at least this many floats, whatever they are, and the slack.
     pub(super) fn take(&self, floats: usize) -> Arc<Buffer> {
-        let (class, lines) = class_of((floats + SLACK).div_ceil(LINE));
-        let ready = self.free.lock().ok().and_then(|mut free| free[class].pop());
+        let (class, lines) = class_of(floats.saturating_add(SLACK).div_ceil(LINE));
+        let ready = self.free.lock().ok().and_then(|mut free| free.get_mut(class)?.pop());
         let buffer = ready.unwrap_or_else(|| {
             let counters = Arc::clone(&self.counters);
-            counters.reserved.fetch_add(lines * size_of::<Line>(), Ordering::Relaxed);
             let lines = vec![Line([0.0; LINE]); lines];
+            counters.reserved.fetch_add(lines.len() * size_of::<Line>(), Ordering::Relaxed);
             Arc::new(Buffer { lines, class, is_live: AtomicBool::new(false), counters })
         });
         buffer.is_live.store(true, Ordering::Relaxed);

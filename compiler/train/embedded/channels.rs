@@ -5,7 +5,7 @@
 use super::geometry::Geometry;
 use super::isa::kernels;
 use super::simd::Lanes;
-use super::tile::Out;
+use super::tile::{Out, reach};
 
 /// For each pixel of a grid a chain over taps of source times weight, lane by lane.
 pub(super) struct Gather<'g> {
@@ -62,11 +62,6 @@ kernels! {
     pub(super) fn add_taps(scatter: &Scatter<'_>) = add_taps_of;
 }
 
-/// The greatest offset of a pixel of a grid that is not empty.
-fn last([rows, columns]: [usize; 2], [down, right]: [usize; 2]) -> usize {
-    (rows - 1) * down + (columns - 1) * right
-}
-
 /// # Safety
 /// The processor has the instructions of `L`.
 #[inline(always)]
@@ -84,8 +79,9 @@ unsafe fn copy_channels_of<L: Lanes>(
     let own = [geometry.source[1] * channels, channels];
     let steps = [geometry.padded[1] * L::N, L::N];
     let first = geometry.before[0] * steps[0] + geometry.before[1] * steps[1];
-    assert!(last([rows, columns], own) + count <= image.len() && count <= L::N, "channels lie in the image");
-    assert!(first + last([rows, columns], steps) + L::N <= out.len(), "room for the copy");
+    assert!(reach([rows, columns], own, count) <= image.len() && count <= L::N, "channels lie in the image");
+    let room = reach([rows, columns], steps, L::N).saturating_add(first);
+    assert!(room <= out.len(), "room for the copy");
     for y in 0..rows {
         // SAFETY: the reach was checked.
         unsafe {
@@ -112,10 +108,10 @@ unsafe fn sum_taps_of<L: Lanes>(g: &Gather<'_>) {
     if rows * columns == 0 {
         return;
     }
-    let reach = g.offsets.iter().max().map_or(0, |offset| (offset + 1) * L::N);
-    assert!(last(g.grid, g.source_step) + reach <= g.source.len(), "pixels lie in the source");
+    let width = g.offsets.iter().max().map_or(0, |offset| offset.saturating_add(1).saturating_mul(L::N));
+    assert!(reach(g.grid, g.source_step, width) <= g.source.len(), "pixels lie in the source");
     assert!(g.weights.len() >= g.offsets.len() * L::N && g.bias.len() >= L::N, "a vector for each tap");
-    assert!(g.columns <= L::N && last(g.grid, g.out_step) + g.columns <= g.out.len(), "room for the result");
+    assert!(g.columns <= L::N && reach(g.grid, g.out_step, g.columns) <= g.out.len(), "room for the result");
     let (mut y, mut x, mut left) = (0, 0, rows * columns);
     while left > 0 {
         let mut source = [g.source.as_ptr(); TARGETS];
@@ -194,12 +190,12 @@ unsafe fn add_some<L: Lanes, const T: usize>(s: &Scatter<'_>, first: usize) {
     if rows * columns == 0 {
         return;
     }
-    let offsets: [usize; T] = std::array::from_fn(|tap| s.offsets[first + tap] * L::N);
-    let reach = offsets.iter().max().map_or(0, |offset| offset + L::N);
-    assert!(last(s.grid, s.source_step) + reach <= s.source.len(), "pixels lie in the source");
-    assert!(last(s.grid, s.gradient_step) + s.columns <= s.gradient.len(), "pixels lie in the gradient");
+    let offsets: [usize; T] = std::array::from_fn(|tap| s.offsets[first + tap].saturating_mul(L::N));
+    let width = offsets.iter().max().map_or(0, |offset| offset.saturating_add(L::N));
+    assert!(reach(s.grid, s.source_step, width) <= s.source.len(), "pixels lie in the source");
+    assert!(reach(s.grid, s.gradient_step, s.columns) <= s.gradient.len(), "pixels lie in the gradient");
     assert!(
-        s.columns <= L::N && (first + T - 1) * s.out_step + s.columns <= s.out.len(),
+        s.columns <= L::N && reach([first + T, 1], [s.out_step, 0], s.columns) <= s.out.len(),
         "room for the result"
     );
     // SAFETY: all extents were checked.

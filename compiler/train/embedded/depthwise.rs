@@ -167,8 +167,8 @@ fn gather<'s>(
 }
 
 pub(super) fn weight_gradient(engine: &EmbeddedEngine, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-    let ([n, ho, wo, channels], [samples, height, width, _]) = (dy.nhwc(), x.nhwc());
-    assert_eq!(n, samples, "samples of a depthwise convolution");
+    let ([n, ho, wo, channels], [samples, height, width, depth]) = (dy.nhwc(), x.nhwc());
+    assert_eq!((n, channels), (samples, depth), "samples and channels of a depthwise convolution");
     let input = [height, width];
     let key = Key { direction: Direction::Forward, window: *window, input, output: [ho, wo], channels: 1 };
     let geometry = engine.geometries.get(&key);

@@ -135,6 +135,9 @@ impl Geometry {
     /// Copies an image into the middle of a padded one, whose border is zeros already.
     pub(super) fn copy(&self, image: &[f32], padded: &mut [f32]) {
         let [rows, columns] = self.inner();
+        if columns == 0 {
+            return;
+        }
         let (width, own) = (self.padded[1] * self.channels, self.source[1] * self.channels);
         let first = self.before[0] * width + self.before[1] * self.channels;
         for row in 0..rows {
@@ -159,7 +162,9 @@ fn backward_phases(window: &Window, input: [usize; 2]) -> Vec<([usize; 2], [usiz
     let [kh, kw] = window.kernel;
     let [sy, sx] = window.stride;
     let mut phases = Vec::new();
-    for first in (0..sy * sx).map(|i| [i / sx, i % sx]).filter(|f| f[0] < input[0] && f[1] < input[1]) {
+    // A stride beyond the input leaves as many remainders as there are inputs.
+    let [rows, columns] = [sy.min(input[0]), sx.min(input[1])];
+    for first in (0..rows * columns).map(|i| [i / columns, i % columns]) {
         let offset = |axis: usize, k: usize| {
             let before = [window.padding.top, window.padding.left][axis];
             let distance = (first[axis] + before) as isize - (k * window.dilation[axis]) as isize;
@@ -214,6 +219,8 @@ pub(super) struct Geometries(Mutex<BTreeMap<Key, Arc<Geometry>>>);
 impl Geometries {
     /// The geometry of a key.
     pub(super) fn get(&self, key: &Key) -> Arc<Geometry> {
+        let output = key.window.output("window", key.input).expect("the window fits the input");
+        assert_eq!(output, key.output, "the output of {:?} on {:?}", key.window, key.input);
         let Ok(mut known) = self.0.lock() else {
             return Arc::new(Geometry::new(key));
         };

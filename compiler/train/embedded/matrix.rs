@@ -177,7 +177,7 @@ fn outer_gemm(
     };
     match bias {
         None => out.fill(0.0),
-        Some(bias) => out.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(bias.data())),
+        Some(bias) => out.chunks_exact_mut(columns.max(1)).for_each(|row| row.copy_from_slice(bias.data())),
     }
     add_outer(
         engine.isa,

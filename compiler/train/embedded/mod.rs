@@ -172,9 +172,10 @@ impl Engine for EmbeddedEngine {
     }
 
     fn reshape(&self, x: &Tensor, shape: &[usize]) -> Tensor {
-        assert_eq!(shape.iter().product::<usize>(), x.data().len(), "elements of {shape:?}");
+        let shape = Extents::new(shape);
+        assert_eq!(shape.elements(), x.data().len(), "elements of {shape:?}");
         let mut out = x.clone();
-        out.shape = Extents::new(shape);
+        out.shape = shape;
         out
     }
 

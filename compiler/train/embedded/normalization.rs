@@ -6,7 +6,7 @@ use super::arena::Scratch;
 use super::isa::kernels;
 use super::simd::Lanes;
 use super::tasks::{self, ELEMENT};
-use super::tile::{Out, load};
+use super::tile::{Out, load, reach};
 use super::tree::tree_in_place;
 use super::{EmbeddedEngine, Tensor};
 use crate::ops::Clamp;
@@ -33,7 +33,7 @@ impl<'r> Rows<'r> {
 
     /// The first of `width` channels from `channel` on.
     fn pointer(&self, channel: usize, width: usize) -> *const f32 {
-        let reach = self.rows.saturating_sub(1) * self.channels + channel + width;
+        let reach = reach([self.rows.max(1), 1], [self.channels, 0], channel + width);
         assert!(reach <= self.floats.len(), "rows of {} channels", self.channels);
         self.floats[channel..].as_ptr()
     }
@@ -53,6 +53,8 @@ struct Channels<'c> {
 impl<'c> Channels<'c> {
     fn new(engine: &'c EmbeddedEngine, by: &Normalization<'c, Tensor>, clamp: Clamp) -> Channels<'c> {
         let channels = by.mean.data().len();
+        let parameters = [by.mean, by.variance, by.gamma, by.beta];
+        assert!(parameters.iter().all(|one| one.shape() == [channels]), "a number for each channel");
         let width = channels.next_multiple_of(64);
         let mut derived = Scratch::new(&engine.arena, 4 * width);
         let floats = derived.floats_mut();
@@ -96,10 +98,10 @@ kernels! {
     fn moments(x: Rows<'_>, out: Out<'_>) = moments_of;
     /// Normalises rows.
     fn normalize(x: Rows<'_>, by: &Channels<'_>, out: Out<'_>) = normalize_of;
-    /// Sums of both parameters' gradients, `beta` then `gamma`: `[2, C]`.
-    fn parameter_sums(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) = parameter_sums_of;
+    /// Sums of both parameters' gradients, `beta` then `gamma`: `[2, C]`; `dy` are the gradients of the rows.
+    fn parameter_sums(x: Rows<'_>, dy: &[f32], by: &Channels<'_>, out: Out<'_>) = parameter_sums_of;
     /// The gradient of rows.
-    fn input_rows(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) = input_rows_of;
+    fn input_rows(x: Rows<'_>, dy: &[f32], by: &Channels<'_>, out: Out<'_>) = input_rows_of;
 }
 
 /// # Safety
@@ -231,7 +233,7 @@ unsafe fn through<L: Lanes>(dy: L, y: L, (low, high): (L, L), clamp: Clamp) -> L
 /// # Safety
 /// The processor has the instructions of `L`.
 #[inline(always)]
-unsafe fn parameter_sums_of<L: Lanes>(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) {
+unsafe fn parameter_sums_of<L: Lanes>(x: Rows<'_>, dy: &[f32], by: &Channels<'_>, out: Out<'_>) {
     // SAFETY: that of the caller.
     unsafe {
         groups!(L, x.channels, parameter_sums_group(x, dy, by, out));
@@ -241,13 +243,13 @@ unsafe fn parameter_sums_of<L: Lanes>(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'
 #[inline(always)]
 unsafe fn parameter_sums_group<L: Lanes, const V: usize>(
     x: Rows<'_>,
-    dy: Rows<'_>,
+    dy: &[f32],
     by: &Channels<'_>,
     out: Out<'_>,
     first: usize,
 ) {
     let mut row = x.pointer(first, V * L::N);
-    let mut gradient = dy.pointer(first, V * L::N);
+    let mut gradient = Rows { floats: dy, ..x }.pointer(first, V * L::N);
     // SAFETY: that of the caller; `pointer` checked the reach.
     unsafe {
         let (mean, rate): ([L; V], [L; V]) = (vectors(by.mean, first), vectors(by.row(0), first));
@@ -258,9 +260,9 @@ unsafe fn parameter_sums_group<L: Lanes, const V: usize>(
         while left > 0 {
             for sums in sums.iter_mut().take(left) {
                 for v in 0..V {
-                    let normal = L::load(row.add(v * L::N)).subtract(mean[v]).multiply(rate[v]);
-                    let y = normal.fma(gamma[v], beta[v]);
-                    let g = through(L::load(gradient.add(v * L::N)), y, limits, by.clamp);
+                    let (x, dy) = (L::load(row.add(v * L::N)), L::load(gradient.add(v * L::N)));
+                    let normal = x.subtract(mean[v]).multiply(rate[v]);
+                    let g = through(dy, normal.fma(gamma[v], beta[v]), limits, by.clamp);
                     sums[0][v] = sums[0][v].add(g);
                     sums[1][v] = g.fma(normal, sums[1][v]);
                 }
@@ -282,7 +284,7 @@ unsafe fn parameter_sums_group<L: Lanes, const V: usize>(
 /// # Safety
 /// The processor has the instructions of `L`.
 #[inline(always)]
-unsafe fn input_rows_of<L: Lanes>(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, out: Out<'_>) {
+unsafe fn input_rows_of<L: Lanes>(x: Rows<'_>, dy: &[f32], by: &Channels<'_>, out: Out<'_>) {
     // SAFETY: that of the caller.
     unsafe {
         groups!(L, x.channels, input_rows_group(x, dy, by, out));
@@ -292,14 +294,14 @@ unsafe fn input_rows_of<L: Lanes>(x: Rows<'_>, dy: Rows<'_>, by: &Channels<'_>, 
 #[inline(always)]
 unsafe fn input_rows_group<L: Lanes, const V: usize>(
     x: Rows<'_>,
-    dy: Rows<'_>,
+    dy: &[f32],
     by: &Channels<'_>,
     out: Out<'_>,
     first: usize,
 ) {
     let width = (V * L::N).min(x.channels - first);
     let mut row = x.pointer(first, V * L::N);
-    let mut gradient = dy.pointer(first, V * L::N);
+    let mut gradient = Rows { floats: dy, ..x }.pointer(first, V * L::N);
     let mut to = out.rows(first, x.rows, x.channels, width);
     // SAFETY: that of the caller; `pointer` and `rows` checked the reach.
     unsafe {
@@ -310,9 +312,9 @@ unsafe fn input_rows_group<L: Lanes, const V: usize>(
         let limits = bounds::<L>(by.clamp);
         for _ in 0..x.rows {
             for v in 0..V {
-                let normal = L::load(row.add(v * L::N)).subtract(mean[v]).multiply(rate[v]);
-                let y = normal.fma(gamma[v], beta[v]);
-                let g = through(L::load(gradient.add(v * L::N)), y, limits, by.clamp);
+                let (x, dy) = (L::load(row.add(v * L::N)), L::load(gradient.add(v * L::N)));
+                let normal = x.subtract(mean[v]).multiply(rate[v]);
+                let g = through(dy, normal.fma(gamma[v], beta[v]), limits, by.clamp);
                 let dx = factor[v].multiply(normal.fma(dgamma[v], g.subtract(dbeta[v])));
                 store(dx, to.add(v * L::N), width - v * L::N);
             }
@@ -375,6 +377,7 @@ pub(super) fn forward(
     clamp: Clamp,
 ) -> Tensor {
     let (channels, _) = channels_and_rows(x);
+    assert_eq!(by.mean.shape(), [channels], "channels of a batch normalisation");
     let by = Channels::new(engine, by, clamp);
     let mut out = engine.fresh(x.shape());
     tasks::chunks(ELEMENT * x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
@@ -391,12 +394,14 @@ pub(super) fn gradient(
     clamp: Clamp,
 ) -> NormalizationGradient<Tensor> {
     let (channels, rows) = channels_and_rows(x);
+    assert_eq!(dy.shape(), x.shape(), "the gradient of a batch normalisation");
+    assert_eq!(by.mean.shape(), [channels], "channels of a batch normalisation");
     let mut by = Channels::new(engine, by, clamp);
     let chunks = rows.div_ceil(ROWS_CHUNK);
     let mut parts = Scratch::new(&engine.arena, chunks * 2 * channels);
     let parts = &mut parts.floats_mut()[..chunks * 2 * channels];
     tasks::chunks(2 * ELEMENT * x.data().len(), parts, 2 * channels, |chunk, out| {
-        parameter_sums(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk), &by, Out::new(out));
+        parameter_sums(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk).floats, &by, Out::new(out));
     });
     tree_in_place(parts, 2 * channels);
     let (mut beta, mut gamma) = (engine.fresh(&[channels]), engine.fresh(&[channels]));
@@ -410,7 +415,7 @@ pub(super) fn gradient(
     }
     let mut out = engine.fresh(x.shape());
     tasks::chunks(2 * ELEMENT * x.data().len(), out.data_mut(), ROWS_CHUNK * channels, |chunk, out| {
-        input_rows(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk), &by, Out::new(out));
+        input_rows(engine.isa, Rows::chunk(x, chunk), Rows::chunk(dy, chunk).floats, &by, Out::new(out));
     });
     NormalizationGradient { x: out, gamma, beta }
 }

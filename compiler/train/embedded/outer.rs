@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the innermost loops")]
 
 use super::simd::Lanes;
-use super::tile::{Out, load};
+use super::tile::{Out, load, reach};
 
 /// For each pixel of a grid, single elements of one side times a row of neighbouring elements of the other, added
 /// to `out`.
@@ -63,11 +63,6 @@ pub(super) unsafe fn outer_of<L: Lanes>(vectors: usize, o: &Outer<'_>) {
     unsafe { L::outer(vectors, o) }
 }
 
-/// The greatest offset of a pixel of a grid that is not empty.
-fn last([rows, columns]: [usize; 2], [down, right]: [usize; 2]) -> usize {
-    (rows - 1) * down + (columns - 1) * right
-}
-
 /// Adds the products for `V` vectors of columns, `R` rows of the result at a time.
 ///
 /// # Safety
@@ -78,11 +73,11 @@ pub(super) unsafe fn outer<L: Lanes, const R: usize, const V: usize>(o: &Outer<'
     if o.grid[0] * o.grid[1] * count == 0 {
         return;
     }
-    let reach = (0..count).map(|index| o.offsets.at(index) + 1).max().unwrap_or(0);
-    assert!(last(o.grid, o.single_step) + reach <= o.single.len(), "single elements lie in their side");
-    assert!(last(o.grid, o.row_step) + V * L::N <= o.row.len(), "rows lie in their side");
+    let width = (0..count).map(|index| o.offsets.at(index).saturating_add(1)).max().unwrap_or(0);
+    assert!(reach(o.grid, o.single_step, width) <= o.single.len(), "single elements lie in their side");
+    assert!(reach(o.grid, o.row_step, V * L::N) <= o.row.len(), "rows lie in their side");
     assert!(
-        o.columns <= V * L::N && (count - 1) * o.out_step + o.columns <= o.out.len(),
+        o.columns <= V * L::N && reach([count, 1], [o.out_step, 0], o.columns) <= o.out.len(),
         "room for the result"
     );
     for first in (0..count).step_by(R) {

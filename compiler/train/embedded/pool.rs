@@ -144,8 +144,9 @@ pub(super) fn avg_gradient(
     window: &Window,
     input: [usize; 2],
 ) -> Tensor {
-    let [n, _, _, channels] = dy.nhwc();
+    let [n, ho, wo, channels] = dy.nhwc();
     let (windows, work) = windows(window, input, channels);
+    assert_eq!([ho, wo], windows.output, "the gradient of a pool");
     let mut out = engine.fresh(&[n, input[0], input[1], channels]);
     each_sample(dy, &mut out, work, |_, dy, out| {
         let mut share = Scratch::new(&engine.arena, channels);
@@ -155,8 +156,10 @@ pub(super) fn avg_gradient(
 }
 
 pub(super) fn max_gradient(engine: &EmbeddedEngine, dy: &Tensor, x: &Tensor, window: &Window) -> Tensor {
-    let [_, height, width, channels] = x.nhwc();
+    let [n, height, width, channels] = x.nhwc();
     let (windows, work) = windows(window, [height, width], channels);
+    assert_eq!(dy.nhwc(), [n, windows.output[0], windows.output[1], channels], "the gradient of a pool");
+    assert!(u32::try_from(height * width * channels).is_ok(), "places of a sample in 32 bits");
     let mut out = engine.fresh(x.shape());
     let result = windows.output[0] * windows.output[1] * channels;
     each_sample(x, &mut out, work, |sample, image, out| {

@@ -107,7 +107,8 @@ pub(super) fn concat(engine: &EmbeddedEngine, xs: &[&Tensor], axis: usize) -> Te
     let mut out = engine.fresh(&shape);
     let mut start = 0;
     for x in xs {
-        assert_eq!(around(x.shape(), axis), (outer, inner), "extents of `concat`");
+        let alike = (0..first.len()).all(|at| at == axis || x.shape()[at] == first[at]);
+        assert!(alike && x.shape().len() == first.len(), "`concat` of {first:?} and {:?}", x.shape());
         let size = x.shape()[axis] * inner;
         for index in 0..outer {
             let place = index * total * inner + start;
@@ -130,6 +131,7 @@ pub(super) fn permute(engine: &EmbeddedEngine, x: &Tensor, axes: &[usize]) -> Te
 pub(super) fn gather(engine: &EmbeddedEngine, x: &Tensor, axis: usize, indices: &[u32]) -> Tensor {
     let (outer, inner) = around(x.shape(), axis);
     let extent = x.shape()[axis];
+    assert!(indices.iter().all(|&index| (index as usize) < extent), "indices of `gather` below {extent}");
     let shape =
         Extents::from_fn(x.shape().len(), |at| if at == axis { indices.len() } else { x.shape()[at] });
     let mut out = engine.fresh(&shape);
@@ -151,6 +153,10 @@ pub(super) fn scatter_add(
     extent: usize,
 ) -> Tensor {
     assert_eq!(x.shape()[axis], indices.len(), "an index for each slice");
+    assert!(
+        indices.iter().all(|&index| (index as usize) < extent),
+        "indices of `scatter_add` below {extent}"
+    );
     let (outer, inner) = around(x.shape(), axis);
     let shape = Extents::from_fn(x.shape().len(), |at| if at == axis { extent } else { x.shape()[at] });
     let mut out = engine.full_of(&shape, 0.0);

@@ -7,6 +7,8 @@ use crate::train::engine::{REDUCE_CHUNK, ROWS_CHUNK, SAMPLES_CHUNK};
 /// Random tensors and extents.
 struct Draw {
     key: u64,
+    /// Whether some elements are zeros of both signs, subnormal, at a bound of a clamp, not finite or no number.
+    is_odd: bool,
 }
 
 impl Draw {
@@ -18,7 +20,25 @@ impl Draw {
 
     fn tensor(&mut self, shape: &[usize]) -> Tensor {
         self.key += 1;
-        EmbeddedEngine::portable().random(Distribution::Normal, self.key, shape)
+        let engine = EmbeddedEngine::portable();
+        let mut tensor = engine.random(Distribution::Normal, self.key, shape);
+        if self.is_odd {
+            let drawn = engine.random(Distribution::Uniform, !self.key, shape);
+            for (x, drawn) in tensor.data_mut().iter_mut().zip(drawn.data()) {
+                *x = match (drawn * 1000.0) as usize {
+                    0 => f32::NAN,
+                    1 => f32::INFINITY,
+                    2 => f32::NEG_INFINITY,
+                    3 => f32::MAX,
+                    4..20 => -0.0,
+                    20..40 => 0.0,
+                    40..80 => *x * 1e-39,
+                    80..100 => 6.0,
+                    _ => *x,
+                };
+            }
+        }
+        tensor
     }
 
     /// A window, an input that it fits and the output.
@@ -45,14 +65,15 @@ impl Draw {
 
 type Results = Vec<(&'static str, Vec<u32>)>;
 
+/// Payloads of what is no number are not part of the promise.
 fn bits(tensor: &Tensor) -> Vec<u32> {
-    tensor.data().iter().map(|x| x.to_bits()).collect()
+    tensor.data().iter().map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() }).collect()
 }
 
 /// Every primitive that sums or has several versions, on random shapes.
 fn run_all(engine: &EmbeddedEngine, seed: u64) -> Results {
     let mut results = Vec::new();
-    let draw = &mut Draw { key: seed << 20 };
+    let draw = &mut Draw { key: seed << 20, is_odd: seed % 2 == 1 };
     for _ in 0..2 {
         convolutions(engine, draw, &mut results);
     }
@@ -79,10 +100,7 @@ fn run_all(engine: &EmbeddedEngine, seed: u64) -> Results {
         Unary::Clamp { low, high },
         Unary::Above { threshold: 0.2 },
     ] {
-        // Payloads of what is no number are not part of the promise.
-        let found =
-            engine.map(unary, &x).data().iter().map(|x| if x.is_nan() { 0 } else { x.to_bits() }).collect();
-        results.push(("map", found));
+        results.push(("map", bits(&engine.map(unary, &x))));
     }
     for binary in [
         Binary::Add,
@@ -175,7 +193,7 @@ proptest! {
     #[test]
     fn convolutions_sum_in_the_stated_order(seed in 0u64..1 << 40) {
         let engine = EmbeddedEngine::new();
-        let draw = &mut Draw { key: seed << 20 };
+        let draw = &mut Draw { key: seed << 20, is_odd: false };
         let (window, input, output) = draw.window();
         let (n, c, o) = (draw.number(1, 9), draw.number(1, 5), draw.number(1, 6));
         let [kh, kw] = window.kernel;
@@ -194,7 +212,7 @@ proptest! {
     #[test]
     fn depthwise_convolutions_sum_in_the_stated_order(seed in 0u64..1 << 40) {
         let engine = EmbeddedEngine::new();
-        let draw = &mut Draw { key: seed << 20 };
+        let draw = &mut Draw { key: seed << 20, is_odd: false };
         let (window, input, output) = draw.window();
         let (n, c) = (draw.number(1, 9), draw.number(1, 11));
         let [kh, kw] = window.kernel;
@@ -214,7 +232,7 @@ proptest! {
     #[test]
     fn products_and_sums_of_rows_keep_the_stated_order(seed in 0u64..1 << 40) {
         let engine = EmbeddedEngine::new();
-        let draw = &mut Draw { key: seed << 20 };
+        let draw = &mut Draw { key: seed << 20, is_odd: false };
         let (m, k, n) = (draw.number(1, 9), draw.number(1, 21), draw.number(1, 21));
         let (a, b) = (draw.tensor(&[m, k]), draw.tensor(&[k, n]));
         let chain = |i: usize| {
@@ -387,7 +405,13 @@ fn indices([a, b, c, d]: [usize; 4]) -> impl Iterator<Item = (usize, usize, usiz
 fn this_processor_is_used_as_far_as_it_goes() {
     #[cfg(target_arch = "x86_64")]
     {
-        let best = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = avx2
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        let best = match (avx512, avx2) {
             (true, _) => "avx512",
             (_, true) => "avx2",
             _ => "portable",
@@ -461,5 +485,83 @@ fn what_is_no_number_stays_so_in_activations() {
         let y = engine.map(unary, &x);
         assert!(y.data()[0].is_nan());
         assert_eq!(y.data()[1..], [0.0, wanted]);
+    }
+}
+
+#[test]
+fn windows_beside_the_input_read_zeros() {
+    let engine = EmbeddedEngine::new();
+    let draw = &mut Draw { key: 77, is_odd: false };
+    let window = |kernel, stride, padding| Window { kernel, stride, dilation: [1, 1], padding };
+    for window in [
+        window([1, 1], [1, 20], Padding { left: 10, ..Padding::default() }),
+        window([2, 1], [7, 1], Padding { top: 9, bottom: 30, ..Padding::default() }),
+        window([1, 2], [60_000, 60_000], Padding::default()),
+    ] {
+        let (input, c) = ([3, 3], 150);
+        let output = window.output("test", input).expect("it fits");
+        let ([kh, kw], [ho, wo]) = (window.kernel, output);
+        let x = draw.tensor(&[1, input[0], input[1], c]);
+        let (w, bias, dy) = (draw.tensor(&[2, kh, kw, c]), draw.tensor(&[2]), draw.tensor(&[1, ho, wo, 2]));
+        let naive = Naive { window, input, output };
+        assert_eq!(engine.conv2d(&x, &w, Some(&bias), &window).data(), naive.forward(&x, &w, &bias));
+        let found = engine.conv2d_input_gradient(&dy, &w, &window, input);
+        assert_eq!(found.data(), naive.input_gradient(&dy, &w));
+        assert_eq!(engine.conv2d_weight_gradient(&dy, &x, &window).data(), naive.weight_gradient(&dy, &x));
+        let (w, bias, dy) = (draw.tensor(&[1, kh, kw, c]), draw.tensor(&[c]), draw.tensor(&[1, ho, wo, c]));
+        let (y, dx, dw) = naive.depthwise(&x, &w, &bias, &dy);
+        assert_eq!(engine.depthwise_conv2d(&x, &w, Some(&bias), &window).data(), y);
+        assert_eq!(engine.depthwise_conv2d_input_gradient(&dy, &w, &window, input).data(), dx);
+        assert_eq!(engine.depthwise_conv2d_weight_gradient(&dy, &x, &window).data(), dw);
+    }
+}
+
+#[test]
+fn tensors_may_have_no_elements() {
+    let engine = EmbeddedEngine::new();
+    let [window, none] = [Window::valid([2, 2], [1, 1]), Window::valid([1, 1], [1, 1])];
+    let (x, dy) = (engine.full(&[0, 3, 3, 5], 1.0), engine.full(&[0, 2, 2, 4], 1.0));
+    let w = engine.full(&[4, 2, 2, 5], 1.0);
+    assert_eq!(engine.conv2d(&x, &w, None, &window).shape(), [0, 2, 2, 4]);
+    assert_eq!(engine.conv2d_input_gradient(&dy, &w, &window, [3, 3]).shape(), [0, 3, 3, 5]);
+    assert_eq!(engine.conv2d_weight_gradient(&dy, &x, &window), engine.full(&[4, 2, 2, 5], 0.0));
+    let (x, w, bias) = (engine.full(&[1, 3, 3, 0], 1.0), engine.full(&[4, 1, 1, 0], 1.0), [0.5; 4]);
+    let bias = engine.upload(&[4], &bias);
+    assert_eq!(engine.conv2d(&x, &w, Some(&bias), &none), engine.full(&[1, 3, 3, 4], 0.5));
+    for (a, b) in [(false, false), (false, true), (true, false), (true, true)] {
+        for [m, k, n] in [[0, 3, 4], [2, 0, 4], [2, 3, 0]] {
+            let left = engine.full(&if a { [k, m] } else { [m, k] }, 1.0);
+            let right = engine.full(&if b { [n, k] } else { [k, n] }, 1.0);
+            let bias = engine.full(&[n], 0.5);
+            let found = engine.gemm(&left, &right, Transposed { a, b }, Some(&bias));
+            assert_eq!(found, engine.full(&[m, n], 0.5 + k as f32));
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_panic() {
+    fn by(one: &Tensor) -> Normalization<'_, Tensor> {
+        Normalization { mean: one, variance: one, gamma: one, beta: one, epsilon: 1.0 }
+    }
+    let engine = EmbeddedEngine::new();
+    let full = |shape: &[usize]| engine.full(shape, 1.0);
+    let window = Window::valid([2, 2], [1, 1]);
+    let (rows, map) = (full(&[300, 4]), full(&[1, 4, 4, 2]));
+    let (four, three) = (full(&[4]), full(&[3]));
+    let cases: [(&str, &dyn Fn() -> Tensor); 9] = [
+        ("norm", &|| engine.batch_norm(&rows, &by(&three), Clamp::None)),
+        ("norm dx", &|| engine.batch_norm_gradient(&full(&[1, 4]), &rows, &by(&four), Clamp::None).x),
+        ("gather", &|| engine.gather(&full(&[2, 2]), 1, &[2])),
+        ("scatter", &|| engine.scatter_add(&full(&[2, 1]), 1, &[2], 2)),
+        ("concat", &|| engine.concat(&[&full(&[2, 3, 1]), &full(&[3, 2, 1])], 2)),
+        ("avg dx", &|| engine.avg_pool2d_gradient(&full(&[1, 4, 3, 2]), &window, [4, 4])),
+        ("max dx", &|| engine.max_pool2d_gradient(&full(&[1, 4, 3, 2]), &map, &window)),
+        ("conv2d dw", &|| engine.conv2d_weight_gradient(&full(&[1, 4, 4, 2]), &map, &window)),
+        ("depthwise dw", &|| engine.depthwise_conv2d_weight_gradient(&full(&[1, 3, 3, 1]), &map, &window)),
+    ];
+    for (name, run) in cases {
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        assert!(found.is_err(), "{name}");
     }
 }

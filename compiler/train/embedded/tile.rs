@@ -50,7 +50,7 @@ impl<'o> Out<'o> {
 
     /// The first of `width` elements from `first` on in each of some rows of `step` elements.
     pub(super) fn rows(self, first: usize, rows: usize, step: usize, width: usize) -> *mut f32 {
-        assert!(rows == 0 || (rows - 1) * step + first + width <= self.len, "rows of the result");
+        assert!(rows == 0 || reach([rows, 1], [step, 0], first + width) <= self.len, "rows of the result");
         self.at.wrapping_add(first)
     }
 
@@ -74,9 +74,11 @@ impl<'o> Out<'o> {
     }
 }
 
-/// The greatest offset of a pixel of a grid that is not empty.
-fn last([rows, columns]: [usize; 2], [down, right]: [usize; 2]) -> usize {
-    (rows - 1) * down + (columns - 1) * right
+/// The elements that lie between the first pixel of a grid that is not empty and the end of the last one's `width`.
+/// It does not wrap, so no slice has as many where they cannot be counted.
+pub(super) fn reach([rows, columns]: [usize; 2], [down, right]: [usize; 2], width: usize) -> usize {
+    let (down, right) = ((rows - 1).saturating_mul(down), (columns - 1).saturating_mul(right));
+    down.saturating_add(right).saturating_add(width)
 }
 
 /// Runs a tile with the vectors of an instruction set.
@@ -99,11 +101,11 @@ pub(super) unsafe fn tile<L: Lanes, const R: usize, const V: usize>(t: &Tile<'_>
     if rows * columns == 0 {
         return;
     }
-    let reach = t.runs.iter().max().map_or(0, |run| run + t.run);
-    assert!(last(t.grid, t.source_step) + reach <= t.source.len(), "pixels lie in the source");
+    let width = t.runs.iter().max().map_or(0, |run| run.saturating_add(t.run));
+    assert!(reach(t.grid, t.source_step, width) <= t.source.len(), "pixels lie in the source");
     assert!(t.panel.len() >= t.runs.len() * t.run * V * L::N && t.bias.len() >= V * L::N, "a whole panel");
     assert!(
-        t.columns <= V * L::N && last(t.grid, t.out_step) + t.columns <= t.out.len,
+        t.columns <= V * L::N && reach(t.grid, t.out_step, t.columns) <= t.out.len,
         "pixels lie in the result"
     );
     let (mut y, mut x, mut left) = (0, 0, rows * columns);
@@ -193,5 +195,17 @@ unsafe fn write<L: Lanes, const V: usize>(sums: &[L; V], out: *mut f32, columns:
                 sums.store_first(out.add(from), columns - from);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reach_does_not_wrap() {
+        assert_eq!(reach([3, 2], [10, 4], 5), 29);
+        // Its third row lies where the first one does, in arithmetic that wraps, and the second one nowhere.
+        assert_eq!(reach([3, 1], [1 << (usize::BITS - 1), 1], 1), usize::MAX);
     }
 }
