@@ -439,6 +439,7 @@ fn a_small_network_learns_sinusoids() {
         last = trainer.epoch().expect("finite");
     }
     assert!(last.loss < 0.6 * first.loss && last.accuracy > 0.95, "{first:?} {last:?}");
+    assert_eq!(trainer.epoch().expect_err("all epochs are done").code, Code::RANGE);
     let (inputs, labels) = sinusoids(150, 900);
     let outputs = predict(&graph, &trainer.weights(), &inputs).expect("all fits");
     let right = accuracy(&outputs, &labels).expect("a label for each");

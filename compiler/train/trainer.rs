@@ -169,8 +169,13 @@ impl<E: Engine> Trainer<E> {
     /// [`retry_with`](Trainer::retry_with) lets it go on from there.
     ///
     /// # Errors
-    /// E0801 when the loss or a parameter is no longer finite, or the loss has exploded.
+    /// E0801 when the loss or a parameter is no longer finite, or the loss has exploded; E0305 where all epochs of
+    /// the recipe are done.
     pub fn epoch(&mut self) -> Result<EpochReport, Diagnostic> {
+        if self.finished() {
+            let message = format!("all {} epochs of this training are done", self.recipe.epochs);
+            return Err(Diagnostic::error(Code::RANGE, message));
+        }
         // Tensors never change, so this shares their elements.
         let good = (self.parameters.clone(), self.progress.clone());
         let result = self.attempt();

@@ -3,23 +3,9 @@
 //!
 //! Options are the last dimension. A key gives the noise of one draw; the trainer makes a new one for each step.
 
-use crate::train::engine::{Binary, Distribution, Engine, Reduction, Unary};
+use crate::train::engine::{Binary, Distribution, Engine, Unary};
 use crate::train::extents::Extents;
 use crate::train::tape::{Summary, Tape, Var};
-
-/// `e^x` by the sum of `e^x` over the last dimension; the greatest is subtracted first, as a constant.
-///
-/// Shapes    `x [..., K] -> [..., K]`
-/// Gradient  `p (dy - sum(p dy))` for the result `p`
-pub fn softmax<E: Engine>(tape: &mut Tape<'_, E>, x: Var) -> Var {
-    let last = tape.engine().shape(tape.value(x)).len() - 1;
-    let greatest = tape.engine().reduce(Reduction::Max, tape.value(x), &[last]);
-    let greatest = tape.constant(greatest);
-    let shifted = tape.zip(Binary::Subtract, x, greatest);
-    let powers = tape.map(Unary::Exp, shifted);
-    let sums = tape.reduce(Summary::Sum, powers, &[last]);
-    tape.zip(Binary::Divide, powers, sums)
-}
 
 /// A relaxed draw: softmax of logits plus Gumbel noise, by the temperature.
 ///
@@ -32,7 +18,7 @@ pub fn soft<E: Engine>(tape: &mut Tape<'_, E>, logits: Var, temperature: f32, ke
     let noise = tape.constant(noise);
     let noisy = tape.add(logits, noise);
     let scaled = tape.map(Unary::Affine { scale: 1.0 / temperature, offset: 0.0 }, noisy);
-    softmax(tape, scaled)
+    tape.softmax(scaled)
 }
 
 /// A draw: 1 for the option that the noise made the greatest, the first of equal ones, and 0 for the others.

@@ -6,15 +6,12 @@ use super::arena::Scratch;
 use super::geometry::{Direction, Geometry, Key, Phase};
 use super::matrix::{Packed, add_outer, rows_times, transpose};
 use super::outer::{Offsets, Outer};
-use super::tasks;
+use super::tasks::{self, SAMPLES_PER_TASK};
 use super::tile::{Out, Tile};
 use super::tree::tree_in_place;
 use super::{EmbeddedEngine, Tensor};
 use crate::ops::Window;
 use crate::train::engine::SAMPLES_CHUNK;
-
-/// Samples that one task computes, where samples are independent.
-const SAMPLES_PER_TASK: usize = 2;
 
 pub(super) fn forward(
     engine: &EmbeddedEngine,

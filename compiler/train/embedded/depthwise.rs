@@ -6,15 +6,12 @@
 use super::arena::Scratch;
 use super::channels::{Gather, Scatter, add_taps, copy_channels, sum_taps};
 use super::geometry::{Direction, Geometry, Key, Phase};
-use super::tasks::{self, ELEMENT};
+use super::tasks::{self, ELEMENT, SAMPLES_PER_TASK};
 use super::tile::Out;
 use super::tree::tree_in_place;
 use super::{EmbeddedEngine, Tensor};
 use crate::ops::Window;
 use crate::train::engine::SAMPLES_CHUNK;
-
-/// Samples that one task computes, where samples are independent.
-const SAMPLES_PER_TASK: usize = 2;
 
 pub(super) fn forward(
     engine: &EmbeddedEngine,

@@ -10,6 +10,9 @@ const WORTH_A_THREAD: usize = 1 << 20;
 /// Multiply-adds of a product that take as long as one element that is read, changed and written.
 pub(super) const ELEMENT: usize = 8;
 
+/// Samples that one task computes, where samples are independent.
+pub(super) const SAMPLES_PER_TASK: usize = 2;
+
 /// Whether this much work is worth more than one thread, and there is one.
 pub(super) fn is_parallel(work: usize) -> bool {
     work >= WORTH_A_THREAD && rayon::current_num_threads() > 1
