@@ -6,12 +6,15 @@
 //! one line in the list of `sources!`. Deliberately not done here: batches and their order, which belong to
 //! training.
 
+mod collect;
 mod dataset;
+mod front_end;
 pub mod limits;
 mod place;
 mod raw;
 mod split;
 mod standardize;
+mod table;
 #[cfg(test)]
 mod tests;
 mod ts;
@@ -20,14 +23,36 @@ use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
 
+pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Parts, Splits};
-pub use raw::RawQuantizer;
+pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
+pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
 pub use split::Cut;
 pub use standardize::Standardization;
+pub use table::{Element, Table, TableWriter};
 pub use ts::{Ts, read_ts};
 
 /// What a file format has to offer.
 pub trait Reader {
+    /// What one number of its samples is.
+    fn element(&self) -> Element;
+
+    /// The files that it reads, below `root`, parts separated by `/`, in a fixed order: their names and contents are
+    /// the cache's key.
+    ///
+    /// # Errors
+    /// E0701 for what is missing.
+    fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic>;
+
+    /// Reads the samples of the files below `root`.
+    ///
+    /// # Errors
+    /// One diagnostic E07xx that names the file and, where it has lines, the line.
+    fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic>;
+}
+
+/// What a file format had to offer, until all give samples one by one.
+pub trait PartedReader {
     /// Reads the files below `root`.
     ///
     /// # Errors
@@ -45,7 +70,7 @@ macro_rules! sources {
         }
 
         impl Source {
-            fn reader(&self) -> &dyn Reader {
+            fn reader(&self) -> &dyn PartedReader {
                 match self {
                     $(Source::$kind(reader) => reader,)*
                 }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::data::dataset::{Dataset, Parts};
 use crate::data::place::{Lines, at_line, confine, open};
-use crate::data::{Reader, limits};
+use crate::data::{PartedReader, limits};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::{Shape, Value};
 
@@ -26,7 +26,7 @@ pub struct Ts {
     pub test: String,
 }
 
-impl Reader for Ts {
+impl PartedReader for Ts {
     fn read(&self, root: &Path) -> Result<Parts, Diagnostic> {
         let train = parse(open(&confine(root, &self.train)?)?)?;
         let test = parse(open(&confine(root, &self.test)?)?)?;
