@@ -233,8 +233,9 @@ impl Study<'_> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
         let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
-        let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
-            .map_err(TrialError::Failed)?;
+        let mut trainer =
+            Trainer::with_engine(engine, graph, recipe, (inputs, labels.as_slice()), ticket.seed)
+                .map_err(TrialError::Failed)?;
         let identity = ticket.key.to_string();
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
@@ -357,6 +358,7 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
+        loss: train::Loss::default(),
         optimizer: match spec.optimizer {
             OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
             OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
