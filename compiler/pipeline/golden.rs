@@ -33,13 +33,15 @@ impl GoldenSet {
     /// # Errors
     /// When the graph cannot be evaluated.
     pub fn new(network: &IntegerNetwork, data: &Dataset) -> Result<GoldenSet, String> {
-        let size: usize = data.sample_shape().iter().product();
+        let size = data.sample_len();
         let count = SAMPLES.min(RAW_BYTES / (4 * size.max(1))).max(1);
         let mut set = GoldenSet::default();
-        for (sample, &label) in data.values().chunks_exact(size).zip(&data.labels).take(count) {
-            let input = network.raw.quantize_all(sample);
+        let mut sample = vec![0.0; size];
+        for (index, &label) in data.labels.iter().enumerate().take(count) {
+            data.sample(index, &mut sample);
+            let input = network.raw.quantize_all(&sample);
             set.outputs.push(reference(&network.graph, &input)?);
-            set.raw.push(sample.to_vec());
+            set.raw.push(sample.clone());
             set.labels.push(label);
             set.inputs.push(input);
         }

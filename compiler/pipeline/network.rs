@@ -47,13 +47,13 @@ impl IntegerNetwork {
 
     /// Number of samples whose greatest output is that of their label; the first of equal outputs counts.
     pub fn n_right(&self, data: &Dataset) -> usize {
-        let size: usize = data.sample_shape().iter().product();
         let mut arena = self.arena();
-        data.values()
-            .chunks_exact(size)
-            .zip(&data.labels)
-            .filter(|(sample, label)| argmax(&self.run_raw(&mut arena, sample)) == **label as usize)
-            .count()
+        let mut right = 0;
+        data.for_each(|index, sample| {
+            let answer = argmax(&self.run_raw(&mut arena, sample));
+            right += usize::from(answer == data.labels[index] as usize);
+        });
+        right
     }
 
     /// What the reference evaluator gives for quantized input.

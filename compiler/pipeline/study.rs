@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
+use crate::data::{self, Cut, Dataset, RawQuantizer, Split, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
 use crate::estimate::Estimate;
@@ -20,6 +20,7 @@ use crate::search::{
 };
 use crate::space::{self, Genome, Output};
 use crate::target::Target;
+use crate::tensor::Value;
 use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
@@ -60,8 +61,8 @@ pub(crate) struct Prepared {
     pub(crate) splits: Splits,
     /// What training samples are brought to mean 0 and deviation 1 with.
     pub(crate) standardization: Standardization,
-    /// The training part, standardised.
-    pub(crate) train: Dataset,
+    /// The training part's samples, standardised: F32 `[N, H, W, C]`.
+    pub(crate) inputs: Value,
     /// Hash of the raw parts.
     pub(crate) hash: String,
 }
@@ -79,18 +80,17 @@ impl Prepared {
             }));
         };
         let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
-        let cut = Cut { validation: program.data.validation_share, seed: program.search.seed };
-        let splits = data::load(&source, &cut, root)?;
+        let split = Split::Holdout(program.data.validation_share);
+        let loaded = data::load(&source, &Cut { split, seed: program.search.seed }, root, None)?;
+        let splits = loaded.raw();
         check_fit(program, &splits.train)?;
         let standardization = if program.data.standardize {
-            Standardization::measure(&splits.train)
+            Standardization::measure(&splits.train, splits.train.sample_shape()[2])
         } else {
-            let [_, _, channels] = splits.train.sample_shape();
-            Standardization { mean: vec![0.0; channels], inv_deviation: vec![1.0; channels] }
+            Standardization::fixed(0.0, 1.0, splits.train.sample_shape()[2])
         };
-        let train = standardization.applied_to(&splits.train);
-        let hash = splits.hash();
-        Ok(Prepared { splits, standardization, train, hash })
+        let inputs = standardization.inputs(&splits.train);
+        Ok(Prepared { splits, standardization, inputs, hash: loaded.hash })
     }
 }
 
@@ -192,7 +192,7 @@ impl Study<'_> {
     /// Whether a training stays within the memory that one may take.
     pub(crate) fn trainable(&self, graph: &Graph, genome: &Genome) -> Result<(), String> {
         let recipe = recipe(self.program, genome)?;
-        let samples = self.data.train.len();
+        let samples = self.data.splits.train.len();
         let bytes = train::footprint(graph, recipe, samples, SURVEYED_THREADS)
             .map_err(|diagnostic| diagnostic.message)?;
         if bytes <= TRAINING_BYTES {
@@ -232,10 +232,9 @@ impl Study<'_> {
     ) -> Result<Option<Weights>, TrialError> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
-        let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
-        let mut trainer =
-            Trainer::with_engine(engine, graph, recipe, (inputs, labels.as_slice()), ticket.seed)
-                .map_err(TrialError::Failed)?;
+        let (inputs, labels) = (&self.data.inputs, &self.data.splits.train.labels);
+        let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
+            .map_err(TrialError::Failed)?;
         let identity = ticket.key.to_string();
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
@@ -281,9 +280,9 @@ impl Study<'_> {
     ) -> Result<IntegerNetwork, String> {
         let passes = Passes { effort: Effort::Search };
         let quantize = self.program.quantize_for(genome)?;
-        let samples = quantize.calibration_samples.min(self.data.train.len());
-        let samples = self.data.train.select(&(0..samples).collect::<Vec<usize>>());
-        let integer = passes.quantized(graph, weights, &samples.inputs)?;
+        let samples = self.data.splits.train.first(quantize.calibration_samples);
+        let samples = self.data.standardization.inputs(&samples);
+        let integer = passes.quantized(graph, weights, &samples)?;
         let raw = raw_quantizer(&integer, &self.data.standardization)?;
         let deployment = passes.deploy(&integer, &host_view(), raw_table_bytes(graph))?;
         IntegerNetwork::new(integer, raw, &deployment)

@@ -5,7 +5,6 @@ use super::{Net, recipe, sinusoids, weight_bits};
 use crate::diagnostic::Code;
 use crate::graph::Graph;
 use crate::ops::Clamp;
-use crate::tensor::Value;
 use crate::train::*;
 
 /// Two numbers for each sample.
