@@ -357,6 +357,7 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
+        loss: train::Loss::default(),
         optimizer: match spec.optimizer {
             OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
             OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),

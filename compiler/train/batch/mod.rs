@@ -1,6 +1,6 @@
 //! Batches of samples: where a training gets them, and how threads make them ahead.
 //!
-//! In: samples, labels, a seed. Out: one batch after the other, in the order of the epoch. What a batch holds
+//! In: samples, what is wanted of each, a seed. Out: one batch after the other, in the order of the epoch. What a batch holds
 //! depends on the epoch and its number alone, never on the threads that made it.
 
 mod labelled;
@@ -11,7 +11,7 @@ mod workers;
 
 use rand_chacha::ChaCha8Rng;
 
-pub use labelled::{LabelledBatches, Samples, smoothed_targets};
+pub use labelled::{Answers, LabelledBatches, Samples, smoothed_targets};
 pub(super) use workers::{Supply, with_workers};
 
 /// The samples of one step; used again for later ones.
