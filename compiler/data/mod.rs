@@ -7,6 +7,7 @@
 //! their order, which belong to training.
 
 mod audit;
+mod cache;
 mod collect;
 mod dataset;
 mod front_end;
@@ -43,7 +44,10 @@ pub use ts::{Ts, read_ts};
 /// What a file format has to offer.
 pub trait Reader {
     /// What one number of its samples is.
-    fn element(&self) -> Element;
+    ///
+    /// # Errors
+    /// E0701 and E0702 where a file has to be opened to know, and cannot be.
+    fn element(&self, root: &Path) -> Result<Element, Diagnostic>;
 
     /// The files that it reads, below `root`, parts separated by `/`, in a fixed order: their names and contents are
     /// the cache's key.
@@ -94,22 +98,47 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// SHA-256, in hexadecimal, of all that training can see; see [`hash`].
     pub hash: String,
+    /// Its name in the cache, where there is one.
+    key: Option<String>,
 }
 
-/// Reads `source`, whose paths are relative to `root`, and parts its samples. What memory does not hold goes to a file
-/// in `cache`.
+/// Reads `source`, whose paths are relative to `root`, and parts its samples. The folder `cache` keeps what was read;
+/// what memory does not hold stays there.
 ///
 /// # Errors
 /// E0701 if a file is missing or outside `root`, E0702 to E0706 for what is wrong in it or its parts.
 pub fn load(source: &Source, cut: &Cut, root: &Path, cache: Option<&Path>) -> Result<Loaded, Diagnostic> {
-    let reader = source.reader();
-    let mut collector = Collector::new(reader.element(), cache);
-    reader.read(root, &mut collector)?;
-    let collection = collector.finish()?;
+    let (collection, key) = collection(source, root, cache)?;
     let partition = split::partition(&collection, cut, root)?;
     let warnings = audit::warnings(&collection, &partition);
     let hash = hash(&collection, &partition);
-    Ok(Loaded { collection, partition, warnings, hash })
+    Ok(Loaded { collection, partition, warnings, hash, key })
+}
+
+/// The samples of a source, from the cache where it has them, with their name there.
+fn collection(
+    source: &Source,
+    root: &Path,
+    cache: Option<&Path>,
+) -> Result<(Collection, Option<String>), Diagnostic> {
+    let reader = source.reader();
+    let key = match cache {
+        // What cannot be read is told by the reader, with its place.
+        Some(_) => cache::key(&format!("{source:?}"), root, &reader.inputs(root)?).ok(),
+        None => None,
+    };
+    let kept = cache.zip(key.as_deref());
+    if let Some(found) = kept.and_then(|(folder, key)| cache::collection(folder, key)) {
+        return Ok((found, key));
+    }
+    let mut collector = Collector::new(reader.element(root)?, cache);
+    reader.read(root, &mut collector)?;
+    let collection = collector.finish()?;
+    let collection = match kept {
+        Some((folder, key)) => cache::keep(folder, key, collection),
+        None => collection,
+    };
+    Ok((collection, key))
 }
 
 /// SHA-256, in hexadecimal, of all that training can see: shapes, numbers, labels, classes and which sample is in
@@ -162,7 +191,19 @@ impl Loaded {
         if matches!(front_end, FrontEnd::Values { .. } | FrontEnd::Series(_)) {
             return Ok(self.raw());
         }
-        let table = featurize(&self.collection.table, front_end, cache)?;
+        let width = front_end.extents().iter().product();
+        let key = self.key.as_ref().map(|key| cache::derived(key, &front_end.canonical()));
+        let kept = cache.zip(key.as_deref());
+        let found =
+            kept.and_then(|(folder, key)| cache::rows(folder, key, front_end.feature_element(), width));
+        let table = match found.filter(|table| table.rows() == self.collection.len()) {
+            Some(table) => table,
+            None => {
+                let table = featurize(&self.collection.table, front_end, cache)?;
+                kept.into_iter().for_each(|(folder, key)| cache::keep_rows(folder, key, &table));
+                table
+            }
+        };
         Ok(self.splits(table, front_end.extents()))
     }
 
