@@ -7,13 +7,13 @@
 //! pieces are up to 0.00018 below the curve, a tenth of a step.
 
 /// Fraction bits of a logarithm.
-pub(crate) const FRACTION: u32 = 9;
+pub(super) const FRACTION: u32 = 9;
 /// Pieces of the table.
-pub(crate) const PIECES: usize = 32;
+pub(super) const PIECES: usize = 32;
 
 /// `log2(1 + i / 32)` with 15 fraction bits.
 #[rustfmt::skip]
-pub(crate) const LOG_TABLE: [u16; PIECES + 1] = [
+pub(super) const LOG_TABLE: [u16; PIECES + 1] = [
     0, 1455, 2866, 4236, 5568, 6863, 8124, 9352, 10549, 11716, 12855,
     13968, 15055, 16117, 17156, 18173, 19168, 20143, 21098, 22034, 22952, 23852,
     24736, 25604, 26455, 27292, 28114, 28922, 29717, 30498, 31267, 32024, 32768,

@@ -46,7 +46,6 @@ use crate::data::limits;
 
 pub(crate) use dct::Dct;
 pub(crate) use fft::Fft;
-pub(crate) use log::{FRACTION, LOG_TABLE, PIECES};
 pub(crate) use mel::Mel;
 
 /// Changes whenever some recording gets other features.
@@ -195,7 +194,7 @@ impl Audio {
 
     /// Fraction bits of the features, which are octaves of energy: `2^bits` steps of a feature are a factor of 2.
     pub fn fraction_bits(&self) -> u32 {
-        self.tables.dct.as_ref().map_or(FRACTION, Dct::fraction_bits)
+        self.tables.dct.as_ref().map_or(log::FRACTION, Dct::fraction_bits)
     }
 
     /// The transform.
@@ -211,6 +210,11 @@ impl Audio {
     /// The cosine transform, for coefficients.
     pub(crate) fn dct(&self) -> Option<&Dct> {
         self.tables.dct.as_ref()
+    }
+
+    /// `log2(1 + i / 32)` with 15 fraction bits.
+    pub(crate) fn log_table(&self) -> &'static [u16] {
+        &log::LOG_TABLE
     }
 
     /// The features of a recording: integers of 16 bit.
