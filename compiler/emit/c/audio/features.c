@@ -1,6 +1,9 @@
 
 /* Half of `a` times the lower or upper 16 bits of `w`, a factor with 15 fraction bits; rounded down. */
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+/* A pass with a known length keeps all it needs in registers: a fourth less work for 800 bytes more code. */
+#define $_FEATURES_PASS $_INLINE
+
 $_INLINE int32_t @_features_by_low(int32_t a, int32_t w)
 {
     int32_t half;
@@ -22,6 +25,8 @@ $_INLINE int32_t @_features_plus_by_high(int32_t sum, int32_t a, int32_t w)
     return half;
 }
 #else
+#define $_FEATURES_PASS static $_NOINLINE
+
 $_INLINE int32_t @_features_by(int32_t a, int32_t w)
 {
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
@@ -66,7 +71,7 @@ $_INLINE int32_t @_features_reversed(int32_t n)
 }
 FIRST_PASS
 /* From transforms of `length` points to such of four times as many; at every `stride`-th turn. */
-static $_NOINLINE void @_features_pass(int32_t *data, int32_t length, int32_t stride)
+$_FEATURES_PASS void @_features_pass(int32_t *data, int32_t length, int32_t stride)
 {
     const int32_t *turn = @_features_turns;
     for (int32_t at = 0; at < @_features_size; at += 8 * length) {
@@ -208,11 +213,7 @@ DCT
 /* One row of features from one frame of samples. `scratch` has room for the spectrum. */
 static void @_features_row(const int16_t *frame, int32_t *scratch, int16_t *row)
 {
-    int32_t length = @_features_radix;
     @_features_start(frame, scratch);
-    for (int32_t stride = @_features_stride; stride > 0; stride /= 4) {
-        @_features_pass(scratch, length, stride);
-        length *= 4;
-    }
+PASSES
     @_features_real(scratch);
 ROW}

@@ -80,6 +80,21 @@ static $_NOINLINE void @_features_start(const int16_t *frame, int32_t *data)
 ";
 
 const COSINES: &str = "
+/* Products of lower and of upper halves, added to a sum. */
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+$_INLINE int32_t @_features_dot(int32_t sum, int32_t a, int32_t b)
+{
+    int32_t result;
+    __asm__(\"smlad %0, %1, %2, %3\" : \"=r\"(result) : \"r\"(a), \"r\"(b), \"r\"(sum));
+    return result;
+}
+#else
+$_INLINE int32_t @_features_dot(int32_t sum, int32_t a, int32_t b)
+{
+    return sum + (int16_t)(a & 0xffff) * (int16_t)(b & 0xffff) + (a >> 16) * (b >> 16);
+}
+#endif
+
 /* The cosine transform of logarithms, two in a word. */
 static $_NOINLINE void @_features_cosines(const int32_t *logarithms, int16_t *row)
 {
@@ -87,9 +102,7 @@ static $_NOINLINE void @_features_cosines(const int32_t *logarithms, int16_t *ro
     for (int32_t k = 0; k < @_features_coefficients; ++k) {
         int32_t sum = 1 << (@_features_dct_shift - 1);
         for (int32_t n = 0; n < (@_features_filters + 1) / 2; ++n) {
-            const int32_t l = logarithms[n];
-            const int32_t t = *table;
-            sum += (int16_t)(l & 0xffff) * (int16_t)(t & 0xffff) + (l >> 16) * (t >> 16);
+            sum = @_features_dot(sum, logarithms[n], *table);
             ++table;
         }
         row[k] = (int16_t)(sum >> @_features_dct_shift);
@@ -197,12 +210,6 @@ fn constants(audio: &Audio) -> String {
     let radix = fft.first_radix();
     let groups = fft.size() / 2 / radix;
     let pairs = spec.frame.div_ceil(2);
-    let mut passes = 0;
-    let mut length = radix;
-    while 4 * length <= fft.size() / 2 {
-        passes += 1;
-        length *= 4;
-    }
     let mut out = String::from("\nenum {\n");
     let mut add = |name: &str, value: usize, remark: &str| {
         writeln!(out, "    @_features_{name} = {value}, /* {remark} */").expect("a String takes all");
@@ -211,12 +218,10 @@ fn constants(audio: &Audio) -> String {
     add("hop_samples", spec.hop, "samples from frame to frame");
     add("kept", kept(audio), "samples that frames share");
     add("size", fft.size(), "points of the transform");
-    add("radix", radix, "points of a group of the first pass");
     add("groups", groups, "groups of the first pass");
     add("edge", pairs - pairs / groups * groups, "first group without a sample at its last point");
     add("unreversed", 12 - groups.ilog2() as usize, "bits of 12 that a group's number leaves");
     add("shift", fft.shift() as usize, "bits that windowed samples lose");
-    add("stride", if passes == 0 { 0 } else { 3 * fft.turns().len() / radix }, "words from turn to turn");
     add("first", mel.first(), "lowest bin");
     add("filters", spec.filters, "filters");
     add("floor", mel.floor() as usize, "fraction bits of the energy 1");
@@ -224,7 +229,20 @@ fn constants(audio: &Audio) -> String {
         add("coefficients", spec.coefficients.unwrap_or(0), "coefficients of a row");
         add("dct_shift", dct.shift() as usize, "fraction bits that sums lose");
     }
-    out.push_str("    @_features_end = 0\n};\n");
+    out.push_str("};\n");
+    out
+}
+
+/// A call of every pass, whose length and stride are known to the compiler in this way.
+fn passes(audio: &Audio) -> String {
+    let fft = audio.fft();
+    let mut out = String::new();
+    let mut length = fft.first_radix();
+    while 4 * length <= fft.size() / 2 {
+        let stride = 3 * fft.turns().len() / length;
+        writeln!(out, "    @_features_pass(scratch, {length}, {stride});").expect("a String takes all");
+        length *= 4;
+    }
     out
 }
 
@@ -258,6 +276,7 @@ pub(super) fn row_code(audio: &Audio) -> String {
         .replace("FIRST_PASS", &(group.to_owned() + &start))
         .replace("INTO", into)
         .replace("STORE", store)
+        .replace("PASSES\n", &passes(audio))
         .replace("\nDCT\n", &format!("\n{cosines}\n"))
         .replace("ROW}", &format!("{row}}}"));
     constants(audio) + &code
