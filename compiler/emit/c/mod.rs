@@ -5,6 +5,7 @@
 //! network's prefix.
 
 mod expr;
+mod front_end;
 mod function;
 mod header;
 mod helper;
