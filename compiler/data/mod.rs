@@ -34,6 +34,7 @@ use crate::tensor::Shape;
 
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Splits};
+pub(crate) use front_end::Axis;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
 pub use split::{Cut, Partition, Split};

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::data::{self, Cut, Dataset, RawQuantizer, Split, Splits, Standardization};
+use crate::data::{self, Cut, Dataset, Element, FrontEnd, Quantizer, RawInput, Split, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
-use crate::estimate::Estimate;
+use crate::emit;
+use crate::estimate::{Estimate, FrontEndCost};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
 use crate::pipeline::network::{IntegerNetwork, interface};
@@ -19,8 +20,8 @@ use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
 use crate::space::{self, Genome, Output};
-use crate::target::Target;
-use crate::tensor::Value;
+use crate::target::{Isa, Target};
+use crate::tensor::{TensorType, Value};
 use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
@@ -148,12 +149,12 @@ impl Study<'_> {
         let search = Passes { effort: Effort::Search };
         let skeleton = search.skeleton(graph);
         for target in self.targets {
-            let mut deployment = search.deploy(&skeleton, target, raw_table_bytes(graph))?;
+            let mut deployment = search.deploy(&skeleton, target, front_end_cost(graph, target.isa))?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, raw_table_bytes(graph))?;
+                deployment = last.deploy(&last.skeleton(graph), target, front_end_cost(graph, target.isa))?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -283,8 +284,8 @@ impl Study<'_> {
         let samples = self.data.splits.train.first(quantize.calibration_samples);
         let samples = self.data.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
-        let raw = raw_quantizer(&integer, &self.data.standardization)?;
-        let deployment = passes.deploy(&integer, &host_view(), raw_table_bytes(graph))?;
+        let raw = raw_input(&integer, &self.data.standardization)?;
+        let deployment = passes.deploy(&integer, &host_view(), FrontEndCost::default())?;
         IntegerNetwork::new(integer, raw, &deployment)
     }
 }
@@ -389,20 +390,30 @@ fn no_recipe(problem: String) -> Diagnostic {
     Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 
-/// Bytes of the tables that turn raw values into the input of a network: a mean and a factor for each channel.
-pub(crate) fn raw_table_bytes(graph: &Graph) -> u64 {
-    let channels = graph.network_inputs().first().and_then(|&input| graph.ty(input).shape.0.last().copied());
-    8 * channels.unwrap_or(0) as u64
+/// The front end in front of a network: its samples are what the sensor gives.
+fn front_end(input: &TensorType) -> FrontEnd {
+    let last = input.shape.0.last().copied().unwrap_or(1);
+    let extents =
+        input.shape.nhwc().map_or([1, 1, last], |[_, height, width, channels]| [height, width, channels]);
+    FrontEnd::Values { element: Element::F32, extents }
+}
+
+/// What the front end in front of a network costs.
+pub(crate) fn front_end_cost(graph: &Graph, isa: Isa) -> FrontEndCost {
+    let (inputs, outputs) = (graph.network_inputs(), graph.outputs());
+    let Some(&input) = inputs.first() else { return FrontEndCost::default() };
+    let outputs: usize = outputs.iter().map(|&output| graph.ty(output).shape.elements()).sum();
+    emit::front_end_cost(&front_end(graph.ty(input)), outputs, isa)
 }
 
 /// What turns raw values into the input of an integer graph.
-pub(crate) fn raw_quantizer(
-    graph: &Graph,
-    standardization: &Standardization,
-) -> Result<RawQuantizer, String> {
+pub(crate) fn raw_input(graph: &Graph, standardization: &Standardization) -> Result<RawInput, String> {
     let (input, _) = interface(graph)?;
     let quant = input.quant.as_ref().ok_or("the input is not quantized")?;
-    Ok(RawQuantizer::new(standardization, quant.scale(0), quant.zero_point))
+    let front_end = front_end(input);
+    let element = front_end.feature_element();
+    let quantizer = Quantizer::new(element, standardization, quant.scale(0), quant.zero_point);
+    Ok(RawInput { front_end, quantizer })
 }
 
 /// The host as a target for evaluation alone.

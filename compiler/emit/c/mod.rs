@@ -6,6 +6,7 @@
 
 mod audio;
 mod expr;
+mod front_end;
 mod function;
 mod header;
 mod helper;
