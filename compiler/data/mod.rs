@@ -6,27 +6,38 @@
 //! one line in the list of `sources!`. Deliberately not done here: batches and their order, which belong to
 //! training.
 
+mod bytes;
+mod cifar;
 mod collect;
 mod dataset;
 mod front_end;
+mod idx;
 pub mod limits;
+mod npy;
 mod place;
 mod raw;
+mod raw_file;
+mod rows;
 mod split;
 mod standardize;
 mod table;
 #[cfg(test)]
 mod tests;
 mod ts;
+mod windows;
 
 use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
 
+pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Parts, Splits};
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
+pub use idx::Idx;
+pub use npy::Npy;
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
+pub use raw_file::{RawElement, RawFile};
 pub use split::Cut;
 pub use standardize::Standardization;
 pub use table::{Element, Table, TableWriter};
