@@ -183,3 +183,6 @@ fn read_classes(root: &Path, file: &str) -> Result<Vec<String>, Diagnostic> {
     }
     Ok(classes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,6 @@ fn header<R: Read>(
     count(&shape, file.name())?;
     Ok(shape)
 }
+
+#[cfg(test)]
+mod tests;

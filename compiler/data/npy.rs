@@ -429,3 +429,6 @@ fn integer<R: Read>(rows: &Rows<R>, column: usize) -> Result<i64, Diagnostic> {
             .help("the column `label` of such a table counts the classes from 0 on")
     })
 }
+
+#[cfg(test)]
+mod tests;

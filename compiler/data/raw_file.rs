@@ -223,3 +223,6 @@ impl LabelFile {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -236,3 +236,6 @@ impl<R: Read> Rows<R> {
         Ok(Some(value))
     }
 }
+
+#[cfg(test)]
+mod tests;
