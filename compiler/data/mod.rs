@@ -8,6 +8,7 @@
 
 mod collect;
 mod dataset;
+mod entries;
 mod front_end;
 pub mod limits;
 mod place;
