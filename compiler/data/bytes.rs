@@ -5,12 +5,13 @@
 //! Deliberately not done here: what the bytes mean.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use crate::data::collect::Part;
+use crate::data::entries::{Bounded, open_maybe_gz};
 use crate::data::limits;
-use crate::data::place::confine;
+use crate::data::place::{confine, unreadable};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// A file that is read once, and how far it was read.
@@ -106,22 +107,15 @@ impl<R: Read> Bytes<R> {
     }
 }
 
-/// A file, decompressed where its name ends in `.gz`.
-pub(super) type Opened = Box<dyn Read>;
+/// A file, unpacked where its name ends in `.gz`.
+pub(super) type Opened = BufReader<Bounded>;
 
 /// Opens `file` below `root`.
 ///
 /// # Errors
-/// E0701 for what is missing or outside the root.
+/// E0701 for what is missing or outside the root, E0706 for what is too large.
 pub(super) fn open(root: &Path, file: &str) -> Result<Bytes<Opened>, Diagnostic> {
-    let path = confine(root, file)?;
-    let opened = std::fs::File::open(&path).map_err(|error| unreadable(file, &error))?;
-    let opened = std::io::BufReader::new(opened);
-    let reader: Opened = match file.ends_with(".gz") {
-        true => Box::new(std::io::BufReader::new(flate2::bufread::MultiGzDecoder::new(opened))),
-        false => Box::new(opened),
-    };
-    Ok(Bytes::new(reader, file))
+    Ok(Bytes::new(open_maybe_gz(root, file)?, file))
 }
 
 /// Whether `file` is there, below `root`.
@@ -148,18 +142,6 @@ pub(super) fn join(folder: &str, file: &str) -> String {
     match folder.trim_end_matches('/') {
         "" | "." => file.to_owned(),
         folder => format!("{folder}/{file}"),
-    }
-}
-
-/// An error of reading, sorted by whose fault it is.
-pub(super) fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
-    let name = name.escape_debug();
-    match error.kind() {
-        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof => {
-            let message = format!("`{name}` is damaged or cut short: {error}");
-            Diagnostic::error(Code::DATA_FORMAT, message).help("download or make the file again")
-        }
-        _ => Diagnostic::error(Code::DATA_MISSING, format!("`{name}` cannot be read: {error}")),
     }
 }
 

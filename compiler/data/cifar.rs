@@ -6,7 +6,7 @@
 //!
 //! Source  A. Krizhevsky, "The CIFAR-10 dataset", section "Binary version".
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::data::bytes::{Bytes, Labels, exists, join, open, parts};
@@ -169,7 +169,7 @@ impl Cifar {
 
 /// The lines of a file of names; empty ones are left out.
 fn read_classes(root: &Path, file: &str) -> Result<Vec<String>, Diagnostic> {
-    let mut lines = Lines::new(BufReader::new(open(root, file)?.into_reader()), file.to_owned());
+    let mut lines = Lines::new(open(root, file)?.into_reader(), file.to_owned());
     let mut classes = Vec::new();
     while let Some(line) = lines.next_line()? {
         let class = line.trim();

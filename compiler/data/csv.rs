@@ -114,12 +114,17 @@ impl Csv {
             "`columns` names no column"
         } else if self.label.iter().any(|label| given.clone().any(|column| column == label)) {
             "the column of the label is among `columns`: the network would be told what it has to find"
-        } else if given.clone().enumerate().any(|(at, name)| given.clone().take(at).any(|other| other == name)) {
+        } else if given
+            .clone()
+            .enumerate()
+            .any(|(at, name)| given.clone().take(at).any(|other| other == name))
+        {
             "`columns` names a column twice"
         } else {
             return Ok(());
         };
-        Err(Diagnostic::error(Code::DATA_LABEL, problem).help("leave one of both out, or give what is missing"))
+        Err(Diagnostic::error(Code::DATA_LABEL, problem)
+            .help("leave one of both out, or give what is missing"))
     }
 }
 

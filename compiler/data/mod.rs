@@ -9,7 +9,9 @@
 mod bytes;
 mod cifar;
 mod collect;
+mod csv;
 mod dataset;
+mod entries;
 mod front_end;
 mod idx;
 pub mod limits;
@@ -22,6 +24,8 @@ mod split;
 mod standardize;
 mod table;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod ts;
 mod windows;
@@ -32,6 +36,7 @@ use crate::diagnostic::Diagnostic;
 
 pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
+pub use csv::Csv;
 pub use dataset::{Dataset, Parts, Splits};
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
 pub use idx::Idx;

@@ -385,7 +385,7 @@ impl LabelArray {
 
 /// A table with a row for each sample.
 struct SampleTable {
-    rows: Rows<Box<dyn Read>>,
+    rows: Rows<Opened>,
     label: Option<usize>,
     group: Option<usize>,
 }

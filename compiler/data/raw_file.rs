@@ -5,7 +5,7 @@
 //! sign as [`Element::I16`], floats as [`Element::F32`]. Deliberately not done here: headers, padding, other orders of
 //! bytes; a file that has them becomes an `.npy` in three lines of Python.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::data::Reader;
@@ -177,7 +177,7 @@ impl Numbers {
 /// Labels in the order of the records.
 enum LabelFile {
     Bytes { file: Bytes<Opened>, buffer: Vec<u8>, position: u64 },
-    Text(Lines<BufReader<Opened>>),
+    Text(Lines<Opened>),
 }
 
 impl LabelFile {
@@ -185,7 +185,7 @@ impl LabelFile {
         let file = open(root, name)?;
         Ok(match name.ends_with(".bin") || name.ends_with(".bin.gz") {
             true => LabelFile::Bytes { file, buffer: Vec::new(), position: 0 },
-            false => LabelFile::Text(Lines::new(BufReader::new(file.into_reader()), name.to_owned())),
+            false => LabelFile::Text(Lines::new(file.into_reader(), name.to_owned())),
         })
     }
 

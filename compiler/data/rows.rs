@@ -6,8 +6,8 @@
 
 use std::io::{BufRead, BufReader, Chain, Cursor, Read};
 
-use crate::data::bytes::unreadable;
 use crate::data::limits;
+use crate::data::place::unreadable;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 
 /// Names that are longer are no slips of the pen, and comparing them takes long.
@@ -19,12 +19,13 @@ pub(super) struct Rows<R> {
     name: String,
     header: Vec<String>,
     record: ::csv::ByteRecord,
+    line: u64,
 }
 
 /// Stops where one row has more than [`limits::LINE_BYTES`].
 struct Bounded<R> {
-    /// The first line, which was read to find the separator, and the rest.
-    reader: Chain<Cursor<Vec<u8>>, BufReader<R>>,
+    /// The first line, which was read to find the separator, the rest, and an end of line, so that all lines have one.
+    reader: Chain<Chain<Cursor<Vec<u8>>, BufReader<R>>, &'static [u8]>,
     /// Bytes read since a row ended.
     bytes: u64,
 }
@@ -64,11 +65,16 @@ pub(super) fn open_rows<R: Read>(
         })?,
         None => found_separator(&first),
     };
-    let whole = Bounded { reader: Cursor::new(first).chain(text), bytes: 0 };
-    let reader =
-        ::csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(whole);
-    let mut rows =
-        Rows { reader, name: name.to_owned(), header: Vec::new(), record: ::csv::ByteRecord::new() };
+    let whole = Bounded { reader: Cursor::new(first).chain(text).chain(b"\n"), bytes: 0 };
+    let reader = ::csv::ReaderBuilder::new()
+        .delimiter(separator)
+        // A carriage return goes with the blanks around a cell: counted as an end of its own, it shifts the lines.
+        .terminator(::csv::Terminator::Any(b'\n'))
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(whole);
+    let record = ::csv::ByteRecord::new();
+    let mut rows = Rows { reader, name: name.to_owned(), header: Vec::new(), record, line: 0 };
     rows.read_header()?;
     Ok(rows)
 }
@@ -133,19 +139,30 @@ impl<R: Read> Rows<R> {
         Ok(true)
     }
 
+    /// Goes to the next row that is not blank.
     fn next_record(&mut self) -> Result<bool, Diagnostic> {
-        self.reader.get_mut().bytes = 0;
-        let line = self.reader.position().line();
-        self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
-            ::csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                long_row(&self.name, line)
+        loop {
+            self.reader.get_mut().bytes = 0;
+            let before = self.reader.position().line();
+            let read =
+                self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
+                    ::csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                        long_row(&self.name, before)
+                    }
+                    ::csv::ErrorKind::Io(error) => unreadable(&self.name, &error),
+                    other => {
+                        let message = format!("`{}`, line {before}: {other:?}", self.name.escape_debug());
+                        Diagnostic::error(Code::DATA_FORMAT, message)
+                    }
+                })?;
+            // The reader stands behind the end of the row's last line; quoted cells may hold further ends.
+            let inside = self.record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
+            self.line = self.reader.position().line().saturating_sub(1 + inside);
+            let blank = self.record.len() == 1 && self.record[0].trim_ascii().is_empty();
+            if !read || !blank {
+                return Ok(read);
             }
-            ::csv::ErrorKind::Io(error) => unreadable(&self.name, &error),
-            other => {
-                let message = format!("`{}`, line {line}: {other:?}", self.name.escape_debug());
-                Diagnostic::error(Code::DATA_FORMAT, message)
-            }
-        })
+        }
     }
 
     /// The names of the columns.
@@ -186,7 +203,7 @@ impl<R: Read> Rows<R> {
 
     /// The line that the row starts in, counted from 1.
     pub(super) fn line(&self) -> u64 {
-        self.record.position().map_or(0, ::csv::Position::line)
+        self.line
     }
 
     /// An error in this row.

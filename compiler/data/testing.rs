@@ -21,11 +21,7 @@ pub(super) fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 /// What the reader finds below `root`, samples of `element`.
-pub(super) fn read_as(
-    reader: &impl Reader,
-    element: Element,
-    root: &Path,
-) -> Result<Collection, Diagnostic> {
+pub(super) fn read_as(reader: &impl Reader, element: Element, root: &Path) -> Result<Collection, Diagnostic> {
     let mut collector = Collector::new(element, None);
     reader.inputs(root)?;
     reader.read(root, &mut collector)?;

@@ -25,9 +25,13 @@ fn a_row_is_a_sample() {
     let found = read(&turned, &[("a.csv", text), ("t.csv.gz", &gz(text))]).unwrap();
     assert_eq!(rows(&found)[2], [2.5, 1.]);
     assert_eq!(count(&found, Some(Part::Test)), 2);
-    let targets = Csv { targets: vec!["b".into()], columns: names(&["a"]), group: Some("y".into()), ..spec() };
+    let targets =
+        Csv { targets: vec!["b".into()], columns: names(&["a"]), group: Some("y".into()), ..spec() };
     let found = read(&targets, &[("a.csv", text)]).unwrap();
-    assert_eq!((found.numbers.clone(), found.groups.clone()), (vec![2.5, 400.], vec!["up".into(), "down".into()]));
+    assert_eq!(
+        (found.numbers.clone(), found.groups.clone()),
+        (vec![2.5, 400.], vec!["up".into(), "down".into()])
+    );
     let plain = Csv { columns: names(&["a"]), ..spec() };
     assert!(read(&plain, &[("a.csv", text)]).unwrap().labels.is_empty());
 }
@@ -55,7 +59,10 @@ fn windows_stay_within_files_and_groups() {
 
     let grouped = Csv { group: Some("g".into()), window: Some(2), ..spec() };
     let found = read(&grouped, &[("a.csv", b"v,g\n1,x\n2,y\n3,y\n4,y\n5,z\n6,z\n")]).unwrap();
-    assert_eq!((rows(&found), found.groups), (vec![vec![2., 3.], vec![5., 6.]], vec!["y".into(), "z".into()]));
+    assert_eq!(
+        (rows(&found), found.groups),
+        (vec![vec![2., 3.], vec![5., 6.]], vec!["y".into(), "z".into()])
+    );
 }
 
 #[test]
@@ -93,13 +100,18 @@ fn anomalies_are_not_trained_on() {
 
 #[test]
 fn bad_tables_are_named() {
-    let bad = |text: &str, code, parts: &[&str]| refused(&labelled(), &[("a.csv", text.as_bytes())], code, parts);
+    let bad =
+        |text: &str, code, parts: &[&str]| refused(&labelled(), &[("a.csv", text.as_bytes())], code, parts);
     for cell in ["", "nan", "NaN", "?", "NA"] {
         let text = format!("v,w,y\n1,1,p\n2,{cell},p\n");
         bad(&text, Code::DATA_FORMAT, &["`a.csv`, line 3", "column `w`", "missing"]);
     }
     bad("v,w,y\n1,inf,p\n", Code::DATA_LIMIT, &["`a.csv`, line 2", "column `w`"]);
-    bad("v,time,y\n1,12:30,p\n", Code::DATA_FORMAT, &["line 2", "`12:30`", "column `time`", "columns: [\"v\"]"]);
+    bad(
+        "v,time,y\n1,12:30,p\n",
+        Code::DATA_FORMAT,
+        &["line 2", "`12:30`", "column `time`", "columns: [\"v\"]"],
+    );
     bad("v,y\n1,\n", Code::DATA_LABEL, &["`a.csv`, line 2", "sample without label"]);
     bad("v,y\n1,p,3\n", Code::DATA_FORMAT, &["`a.csv`, line 2", "3 cells", "2"]);
     bad("v,yy\n1,p\n", Code::DATA_FORMAT, &["`a.csv` has no column `y`", "`v`"]);
@@ -108,12 +120,37 @@ fn bad_tables_are_named() {
     bad("", Code::DATA_FORMAT, &["`a.csv` is empty"]);
     bad("v,y\n", Code::DATA_FORMAT, &["no samples"]);
     let named = Csv { columns: names(&["Presure"]), ..spec() };
-    refused(&named, &[("a.csv", b"Pressure,Current\n1,2\n")], Code::DATA_FORMAT, &["`Presure`", "did you mean `Pressure`?"]);
-    refused(&Csv { normal: Some("0".into()), ..spec() }, &[("a.csv", b"v\n1\n")], Code::DATA_LABEL, &["`normal`"]);
-    refused(&Csv { columns: names(&["v", "y"]), ..labelled() }, &[("a.csv", b"v,y\n1,2\n")], Code::DATA_LABEL, &["label"]);
-    refused(&Csv { train: "set".into(), ..spec() }, &[("set/a.txt", b"")], Code::DATA_MISSING, &["`set` has no `.csv` file"]);
+    refused(
+        &named,
+        &[("a.csv", b"Pressure,Current\n1,2\n")],
+        Code::DATA_FORMAT,
+        &["`Presure`", "did you mean `Pressure`?"],
+    );
+    refused(
+        &Csv { normal: Some("0".into()), ..spec() },
+        &[("a.csv", b"v\n1\n")],
+        Code::DATA_LABEL,
+        &["`normal`"],
+    );
+    refused(
+        &Csv { columns: names(&["v", "y"]), ..labelled() },
+        &[("a.csv", b"v,y\n1,2\n")],
+        Code::DATA_LABEL,
+        &["label"],
+    );
+    refused(
+        &Csv { train: "set".into(), ..spec() },
+        &[("set/a.txt", b"")],
+        Code::DATA_MISSING,
+        &["`set` has no `.csv` file"],
+    );
     let files: &[(&str, &[u8])] = &[("set/a.csv", b"v\n1\n"), ("set/b.csv", b"v,w\n1,2\n")];
-    refused(&Csv { train: "set".into(), ..spec() }, files, Code::DATA_SHAPE, &["`set/b.csv`", "`w`", "columns: [\"v\"]"]);
+    refused(
+        &Csv { train: "set".into(), ..spec() },
+        files,
+        Code::DATA_SHAPE,
+        &["`set/b.csv`", "`w`", "columns: [\"v\"]"],
+    );
     let packed = gz(b"v,y\n1,p\n2,q\n");
     let files: &[(&str, &[u8])] = &[("a.csv.gz", &packed[..packed.len() - 6])];
     refused(&Csv { train: "a.csv.gz".into(), ..labelled() }, files, Code::DATA_FORMAT, &["`a.csv.gz`"]);
@@ -122,7 +159,12 @@ fn bad_tables_are_named() {
 #[test]
 fn two_million_columns_are_refused() {
     let text = format!("{}\n{}\n", "a,".repeat(2_000_000), "1,".repeat(2_000_000));
-    refused(&spec(), &[("a.csv", text.as_bytes())], Code::DATA_LIMIT, &["`a.csv`, line 1", "2000001 columns"]);
+    refused(
+        &spec(),
+        &[("a.csv", text.as_bytes())],
+        Code::DATA_LIMIT,
+        &["`a.csv`, line 1", "2000001 columns"],
+    );
     let windows = Csv { window: Some(1 << 28), ..spec() };
     refused(&windows, &[("a.csv", b"v,w\n1,2\n")], Code::DATA_LIMIT, &["window"]);
 }
@@ -193,7 +235,11 @@ fn the_shared_pump_has_its_counts() {
     };
     let found = read_as(&parted, Element::F32, &root).unwrap();
     assert_eq!((found.extents, found.classes.clone()), ([60, 1, 8], vec!["normal".into(), "anomaly".into()]));
-    assert!(found.labels.contains(&1) && count(&found, Some(Part::Train)) == 312, "{}", count(&found, Some(Part::Train)));
+    assert!(
+        found.labels.contains(&1) && count(&found, Some(Part::Train)) == 312,
+        "{}",
+        count(&found, Some(Part::Train))
+    );
     let all = Csv { columns: None, ..spec };
     let error = read_as(&all, Element::F32, &root).unwrap_err();
     assert!(error.message.contains("column `datetime` is no number"), "{}", error.message);

@@ -42,8 +42,7 @@ fn pictures_and_labels_are_read_plain_or_packed() {
         ..spec()
     };
     let colour = idx(4, &[2, 1, 1, 3], &[1, 2, 3, 4, 5, 6]);
-    let files: &[(&str, &[u8])] =
-        &[("x.gz", &gz(&colour)), ("t", &colour), ("y", &idx(1, &[2], &[1, 0]))];
+    let files: &[(&str, &[u8])] = &[("x.gz", &gz(&colour)), ("t", &colour), ("y", &idx(1, &[2], &[1, 0]))];
     let found = read(&both, files).unwrap();
     assert_eq!((found.len(), found.extents), (4, [1, 1, 3]));
     assert_eq!(found.classes, ["shirt", "boot"]);
@@ -60,7 +59,12 @@ fn bad_files_are_named() {
     };
     bad(&good, &labels(1), Code::DATA_LABEL, &["sample without label", "sample 2", "2 samples and 1 labels"]);
     bad(&good, &labels(3), Code::DATA_LABEL, &["label without sample", "label 3"]);
-    bad(&good[..21], &labels(2), Code::DATA_FORMAT, &["`x`", "truncated", "picture 2 of 2 at byte 19", "2 are left"]);
+    bad(
+        &good[..21],
+        &labels(2),
+        Code::DATA_FORMAT,
+        &["`x`", "truncated", "picture 2 of 2 at byte 19", "2 are left"],
+    );
     bad(&good[..9], &labels(2), Code::DATA_FORMAT, &["`x`", "truncated", "header"]);
     bad(&good, &labels(2)[..9], Code::DATA_FORMAT, &["`y`", "truncated"]);
     bad(&[&good[..], &[0]].concat(), &labels(2), Code::DATA_FORMAT, &["`x`", "after", "byte 22"]);
@@ -82,7 +86,12 @@ fn bad_files_are_named() {
 #[test]
 fn absurd_sizes_cost_nothing() {
     let bad = |extents: &[u32], code| {
-        refused(&spec(), &[("x", &idx(extents.len() as u8, extents, &[])), ("y", &labels(1))], code, &["`x`"]);
+        refused(
+            &spec(),
+            &[("x", &idx(extents.len() as u8, extents, &[])), ("y", &labels(1))],
+            code,
+            &["`x`"],
+        );
     };
     bad(&[u32::MAX; 3], Code::DATA_LIMIT);
     bad(&[u32::MAX; 4], Code::DATA_LIMIT);

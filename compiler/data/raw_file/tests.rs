@@ -38,7 +38,10 @@ fn every_element_is_read() {
 fn labels_may_be_in_a_file_of_their_own() {
     let bytes = [1, 2, 3, 4];
     let found = read(&labelled("y.txt"), &[("x", &bytes), ("y.txt", b"walk\nrun\n\n")]).unwrap();
-    assert_eq!((classes(&found), found.classes.clone()), (vec!["walk", "run"], vec!["run".into(), "walk".into()]));
+    assert_eq!(
+        (classes(&found), found.classes.clone()),
+        (vec!["walk", "run"], vec!["run".into(), "walk".into()])
+    );
     let found = read(&labelled("y.bin"), &[("x", &bytes), ("y.bin", &[12, 3])]).unwrap();
     assert_eq!(classes(&found), ["12", "3"]);
     let named = RawFile { classes: Some(vec!["a".to_owned(), "b".to_owned()]), ..labelled("y.bin") };
@@ -49,7 +52,12 @@ fn labels_may_be_in_a_file_of_their_own() {
 #[test]
 fn bad_files_are_named() {
     let short = spec(RawElement::I16, &[3]);
-    refused(&short, &[("x", &[0; 10])], Code::DATA_FORMAT, &["`x`", "truncated", "record 2 at byte 7", "3 are left"]);
+    refused(
+        &short,
+        &[("x", &[0; 10])],
+        Code::DATA_FORMAT,
+        &["`x`", "truncated", "record 2 at byte 7", "3 are left"],
+    );
     refused(&short, &[("x", &[])], Code::DATA_FORMAT, &["no samples"]);
     let nan = [&[0][..], &f32::NAN.to_le_bytes()].concat();
     refused(&spec(RawElement::F32, &[1]), &[("x", &nan)], Code::DATA_FORMAT, &["`x`, sample 1"]);

@@ -50,7 +50,11 @@ fn long_rows_and_wide_headers_are_refused() {
     };
     let columns = error("a,".repeat(2_000_000).as_bytes());
     assert_eq!(columns.code, Code::DATA_LIMIT, "{}", columns.message);
-    assert!(columns.message.contains("`t.csv`, line 1: 2000001 columns; at most 65536"), "{}", columns.message);
+    assert!(
+        columns.message.contains("`t.csv`, line 1: 2000001 columns; at most 65536"),
+        "{}",
+        columns.message
+    );
     let endless = open_rows(std::io::repeat(b'a'), "t.csv", None).err().expect("no header");
     assert_eq!(endless.code, Code::DATA_LIMIT, "{}", endless.message);
     let quote = [b"a\n\"".as_slice(), "\n".repeat(20 << 20).as_bytes()].concat();
