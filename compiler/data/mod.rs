@@ -8,21 +8,32 @@
 
 mod audit;
 mod cache;
+mod bytes;
+mod cifar;
 mod collect;
+mod csv;
 mod dataset;
+mod entries;
 mod front_end;
+mod idx;
 pub mod limits;
 mod lists;
+mod npy;
 mod place;
 mod raw;
+mod raw_file;
+mod rows;
 mod split;
 #[cfg(test)]
 mod split_tests;
 mod standardize;
 mod table;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod ts;
+mod windows;
 
 use std::path::Path;
 
@@ -32,12 +43,17 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::Shape;
 
+pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Splits};
 pub(crate) use front_end::Axis;
+pub use csv::Csv;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
+pub use idx::Idx;
+pub use npy::Npy;
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
 pub use split::{Cut, Partition, Split};
+pub use raw_file::{RawElement, RawFile};
 pub use standardize::Standardization;
 pub use table::{Element, Table, TableWriter};
 pub use ts::{Ts, read_ts};
@@ -86,6 +102,16 @@ macro_rules! sources {
 sources! {
     /// `ts(train: "...", test: "...")`: time series as text.
     Ts,
+    /// `csv(train: "...")`: tables as text.
+    Csv,
+    /// `idx(train: "...")`: pictures in the format of MNIST.
+    Idx,
+    /// `cifar("...")`: records of CIFAR-10 and CIFAR-100.
+    Cifar,
+    /// `npy(train: "...")`: arrays of NumPy.
+    Npy,
+    /// `raw(train: "...")`: records without a header.
+    RawFile,
 }
 
 /// A source that was read, with its samples parted.
