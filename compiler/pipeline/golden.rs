@@ -19,7 +19,7 @@ const MAX_READ: usize = 1 << 16;
 pub struct GoldenSet {
     /// Raw values of each sample, channels innermost.
     pub raw: Vec<Vec<f32>>,
-    /// Their labels.
+    /// Their labels; 0 where there are none.
     pub labels: Vec<u32>,
     /// The network's input for each.
     pub inputs: Vec<Vec<i8>>,
@@ -37,12 +37,12 @@ impl GoldenSet {
         let count = SAMPLES.min(RAW_BYTES / (4 * size.max(1))).max(1);
         let mut set = GoldenSet::default();
         let mut sample = vec![0.0; size];
-        for (index, &label) in data.labels.iter().enumerate().take(count) {
+        for index in 0..count.min(data.len()) {
             data.sample(index, &mut sample);
             let input = network.raw.quantize_all(&sample);
             set.outputs.push(reference(&network.graph, &input)?);
             set.raw.push(sample.clone());
-            set.labels.push(label);
+            set.labels.push(data.labels.get(index).copied().unwrap_or(0));
             set.inputs.push(input);
         }
         Ok(set)

@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::data::{self, Cut, Dataset, RawQuantizer, Split, Splits, Standardization};
+use crate::data::{self, Cut, RawQuantizer, Split, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
+use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
 use crate::estimate::Estimate;
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
+use crate::pipeline::quality::Intervals;
+use crate::pipeline::task::{self, Task};
 use crate::pipeline::tensors;
 use crate::plan::Effort;
+use crate::report;
 use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
@@ -25,7 +28,7 @@ use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
-use crate::train::{AdamW, EmbeddedEngine, EngineKind, Recipe, Schedule, Sgd, Trainer};
+use crate::train::{AdamW, Answers, EmbeddedEngine, EngineKind, Loss, Recipe, Schedule, Sgd, Trainer};
 
 /// A point of the space, and which of its trainings is meant.
 #[derive(Clone, Debug)]
@@ -63,6 +66,10 @@ pub(crate) struct Prepared {
     pub(crate) standardization: Standardization,
     /// The training part's samples, standardised: F32 `[N, H, W, C]`.
     pub(crate) inputs: Value,
+    /// The training part's numbers to predict as training takes them.
+    pub(crate) numbers: Vec<f32>,
+    /// What networks are for.
+    pub(crate) task: Task,
     /// Hash of the raw parts.
     pub(crate) hash: String,
 }
@@ -82,41 +89,36 @@ impl Prepared {
         let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
         let split = Split::Holdout(program.data.validation_share);
         let loaded = data::load(&source, &Cut { split, seed: program.search.seed }, root, None)?;
-        let splits = loaded.raw();
-        check_fit(program, &splits.train)?;
+        let mut splits = loaded.raw();
+        task::check_fit(program, &splits.train)?;
+        if program.space.output == Output::Input && task::tells_anomalies(&splits.train) {
+            // What is normal is learned from normal samples alone.
+            splits.train = splits.train.of_class(0);
+            if splits.train.is_empty() {
+                let message = "the training part has no sample of the class `normal`";
+                return Err(Diagnostic::error(Code::DATA_SPLIT, message)
+                    .help("an autoencoder learns from normal samples: give it some"));
+            }
+        }
         let standardization = if program.data.standardize {
             Standardization::measure(&splits.train, splits.train.sample_shape()[2])
         } else {
             Standardization::fixed(0.0, 1.0, splits.train.sample_shape()[2])
         };
         let inputs = standardization.inputs(&splits.train);
-        Ok(Prepared { splits, standardization, inputs, hash: loaded.hash })
+        let task = Task::new(program, &splits.train);
+        let numbers = task.standardized(&splits.train.numbers);
+        Ok(Prepared { splits, standardization, inputs, numbers, task, hash: loaded.hash })
     }
-}
 
-/// Whether samples and classes are those that the model declares.
-pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnostic> {
-    let found = data.sample_shape();
-    if let Some(declared) = program.space.fixed_input()
-        && found != declared
-    {
-        let text = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c} (height or time, width, channels)");
-        return Err(Diagnostic::error(
-            Code::DATA_SHAPE,
-            format!("the samples are {}, the model takes {}", text(found), text(declared)),
-        )
-        .help("write the samples' shape as `input:` of the model"));
+    /// What training wants of the training part's samples.
+    fn answers(&self) -> Answers<'_> {
+        match self.task.output {
+            Output::Classes(_) => Answers::Labels(&self.splits.train.labels),
+            Output::Values(_) => Answers::Numbers(&self.numbers),
+            Output::Input => Answers::Input,
+        }
     }
-    if let Output::Classes(classes) = program.space.output
-        && data.classes.len() != classes
-    {
-        return Err(Diagnostic::error(
-            Code::DATA_LABEL,
-            format!("the data has {} classes, the model says {classes}", data.classes.len()),
-        )
-        .help("write the number of the data's classes as `classes:` of the model"));
-    }
-    Ok(())
 }
 
 /// How points become results; see the search's `Problem`.
@@ -232,9 +234,9 @@ impl Study<'_> {
     ) -> Result<Option<Weights>, TrialError> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
-        let (inputs, labels) = (&self.data.inputs, &self.data.splits.train.labels);
-        let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
-            .map_err(TrialError::Failed)?;
+        let samples = (&self.data.inputs, self.data.answers());
+        let mut trainer =
+            Trainer::with_engine(engine, graph, recipe, samples, ticket.seed).map_err(TrialError::Failed)?;
         let identity = ticket.key.to_string();
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
@@ -316,9 +318,10 @@ impl Problem<Point> for Study<'_> {
         let Ok(network) = self.network(&graph, &point.genome, &weights) else {
             return Ok(diverged());
         };
-        let val = &self.data.splits.val;
-        let accuracy = network.n_right(val) as f64 / val.len() as f64;
-        let quality = Metrics::from([("accuracy".to_owned(), accuracy)]);
+        let quality = self.data.task.of_integer(&network, &self.data.splits.val, Intervals::Omitted);
+        let Ok(quality) = quality.map(|quality| quality.values()) else {
+            return Ok(diverged());
+        };
         Ok(Outcome { status: Status::Trained, quality, weights: tensors::to_bytes(&weights, "weights") })
     }
 
@@ -328,13 +331,36 @@ impl Problem<Point> for Study<'_> {
 }
 
 impl Study<'_> {
+    /// What candidates are judged by: what the spec says, as far as the validation part can tell.
+    pub(crate) fn judged(&self) -> Metric {
+        self.data.task.measurable(task::judged(self.program), &self.data.splits.val)
+    }
+
+    /// The spec's objectives, those of quality as far as the validation part can tell.
+    pub(crate) fn objectives(&self) -> Vec<Objective> {
+        let mut found: Vec<Objective> = Vec::new();
+        for objective in objectives(self.program, self.targets) {
+            let objective = match quality_of(&objective.metric) {
+                Some(metric) => {
+                    let metric = self.data.task.measurable(metric, &self.data.splits.val);
+                    objective_of(metric, metric_word(metric).to_owned())
+                }
+                None => objective,
+            };
+            if !found.contains(&objective) {
+                found.push(objective);
+            }
+        }
+        found
+    }
+
     fn key(&self, graph: &Graph, point: &Point) -> Result<TrialKey, String> {
         let program = self.program;
         let samples = program.quantize_for(&point.genome)?.calibration_samples;
         let (engine, numerics) = self.engine.numerics();
         let parts = TrialParts {
             graph: &graph.to_text(),
-            recipe: &recipe(program, &point.genome)?.canonical(),
+            recipe: &format!("{}{}", recipe(program, &point.genome)?.canonical(), answers_text(program)),
             data: &self.data.hash,
             front_end: if program.data.standardize { "standardize" } else { "none" },
             quantization: &format!("i8 i8 calibrate {samples}"),
@@ -344,6 +370,15 @@ impl Study<'_> {
             replicate: point.replicate,
         };
         Ok(parts.key())
+    }
+}
+
+/// What is wanted of samples, for the identity of a trial, where it is no class.
+fn answers_text(program: &Program) -> &'static str {
+    match program.space.output {
+        Output::Classes(_) => "",
+        Output::Values(_) => " answers=numbers",
+        Output::Input => " answers=input",
     }
 }
 
@@ -357,7 +392,11 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
-        loss: train::Loss::default(),
+        loss: match spec.loss {
+            LossSpec::CrossEntropy => Loss::CrossEntropy,
+            LossSpec::Mse => Loss::MeanSquaredError,
+            LossSpec::Bce => Loss::BinaryCrossEntropy,
+        },
         optimizer: match spec.optimizer {
             OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
             OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
@@ -423,6 +462,12 @@ pub(crate) fn host_view() -> Target {
     }
 }
 
+/// The figure of quality with this name in archives.
+fn quality_of(name: &str) -> Option<Metric> {
+    let all = [Metric::Accuracy, Metric::Error, Metric::F1, Metric::Auc, Metric::Mse];
+    all.into_iter().find(|&metric| metric_word(metric) == name)
+}
+
 /// The name that a figure has in archives: costs of a target carry its name.
 pub(crate) fn metric_name(metric: Metric, target: &str) -> String {
     let name = metric_word(metric);
@@ -470,7 +515,16 @@ pub(crate) fn amount_text(metric: Metric, amount: f64) -> String {
     }
 }
 
-/// A cost of an estimate; `None` for accuracy, and for energy where the power is unknown.
+/// An amount that was measured, with as many digits as tell something.
+pub(crate) fn measured_text(metric: Metric, amount: f64) -> String {
+    if metric.is_quality() {
+        report::quality_text(metric_word(metric), amount)
+    } else {
+        amount_text(metric, amount)
+    }
+}
+
+/// A cost of an estimate; `None` for quality, and for energy where the power is unknown.
 pub(crate) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
     match metric {
         Metric::Accuracy | Metric::Error | Metric::F1 | Metric::Auc | Metric::Mse | Metric::Params => None,
@@ -521,7 +575,11 @@ pub(crate) fn objectives(program: &Program, targets: &[&Target]) -> Vec<Objectiv
         .filter(|objective| compiled(&objective.target))
         .map(|objective| {
             let name = metric_name(objective.metric, objective.target.as_deref().unwrap_or(first));
-            if objective.metric.is_gain() { Objective::maximize(name) } else { Objective::minimize(name) }
+            objective_of(objective.metric, name)
         })
         .collect()
+}
+
+fn objective_of(metric: Metric, name: String) -> Objective {
+    if metric.is_gain() { Objective::maximize(name) } else { Objective::minimize(name) }
 }
