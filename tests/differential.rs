@@ -142,6 +142,7 @@ impl Case {
             macs: deployment.estimate.macs,
             golden: &golden,
             labels: &labels,
+            readings: &[],
         };
         check_name(network.name).expect("a name");
         self.through_the_file(&network, target);

@@ -426,6 +426,7 @@ impl Parts {
             macs: 96,
             golden: &self.golden,
             labels: &self.labels,
+            readings: &[],
         }
     }
 }

@@ -138,17 +138,49 @@ pub(crate) fn verified(verified: &Verified) -> String {
 }
 
 pub(crate) fn evaluated(evaluated: &Evaluated) -> String {
-    let [low, high] = evaluated.ci95;
-    format!(
-        "{}: accuracy {} int8 on {}, {} of {} samples (95 %: {} to {})\n",
-        evaluated.name,
-        share_text(evaluated.accuracy),
-        evaluated.split,
-        evaluated.right,
-        evaluated.samples,
-        share_text(low),
-        share_text(high)
-    )
+    let text = |name: &str, value: f64| report::quality_text(name, value);
+    let between =
+        |name: &str, [low, high]: [f64; 2]| format!("95 %: {} to {}", text(name, low), text(name, high));
+    let Evaluated { name, metric, value, split, samples, right, ci95, .. } = evaluated;
+    let right = right.map(|right| format!("{right} of ")).unwrap_or_default();
+    let (found, interval) = (text(metric, *value), between(metric, *ci95));
+    let mut out =
+        format!("{name}: {metric} {found} int8 on {split}, {right}{samples} samples ({interval})\n");
+    for (name, figure) in evaluated.metrics.iter().filter(|(name, _)| *name != metric) {
+        let interval = figure.ci95.map(|ci95| format!(" ({})", between(name, ci95))).unwrap_or_default();
+        let _ = writeln!(out, "  {name:<10}{}{interval}", text(name, figure.value));
+    }
+    confusion(&mut out, evaluated);
+    for (at, weak) in evaluated.weakest.iter().enumerate() {
+        let title = if at == 0 { "weakest" } else { "" };
+        let recall = share_text(weak.recall);
+        let _ =
+            writeln!(out, "  {title:<10}`{}`: {recall} of {} samples are found", weak.class, weak.samples);
+    }
+    out
+}
+
+/// Classes beyond these make a table that no terminal holds; `--format json` has it.
+const SHOWN_CLASSES: usize = 20;
+
+/// Which classes are taken for which: a row for each class, a column for each answer.
+fn confusion(out: &mut String, evaluated: &Evaluated) {
+    let Some(confusion) = evaluated.confusion.as_ref().filter(|found| found.0.len() <= SHOWN_CLASSES) else {
+        return;
+    };
+    let names = &evaluated.classes;
+    let length = |text: &String| text.chars().count();
+    let first = names.iter().map(length).max().unwrap_or(0).max("class".len());
+    let widths: Vec<usize> = names.iter().map(|name| length(name).max(5)).collect();
+    let mut line = |name: &str, cells: Vec<String>| {
+        let cells: String =
+            cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}")).collect();
+        let _ = writeln!(out, "  {name:<first$}{cells}");
+    };
+    line("class", names.clone());
+    for (name, row) in names.iter().zip(&confusion.0) {
+        line(name, row.iter().map(usize::to_string).collect());
+    }
 }
 
 pub(crate) fn targets(targets: &std::collections::BTreeMap<String, Target>) -> String {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nasc::pipeline::{Files, Progress};
+use nasc::pipeline::{Files, Progress, Scored};
 use nasc::search::Clock;
 
 /// Files on disk.
@@ -136,7 +136,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 struct State {
     bar: ProgressBar,
-    best: Option<f64>,
+    best: Option<Scored>,
     parts: usize,
     done: usize,
 }
@@ -218,17 +218,17 @@ impl Progress for Bars {
         state.bar.enable_steady_tick(Duration::from_millis(500));
     }
 
-    fn trial(&self, number: usize, accuracy: Option<f64>, from_store: bool) {
+    fn trial(&self, number: usize, quality: Option<Scored>, from_store: bool) {
         let Ok(mut state) = self.state.lock() else { return };
         if !self.enabled {
             return;
         }
         state.done += 1;
-        state.best = state.best.into_iter().chain(accuracy).reduce(f64::max);
-        let best = state.best.map(|best| format!("best {:.2} %", best * 100.0));
+        state.best = state.best.into_iter().chain(quality).reduce(Scored::better);
+        let best = state.best.map(|best| format!("best {best}"));
         if state.bar.is_hidden() {
-            let result = match accuracy {
-                Some(accuracy) => format!("{:.2} %", accuracy * 100.0),
+            let result = match quality {
+                Some(quality) => quality.to_string(),
                 None => "diverged".to_owned(),
             };
             let origin = if from_store { " (from the store)" } else { "" };

@@ -196,6 +196,13 @@ pub fn hash(data: &Collection, partition: &Partition) -> String {
 }
 
 impl Loaded {
+    /// Leaves out of the training part the samples of other labels.
+    pub fn keep_training(&mut self, wanted: impl Fn(u32) -> bool) {
+        let labels = &self.collection.labels;
+        self.partition.train.retain(|&sample| wanted(labels[sample]));
+        self.hash = hash(&self.collection, &self.partition);
+    }
+
     /// The samples as they are on disk, in their parts.
     pub fn raw(&self) -> Splits {
         self.splits(self.collection.table.clone(), self.collection.extents)

@@ -34,8 +34,6 @@ const fn later_row(name: &'static str, metric: Metric, doc: &'static str, instea
     Row { name, metric, doc, later: Some(instead) }
 }
 
-const ONLY_ACCURACY: &str = "this version measures the quality of classifiers by `accuracy`";
-
 /// All figures.
 pub(super) const METRICS: [Row; 12] = [
     row("accuracy", Metric::Accuracy, "Share of right answers."),
@@ -49,15 +47,14 @@ pub(super) const METRICS: [Row; 12] = [
     row("latency", Metric::Latency, "Estimated time of one inference."),
     row("macs", Metric::Macs, "Multiply-accumulates of one inference."),
     row("energy", Metric::Energy, "Estimated energy of one inference; needs the `power` of the target."),
-    later_row("error", Metric::Error, "Share of wrong answers.", "`maximize accuracy` says the same"),
-    later_row(
-        "f1",
-        Metric::F1,
-        "Mean over the classes of the harmonic mean of precision and recall.",
-        ONLY_ACCURACY,
+    row("error", Metric::Error, "Share of wrong answers."),
+    row("f1", Metric::F1, "Mean over the classes of the harmonic mean of precision and recall."),
+    row(
+        "auc",
+        Metric::Auc,
+        "Area under the curve of true over false alarms: of two classes, or of a reconstruction's error.",
     ),
-    later_row("auc", Metric::Auc, "Area under the curve of true over false alarms.", ONLY_ACCURACY),
-    later_row("mse", Metric::Mse, "Mean squared error of values or of a reconstruction.", ONLY_ACCURACY),
+    row("mse", Metric::Mse, "Mean squared error of values, or of the reconstruction of normal samples."),
     later_row(
         "params",
         Metric::Params,
@@ -347,6 +344,9 @@ pub(super) fn fit_output(
         // The score of a class may raise an alarm too. Source  MicroNets, arXiv:2010.11267, section 3.3
         let (fits, needs) = match row.metric {
             Metric::Accuracy | Metric::Error | Metric::F1 => (is_classifier, "classes"),
+            Metric::Auc => {
+                (!matches!(output.kind, space::Output::Values(_)), "two classes or a reconstruction")
+            }
             Metric::Mse => (!is_classifier, "values or a reconstruction"),
             _ => continue,
         };
@@ -366,11 +366,16 @@ pub(super) fn fit_output(
 pub(super) fn later(
     sections: &[&[&ast::Requirements]],
     objectives: &[(&ast::Objective, Span)],
+    output: space::Output,
 ) -> Vec<Later> {
+    let many_classes = matches!(output, space::Output::Classes(classes) if classes != 2);
     let mut found = Vec::new();
     for expr in wanted(sections, objectives) {
         let Some(row) = row_of(expr) else { continue };
         let instead = match (&expr.kind, row.later) {
+            _ if row.metric == Metric::Auc && many_classes => {
+                "`f1` and `accuracy` measure more than two classes".to_owned()
+            }
             (_, Some(instead)) => instead.to_owned(),
             (ExprKind::Call(_), None) => format!("`{}` alone counts what the bundle really takes", row.name),
             _ => continue,

@@ -41,7 +41,7 @@ use crate::target::Target;
 pub use reference::reference;
 
 pub use program::{
-    Accounting, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec, Requirement,
+    Accounting, LossSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec, Requirement,
     SearchSpec, Strategy, TrainSpec,
 };
 pub use schema::{Later, Setting, Settings};
@@ -322,7 +322,8 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     if output.kind != Output::Input || output.span == model.name.span {
         goals::fit_output(&wants, &items.objectives, &output, &mut context);
     }
-    read.later.extend(goals::later(&wants, &items.objectives));
+    sections::fit_loss(section("train"), &output, &mut read, &mut context);
+    read.later.extend(goals::later(&wants, &items.objectives, output.kind));
     let (failed, search) = (read.failed, read.settings.get("search").and_then(SearchSpec::of));
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
     let on = objectives.iter().filter_map(|objective| objective.target.as_ref());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Diagnostics;
 use crate::elaborate::schema::{Later, Setting, Settings};
 use crate::source::Span;
-use crate::space::{Genome, Scope, Space};
+use crate::space::{Genome, Output, Scope, Space};
 use crate::target::Target;
 
 /// The rule by which weights follow gradients, with what it has of its own.
@@ -42,6 +42,18 @@ pub enum RateSpec {
     Constant,
 }
 
+/// What training makes small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossSpec {
+    /// `cross_entropy`, of classes.
+    CrossEntropy,
+    /// `mse`: mean squared error.
+    Mse,
+    /// `bce`: binary cross entropy, of classes or numbers from 0 to 1.
+    Bce,
+}
+
 /// The `train` section at one point of the space: `train { optimizer: adamw(lr: 4e-3, decay: 0.02), epochs: 60,
 /// batch: 32, warmup: 5 %, smoothing: 0.05, schedule: cosine, clip: 1.0, mixup: 0.3 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +72,8 @@ pub struct TrainSpec {
     pub batch: usize,
     /// Share of the steps in which the rate rises from 0.
     pub warmup: f64,
+    /// What is made small.
+    pub loss: LossSpec,
     /// Label smoothing, in [0, 1).
     pub label_smoothing: f64,
     /// Greatest norm of the gradient of one step.
@@ -256,6 +270,15 @@ impl Program {
     pub fn train_for(&self, genome: &Genome) -> Result<TrainSpec, String> {
         let spec = TrainSpec::of(&self.resolved("train", genome)?);
         spec.ok_or_else(|| "a value of `train` is not of the kind that it needs".to_owned())
+    }
+
+    /// What training makes small, which is the same at every point.
+    pub fn loss(&self) -> LossSpec {
+        let loss = self.settings.get("train").and_then(LossSpec::of);
+        loss.unwrap_or(match self.space.output {
+            Output::Classes(_) => LossSpec::CrossEntropy,
+            Output::Values(_) | Output::Input => LossSpec::Mse,
+        })
     }
 
     /// How one point of the space is quantized.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::fields::Context;
+use crate::elaborate::goals::Output;
 use crate::elaborate::schema::{self, Later, Setting, Settings};
-use crate::elaborate::{OptimizerSpec, QuantizeSpec, RateSpec, SearchSpec, Strategy, TrainSpec};
+use crate::elaborate::{LossSpec, OptimizerSpec, QuantizeSpec, RateSpec, SearchSpec, Strategy, TrainSpec};
+use crate::space;
 use crate::syntax::ast;
 
 /// All sections that were read.
@@ -102,10 +104,54 @@ fn beyond(section: &str, settings: &Settings, known: &[&str]) -> Settings {
     schema::find(section).map(|table| settings.beyond(table.keys, known)).unwrap_or_default()
 }
 
+impl LossSpec {
+    /// The view on `train`; `None` where the key is missing.
+    pub(super) fn of(settings: &Settings) -> Option<LossSpec> {
+        match settings.form("loss")?.0 {
+            "cross_entropy" => Some(LossSpec::CrossEntropy),
+            "mse" => Some(LossSpec::Mse),
+            "bce" => Some(LossSpec::Bce),
+            _ => None,
+        }
+    }
+}
+
+/// Fills in the loss that the model's outputs have where `train` says none; E0204 where it says one that they cannot
+/// have.
+pub(super) fn fit_loss(
+    given: Option<&ast::Section>,
+    output: &Output<'_>,
+    read: &mut Read,
+    context: &mut Context<'_>,
+) {
+    let Some(settings) = read.settings.get_mut("train") else { return };
+    let (usual, gives) = match output.kind {
+        space::Output::Classes(_) => ("cross_entropy", "classes"),
+        space::Output::Values(_) => ("mse", "values"),
+        space::Output::Input => ("mse", "its input again"),
+    };
+    let needs = match (LossSpec::of(settings), output.kind) {
+        (None, _) => {
+            settings.0.insert("loss".to_owned(), Setting::Word(usual.to_owned()));
+            return;
+        }
+        (Some(LossSpec::CrossEntropy), space::Output::Values(_) | space::Output::Input) => "classes",
+        (Some(LossSpec::Bce), space::Output::Input) => "classes, or values from 0 to 1",
+        (Some(_), _) => return,
+    };
+    let place = given.and_then(|section| section.fields.iter().find(|field| field.key.text == "loss"));
+    let Some(place) = place else { return };
+    let message = format!("`loss` needs {needs}, and the model gives {gives}");
+    let error = Diagnostic::error(Code::NOT_ALLOWED, message).at(place.value.span, format!("needs {needs}"));
+    let error = error.at(output.span, format!("`{}` gives {gives}", output.name));
+    context.out.push(error.help("write `loss: mse`, or give the model `classes:`"));
+}
+
 impl TrainSpec {
     /// The view on a section without decisions; `None` where a key is missing, which the table forbids.
     pub(super) fn of(settings: &Settings) -> Option<TrainSpec> {
-        let known = ["optimizer", "epochs", "batch", "warmup", "smoothing", "schedule", "clip", "mixup"];
+        let known =
+            ["optimizer", "epochs", "batch", "loss", "warmup", "smoothing", "schedule", "clip", "mixup"];
         let (name, rule) = settings.form("optimizer")?;
         let rule = rule?;
         let optimizer = match name {
@@ -130,6 +176,7 @@ impl TrainSpec {
             schedule,
             epochs: usize::try_from(settings.integer("epochs")?).ok()?,
             batch: usize::try_from(settings.integer("batch")?).ok()?,
+            loss: LossSpec::of(settings)?,
             warmup: settings.number("warmup")?,
             label_smoothing: settings.number("smoothing")?,
             clip: settings.number("clip"),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::emit::{Golden, Interface, Network, RawInput, RawInterface, check_raw};
+use crate::emit::{Golden, Interface, Network, RawInput, RawInterface, Reading, check_raw};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{AvgPool2d, MaxPool2d, Op};
 use crate::target::{Target, Toolchain};
@@ -66,6 +66,8 @@ pub struct GraphFile {
     pub raw: Option<RawInput>,
     /// Names of the classes.
     pub labels: Vec<String>,
+    /// How each output is read where the network predicts numbers.
+    pub readings: Vec<Reading>,
     /// Golden vectors, those of the self-test.
     pub golden: Vec<Golden>,
     /// The plan.
@@ -88,6 +90,7 @@ impl GraphFile {
             graph: graph.clone(),
             raw: network.raw.cloned(),
             labels: network.labels.to_vec(),
+            readings: network.readings.to_vec(),
             golden: network.golden.to_vec(),
             plan: Plan {
                 order: program.steps.iter().map(|step| step.node).collect(),
@@ -106,6 +109,8 @@ struct Frame {
     interface: Interface,
     raw: Option<RawInput>,
     labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    readings: Vec<Reading>,
     golden: Vec<Golden>,
     plan: Plan,
     target: Option<Target>,
@@ -291,6 +296,7 @@ pub fn write_graph_file(file: &GraphFile) -> Vec<u8> {
         interface: file.interface.clone(),
         raw: file.raw.clone(),
         labels: file.labels.clone(),
+        readings: file.readings.clone(),
         golden: file.golden.clone(),
         plan: file.plan.clone(),
         target: file.target.clone(),
@@ -333,16 +339,16 @@ fn parse(bytes: &[u8]) -> std::result::Result<GraphFile, String> {
         None => return Err("it has no version".into()),
     }
     let graph = read_graph(document.get("graph").unwrap_or(&Json::Null))?;
-    let Frame { interface, raw, labels, golden, plan, target } =
+    let Frame { interface, raw, labels, readings, golden, plan, target } =
         Frame::deserialize(&document).map_err(|error| error.to_string())?;
-    let file = GraphFile { interface, graph, raw, labels, golden, plan, target };
+    let file = GraphFile { interface, graph, raw, labels, readings, golden, plan, target };
     check_frame(&file)?;
     Ok(file)
 }
 
 /// What the parts say of each other.
 fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
-    let GraphFile { interface, graph, raw, labels, golden, plan, .. } = file;
+    let GraphFile { interface, graph, raw, labels, readings, golden, plan, .. } = file;
     crate::emit::check_name(&interface.name).map_err(|_| "its name is no C identifier".to_string())?;
     let (&[input], &[output]) = (graph.network_inputs().as_slice(), graph.outputs()) else {
         return Err("the graph has not one input and one output".into());
@@ -364,6 +370,10 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     }
     if !labels.is_empty() && labels.len() != interface.output_elements {
         return Err(format!("it has {} labels for {} outputs", labels.len(), interface.output_elements));
+    }
+    let one_each = readings.is_empty() || readings.len() == interface.output_elements;
+    if !one_each || !readings.iter().all(|reading| reading.is_sound()) {
+        return Err("it does not say of each output how it is read".into());
     }
     let sizes = (interface.input_elements, interface.output_elements);
     if golden.iter().any(|golden| (golden.input.len(), golden.output.len()) != sizes) {
@@ -465,6 +475,7 @@ mod tests {
                 }),
             }),
             labels: vec!["yes".into(), "no".into()],
+            readings: vec![Reading::Share, Reading::Scaled { mean: 0.5, deviation: 2.0 }],
             golden: vec![Golden { input: vec![1, -2, 127], output: vec![-128, 0] }],
             plan: Plan {
                 order: vec![3],
@@ -484,6 +495,7 @@ mod tests {
         assert_eq!(back.graph.to_text_with_labels(), file.graph.to_text_with_labels());
         assert_eq!(back.graph.constants(), file.graph.constants());
         assert_eq!((&back.interface, &back.raw, &back.labels), (&file.interface, &file.raw, &file.labels));
+        assert_eq!(back.readings, file.readings);
         assert_eq!((&back.plan, &back.golden), (&file.plan, &file.golden));
         assert_eq!(write_graph_file(&back), bytes);
     }

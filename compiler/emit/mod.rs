@@ -76,6 +76,54 @@ pub struct Network<'a> {
     pub golden: &'a [Golden],
     /// Names of the classes; empty if there are none.
     pub labels: &'a [String],
+    /// How each output is read where the network predicts numbers; else empty.
+    pub readings: &'a [Reading],
+}
+
+/// How a real output is read as the number that is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// `mean + deviation * output`, in the unit of the number.
+    Scaled {
+        /// Of the training samples.
+        mean: f32,
+        /// Of the training samples; positive.
+        deviation: f32,
+    },
+    /// `1 / (1 + exp(-output))`, a number from 0 to 1.
+    Share,
+}
+
+impl Reading {
+    /// The number that an output means.
+    pub fn read(self, output: f32) -> f64 {
+        let output = f64::from(output);
+        match self {
+            Reading::Scaled { mean, deviation } => output * f64::from(deviation) + f64::from(mean),
+            Reading::Share => crate::tensor::math::sigmoid(output as f32).into(),
+        }
+    }
+
+    /// The output that training wants for a number; shares are wanted as they are.
+    pub fn standardized(self, number: f32) -> f32 {
+        match self {
+            Reading::Scaled { mean, deviation } => {
+                ((f64::from(number) - f64::from(mean)) / f64::from(deviation)) as f32
+            }
+            Reading::Share => number,
+        }
+    }
+
+    /// Whether it can have come from data.
+    pub fn is_sound(self) -> bool {
+        match self {
+            Reading::Scaled { mean, deviation } => {
+                mean.is_finite() && deviation.is_finite() && deviation > 0.0
+            }
+            Reading::Share => true,
+        }
+    }
 }
 
 /// What a caller of the emitted code has to know.

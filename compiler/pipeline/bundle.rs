@@ -45,15 +45,13 @@ pub fn emit(
         .deploy(&network.graph, target, front_end)
         .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;
     let quality = &lock.networks[&lock.targets[&target.name]].quality;
-    let samples = quality.test_samples;
-    let share = |right: usize| right as f64 / samples.max(1) as f64;
     let quality = Quality {
-        metric: "accuracy".into(),
-        float: Some(share(quality.test_right_float)),
-        int8: share(quality.test_right),
+        metric: quality.metric.clone(),
+        float: Some(quality.test_float),
+        int8: quality.test,
         split: "test".into(),
-        samples,
-        ci95: report::wilson(quality.test_right, samples),
+        samples: quality.test_samples,
+        ci95: quality.test_ci95,
     };
     let mut bundle = files(lock, network, target, name, &deployment);
     let result = bundle.files.iter().filter(|(file, _)| !EDITABLE.contains(&file.as_str()));
@@ -115,6 +113,7 @@ fn files(
         macs: deployment.estimate.macs,
         golden: &golden,
         labels: &lock.classes,
+        readings: &lock.readings,
     };
     let mut bundle = emit::emit_c(&emitted);
     let file = GraphFile::new(&emitted, &network.graph, Some(target));

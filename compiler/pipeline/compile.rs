@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::elaborate::Program;
+use crate::elaborate::{Metric, Program};
 use crate::emit::{self, Bundle};
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::{self, Emitted};
@@ -13,10 +13,10 @@ use crate::pipeline::check::{Loaded, must_fit};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
 use crate::pipeline::select;
-use crate::pipeline::study::{self, Prepared};
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::study;
 use crate::search::Clock;
 use crate::source::SourceMap;
-use crate::space::Output;
 use crate::target::Target;
 use crate::train::EngineKind;
 
@@ -49,12 +49,41 @@ pub struct CompileOptions {
     pub name: Option<String>,
 }
 
+/// How good a trial's network is on the validation part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// What trials are judged by.
+    pub metric: Metric,
+    /// Its value.
+    pub value: f64,
+}
+
+impl Scored {
+    /// The better one; this one of equal ones.
+    pub fn better(self, other: Scored) -> Scored {
+        let is_better =
+            if self.metric.is_gain() { other.value > self.value } else { other.value < self.value };
+        if is_better { other } else { self }
+    }
+}
+
+impl std::fmt::Display for Scored {
+    /// A share as it is; an error with its name, since it has no unit of its own.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = study::measured_text(self.metric, self.value);
+        match self.metric {
+            Metric::Accuracy => write!(out, "{text}"),
+            _ => write!(out, "{} {text}", study::metric_word(self.metric)),
+        }
+    }
+}
+
 /// Hears how far a command is.
 pub trait Progress: Sync {
     /// A new stage, of so many parts; 0 where there are none to count.
     fn stage(&self, _title: &str, _parts: usize) {}
     /// A trial is done.
-    fn trial(&self, _number: usize, _accuracy: Option<f64>, _from_store: bool) {}
+    fn trial(&self, _number: usize, _quality: Option<Scored>, _from_store: bool) {}
     /// Something worth knowing.
     fn note(&self, _text: &str) {}
     /// One of the stage's parts that is no trial is done.
@@ -112,9 +141,6 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     if loaded.of_stdlib {
         return Err(without_data(spec).into());
     }
-    if let Some(refusal) = no_classifier(&loaded.program) {
-        return Err(loaded.failure(refusal));
-    }
     let diagnostics = loaded.program.refusals();
     if diagnostics.has_errors() {
         return Err(Failure { sources: loaded.sources, diagnostics });
@@ -150,22 +176,6 @@ fn without_data(spec: &Path) -> Diagnostic {
         spec.with_extension("").display()
     );
     Diagnostic::error(Code::NOT_ALLOWED, message).help(help)
-}
-
-/// E0806 for a model that does not tell classes apart.
-fn no_classifier(program: &Program) -> Option<Diagnostic> {
-    let gives = match program.space.output {
-        Output::Classes(_) => return None,
-        Output::Values(values) => format!("gives {values} values"),
-        Output::Input => "gives as many values as come in".to_owned(),
-    };
-    let message = format!("this version of nasc trains classifiers only, and `{}` {gives}", program.name);
-    let place = program.space.region(program.space.root()).span;
-    Some(
-        Diagnostic::error(Code::NOT_YET, message)
-            .at(place, "a model without `classes`")
-            .help("give the model `classes:`; `nasc check` tells what the networks of this space cost"),
-    )
 }
 
 /// E0204 if every objective is on a target that is not compiled for.
@@ -254,7 +264,7 @@ fn network(
         options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
     let mut data = None;
     if !options.locked {
-        let loaded = Prepared::load(program, &root);
+        let loaded = Prepared::load(program, &root, Some(&cache_of(spec)));
         match &loaded {
             // A lock does without the data; data that is there and bad is never passed over.
             Err(error) if lock.is_none() || error.code != Code::DATA_MISSING => return Err(error.clone()),
@@ -290,7 +300,7 @@ fn network(
     } else if options.locked {
         return Err(missing(&lock_path));
     }
-    let data = data.unwrap_or_else(|| Prepared::load(program, &root))?;
+    let data = data.unwrap_or_else(|| Prepared::load(program, &root, Some(&cache_of(spec))))?;
     let store = make_folders(spec, program, targets, options, env.files)?;
     let mut found = select::search(program, targets, &data, &store, options, env)?;
     found.lock.params.clone_from(&options.params);
@@ -300,6 +310,11 @@ fn network(
     files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
     files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
     Ok(Networks { lock: found.lock, networks: found.networks, searched: true, archive: Some(found.archive) })
+}
+
+/// Where what was read of a spec's data is kept.
+pub(crate) fn cache_of(spec: &Path) -> PathBuf {
+    spec.with_file_name(".nasc").join("cache")
 }
 
 /// Makes the folders of store and bundles: what cannot be written at the end is better known before the search. Gives

@@ -1,4 +1,4 @@
-//! `nasc eval`: accuracy of a locked integer network on data.
+//! `nasc eval`: the quality of a locked integer network on data.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::data::{self, Dataset};
 use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
-use crate::emit::{self, Bundle, GraphFile};
+use crate::emit::{self, Bundle, GraphFile, Reading};
 use crate::estimate::FrontEndCost;
 use crate::graph::Graph;
 use crate::pipeline::Failure;
@@ -18,10 +18,15 @@ use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock};
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{Prepared, host_view};
+use crate::pipeline::quality::{Confusion, Figure, Intervals, metrics_of};
+use crate::pipeline::compile::cache_of;
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::study::{host_view, metric_word};
+use crate::pipeline::task::Task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
-use crate::report::{self, Report};
+use crate::report::Report;
+use crate::space::Output;
 
 /// What `nasc eval` found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,26 +37,84 @@ pub struct Evaluated {
     pub split: String,
     /// Samples.
     pub samples: usize,
-    /// Right answers of the integer network.
-    pub right: usize,
-    /// Their share.
-    pub accuracy: f64,
-    /// Wilson interval of 95 %.
+    /// What the network is judged by: `accuracy`, `error`, `f1`, `auc` or `mse`.
+    pub metric: String,
+    /// Its value for the integer network.
+    pub value: f64,
+    /// Interval of 95 % for that.
     pub ci95: [f64; 2],
+    /// Right answers of the integer network, where there are classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<usize>,
+    /// All figures of the task by name.
+    pub metrics: BTreeMap<String, Figure>,
+    /// Names of the classes, in the order of the rows and columns of `confusion`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// For each class, a row, how many of its samples are taken for which, where there are classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
+    /// The classes that are found least.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weakest: Vec<WeakClass>,
 }
 
-impl Evaluated {
-    fn new(name: &str, split: &str, network: &IntegerNetwork, data: &Dataset) -> Evaluated {
-        let right = network.n_right(data);
-        Evaluated {
-            name: name.to_owned(),
-            split: split.to_owned(),
-            samples: data.len(),
-            right,
-            accuracy: right as f64 / data.len().max(1) as f64,
-            ci95: report::wilson(right, data.len()),
-        }
-    }
+/// A class of which not all samples are found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WeakClass {
+    /// Its name.
+    pub class: String,
+    /// Share of its samples that is found.
+    pub recall: f64,
+    /// Its samples.
+    pub samples: usize,
+}
+
+/// At most so many classes are named as the weakest.
+const WEAKEST: usize = 3;
+
+/// Scores a network. `wanted` is the figure that it is judged by.
+fn scored(
+    (name, split): (&str, &str),
+    network: &IntegerNetwork,
+    task: &Task,
+    wanted: &str,
+    data: &Dataset,
+) -> Result<Evaluated, Diagnostic> {
+    let quality = task
+        .of_integer(network, data, Intervals::Made)
+        .map_err(|error| Diagnostic::error(Code::BUNDLE, format!("the network cannot be run: {error}")))?;
+    let known = metrics_of(task.output).iter().map(|&metric| metric_word(metric));
+    let names = std::iter::once(wanted).chain(known);
+    let found = names.into_iter().find_map(|name| Some((name.to_owned(), *quality.metrics.get(name)?)));
+    let (metric, Figure { value, ci95 }) =
+        found.ok_or_else(|| Diagnostic::error(Code::DATA_FORMAT, "the data has no samples to score"))?;
+    let classes = match (&quality.confusion, data.classes.is_empty()) {
+        (Some(_), false) => data.classes.clone(),
+        (Some(confusion), true) => (0..confusion.0.len()).map(|class| class.to_string()).collect(),
+        (None, _) => Vec::new(),
+    };
+    let weak = |confusion: &Confusion, (class, recall): (usize, f64)| WeakClass {
+        class: classes.get(class).cloned().unwrap_or_else(|| class.to_string()),
+        recall,
+        samples: confusion.of_class(class),
+    };
+    let weakest = quality.confusion.iter().flat_map(|confusion| {
+        confusion.weakest(WEAKEST).into_iter().map(|found| weak(confusion, found)).collect::<Vec<_>>()
+    });
+    Ok(Evaluated {
+        name: name.to_owned(),
+        split: split.to_owned(),
+        samples: quality.samples,
+        metric,
+        value,
+        ci95: ci95.unwrap_or([value, value]),
+        right: quality.right(),
+        weakest: weakest.collect(),
+        metrics: quality.metrics,
+        classes,
+        confusion: quality.confusion,
+    })
 }
 
 fn network(graph: &Graph, raw: &data::RawInput) -> Result<IntegerNetwork, Diagnostic> {
@@ -99,13 +162,16 @@ pub fn evaluate_spec(
         fail(Diagnostic::error(Code::UNKNOWN_TARGET, message).help(format!("it has {}", known.join(", "))))
     })?;
     let root = root.or(spec.parent()).unwrap_or(Path::new(""));
-    let data = Prepared::load(&loaded.program, root).map_err(fail)?;
+    let data = Prepared::load(&loaded.program, root, Some(&cache_of(spec))).map_err(fail)?;
     let stored = stored.get(name).ok_or_else(|| missing(&weights_path))?;
-    let test = fitting(&stored.graph, &lock.classes, data.splits.test).map_err(|diagnostic| {
+    let splits = data.behind(&stored.raw.front_end).map_err(fail)?;
+    let task = task_of(&stored.graph, &lock.classes, &lock.readings).map_err(fail)?;
+    let test = fitting(&stored.graph, (&task, &lock.classes), splits.test).map_err(|diagnostic| {
         fail(diagnostic.note("the lock was made from another spec: `nasc compile` makes it anew"))
     })?;
     let network = network(&stored.graph, &stored.raw).map_err(fail)?;
-    Ok(Evaluated::new(name, "test", &network, &test))
+    let metric = &lock.networks[name].quality.metric;
+    scored((name, "test"), &network, &task, metric, &test).map_err(fail)
 }
 
 /// Sections that decide what the network is; the others may change and it is still the one of the spec.
@@ -142,7 +208,7 @@ fn other_network(
 /// # Errors
 /// A bundle that is damaged; data that is missing or does not fit.
 pub fn evaluate_bundle(files: &dyn Files, folder: &Path, data: &Path) -> Result<Evaluated, Failure> {
-    let Checked { file, .. } = read_bundle(folder)?;
+    let Checked { file, report, .. } = read_bundle(folder)?;
     let content = files::read_if_there(files, data, Code::DATA_MISSING)?.ok_or_else(|| {
         Failure::from(
             Diagnostic::error(Code::DATA_MISSING, format!("there is no data file `{}`", data.display()))
@@ -154,21 +220,45 @@ pub fn evaluate_bundle(files: &dyn Files, folder: &Path, data: &Path) -> Result<
         let message = format!("`{}` has no samples", data.display());
         return Err(Diagnostic::error(Code::DATA_FORMAT, message).help("samples come after `@data`").into());
     }
-    let samples = fitting(&file.graph, &file.labels, samples)?;
+    let task = task_of(&file.graph, &file.labels, &file.readings)?;
+    let samples = fitting(&file.graph, (&task, &file.labels), samples)?;
     let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
     let network = network(&file.graph, raw)?;
     let split = data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Evaluated::new(&file.interface.name, &split, &network, &samples))
+    let metric = report.targets.first().map_or("", |target| target.quality.metric.as_str());
+    Ok(scored((&file.interface.name, &split), &network, &task, metric, &samples)?)
 }
 
-/// Data with its labels in the order of the network's outputs, if it is of the network's shape and classes.
-fn fitting(graph: &Graph, classes: &[String], mut data: Dataset) -> Result<Dataset, Diagnostic> {
+/// What a network is for.
+fn task_of(graph: &Graph, classes: &[String], readings: &[Reading]) -> Result<Task, Diagnostic> {
+    let (input, output) = interface(graph).map_err(|error| Diagnostic::error(Code::BUNDLE, error))?;
+    Ok(Task::of_network(classes, readings, [input, output].map(|ty| ty.shape.elements())))
+}
+
+/// Data with its labels in the order of the network's outputs, if it is of the network's shape and task.
+fn fitting(
+    graph: &Graph,
+    (task, classes): (&Task, &[String]),
+    mut data: Dataset,
+) -> Result<Dataset, Diagnostic> {
     let wrong = |message: String| Diagnostic::error(Code::DATA_SHAPE, message);
     let (input, output) = interface(graph).map_err(wrong)?;
     let [h, w, c] = data.sample_shape();
     if input.shape.nhwc().map(|[_, h, w, c]| [h, w, c]) != Some([h, w, c]) {
         return Err(wrong(format!("the samples are {h} x {w} x {c}, the network takes {}", input.shape))
             .help("give data in the form that the network was trained on"));
+    }
+    match task.output {
+        Output::Classes(_) => {}
+        Output::Values(values) if data.n_numbers() != values => {
+            let message = format!(
+                "the data has {} numbers for each sample, the network predicts {values}",
+                data.n_numbers()
+            );
+            return Err(Diagnostic::error(Code::DATA_LABEL, message)
+                .help("give data in the form that the network was trained on"));
+        }
+        Output::Values(_) | Output::Input => return Ok(data),
     }
     // Networks from elsewhere may have no names for their outputs: then the order counts.
     let order: Option<Vec<u32>> = if classes.is_empty() && data.classes.len() == output.shape.elements() {
@@ -187,6 +277,9 @@ fn fitting(graph: &Graph, classes: &[String], mut data: Dataset) -> Result<Datas
             .help("the labels must be among those that the network was trained on"));
     };
     data.labels = data.labels.iter().map(|&label| order[label as usize]).collect();
+    if !classes.is_empty() {
+        data.classes = classes.to_vec();
+    }
     Ok(data)
 }
 

@@ -26,7 +26,7 @@ const MAX_READ: usize = 1 << 16;
 pub struct GoldenSet {
     /// Raw values of each of the first samples, channels innermost.
     pub raw: Vec<Vec<f32>>,
-    /// Labels of all samples.
+    /// Labels of all samples; 0 where there are none.
     pub labels: Vec<u32>,
     /// The network's input for each.
     pub inputs: Vec<Vec<i8>>,
@@ -52,14 +52,14 @@ impl GoldenSet {
         let (n_raw, count) = counts(front_end.element().bytes() * data.sample_len(), inputs);
         let mut set = GoldenSet::default();
         let mut sample = vec![0.0; data.sample_len()];
-        for (index, &label) in data.labels.iter().enumerate().take(count) {
+        for index in 0..count.min(data.len()) {
             data.sample(index, &mut sample);
             let input = network.raw.quantize(&sample);
             set.outputs.push(reference(&network.graph, &input)?);
             if set.raw.len() < n_raw {
                 set.raw.push(sample.clone());
             }
-            set.labels.push(label);
+            set.labels.push(data.labels.get(index).copied().unwrap_or(0));
             set.inputs.push(input);
         }
         Ok(set)

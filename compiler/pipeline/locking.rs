@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::RawInput;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
-use crate::emit::{self, read_graph, write_graph};
+use crate::emit::{self, Reading, read_graph, write_graph};
 use crate::estimate::FrontEndCost;
 use crate::graph::{Graph, Weights};
 use crate::pipeline::files::{self, Files};
@@ -33,7 +33,7 @@ const SEARCHED: [&str; 6] = ["data", "objectives", "quantize", "search", "space"
 /// `<spec>.lock`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lock {
-    /// Names of the classes in the order of the outputs.
+    /// Names of the classes in the order of the outputs; empty where networks tell none apart.
     pub classes: Vec<String>,
     /// Hash of the data and its cut.
     pub data: String,
@@ -49,6 +49,9 @@ pub struct Lock {
     /// The `--set` values that it was made with, by `param`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
+    /// How each output is read where networks predict numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
     /// Hashes of the spec's sections.
     pub sections: BTreeMap<String, String>,
     /// The seed that was used.
@@ -77,14 +80,39 @@ pub struct LockedNetwork {
 /// Quality of a locked network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LockedQuality {
-    /// Mean accuracy of the integer network's trainings on the validation part.
-    pub validation: f64,
-    /// Right answers of the integer network on the test part.
-    pub test_right: usize,
-    /// Right answers of the float network on the test part.
-    pub test_right_float: usize,
+    /// What it is measured by on the test part: `accuracy`, `error`, `f1`, `auc` or `mse`.
+    pub metric: String,
+    /// Of the integer network on the test part.
+    pub test: f64,
+    /// Interval of 95 % for that.
+    pub test_ci95: [f64; 2],
+    /// Of the float network on the test part.
+    pub test_float: f64,
+    /// Right answers of the integer network on the test part, where there are classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_right: Option<usize>,
     /// Samples of the test part.
     pub test_samples: usize,
+    /// Mean of the integer network's trainings on the validation part.
+    pub validation: f64,
+    /// What that is measured by, where it is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_metric: Option<String>,
+}
+
+impl LockedQuality {
+    /// Whether the figures are such as are measured.
+    fn is_sound(&self) -> bool {
+        let in_range = |metric: &str, x: f64| match metric {
+            "accuracy" | "error" | "f1" | "auc" => (0.0..=1.0).contains(&x),
+            "mse" => x >= 0.0 && x.is_finite(),
+            _ => false,
+        };
+        let of_test = [self.test, self.test_float, self.test_ci95[0], self.test_ci95[1]];
+        of_test.into_iter().all(|x| in_range(&self.metric, x))
+            && in_range(self.validation_metric.as_ref().unwrap_or(&self.metric), self.validation)
+            && self.test_right.is_none_or(|right| right <= self.test_samples)
+    }
 }
 
 /// An integer network as the weights file holds it.
@@ -186,12 +214,11 @@ impl Lock {
         if lock.targets.values().any(|network| !lock.networks.contains_key(network)) {
             return Err(damaged(path, "a target names a network that is not there"));
         }
-        let beyond = |network: &LockedNetwork| {
-            let LockedQuality { validation, test_right, test_right_float, test_samples } = network.quality;
-            !(0.0..=1.0).contains(&validation) || test_right.max(test_right_float) > test_samples
-        };
-        if lock.networks.values().any(beyond) {
-            return Err(damaged(path, "a network has more right answers than samples"));
+        if !lock.networks.values().all(|network| network.quality.is_sound()) {
+            return Err(damaged(path, "the quality of a network is none"));
+        }
+        if !lock.readings.iter().all(|reading| reading.is_sound()) {
+            return Err(damaged(path, "it does not say how outputs are read"));
         }
         Ok(Some(lock))
     }
@@ -241,9 +268,7 @@ pub(crate) fn read_weights(
     for name in lock.networks.keys() {
         let network =
             networks.get(name).ok_or_else(|| damaged(path, format!("it has no network `{name}`")))?;
-        network
-            .check(lock.classes.len())
-            .map_err(|error| damaged(path, format!("network `{name}`: {error}")))?;
+        network.check(lock).map_err(|error| damaged(path, format!("network `{name}`: {error}")))?;
     }
     Ok(Some(networks))
 }
@@ -255,12 +280,17 @@ impl StoredNetwork {
         emit::front_end_cost(&self.raw.front_end, outputs, isa)
     }
 
-    /// Whether the network is one for the classes of its lock; its parts fit each other already.
-    fn check(&self, classes: usize) -> Result<(), String> {
-        let (_, output) = interface(&self.graph)?;
+    /// Whether the network is one for what its lock says of outputs; its parts fit each other already.
+    fn check(&self, lock: &Lock) -> Result<(), String> {
+        let (input, output) = interface(&self.graph)?;
         let outputs = output.shape.elements();
-        if outputs != classes {
-            return Err(format!("it has {outputs} outputs for {classes} classes"));
+        let (wanted, what) = match (lock.classes.len(), lock.readings.len()) {
+            (0, 0) => (input.shape.elements(), "values that come in"),
+            (0, numbers) => (numbers, "numbers"),
+            (classes, _) => (classes, "classes"),
+        };
+        if outputs != wanted {
+            return Err(format!("it has {outputs} outputs for {wanted} {what}"));
         }
         if self.golden.is_empty() { Err("it has no golden vectors".into()) } else { Ok(()) }
     }

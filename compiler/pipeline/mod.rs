@@ -14,9 +14,13 @@ mod golden;
 mod locking;
 mod network;
 mod passes;
+mod prepare;
+pub mod quality;
 mod select;
+mod sources;
 mod study;
 mod survey;
+mod task;
 mod tensors;
 mod verify;
 
@@ -25,8 +29,8 @@ mod tests;
 
 pub use bundle::{Emitted, emit};
 pub use check::{CheckOptions, Checked, check, stage_text};
-pub use compile::{CompileOptions, Compiled, Environment, Progress, Silent, Written, compile};
-pub use evaluate::{Evaluated, evaluate_bundle, evaluate_spec};
+pub use compile::{CompileOptions, Compiled, Environment, Progress, Scored, Silent, Written, compile};
+pub use evaluate::{Evaluated, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use golden::GoldenSet;
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};

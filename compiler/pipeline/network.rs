@@ -1,4 +1,4 @@
-//! An integer network on the host: what accuracy is measured with.
+//! An integer network on the host: what quality is measured with.
 
 use crate::data::{Dataset, RawInput};
 use crate::emit::jit::{Arena, Jit};
@@ -45,15 +45,22 @@ impl IntegerNetwork {
         self.run(arena, &self.raw.quantize(raw))
     }
 
-    /// Number of samples whose greatest output is that of their label; the first of equal outputs counts.
-    pub fn n_right(&self, data: &Dataset) -> usize {
-        let mut arena = self.arena();
-        let mut right = 0;
+    /// Runs all samples, which are features, in order. `see` is given each one's output, and the input that was made of it, as the real
+    /// numbers that the integers mean.
+    ///
+    /// # Errors
+    /// When input or output is not quantized, as no network that was deployed is.
+    pub fn for_each(&self, data: &Dataset, mut see: impl FnMut(usize, &[f32], &[f32])) -> Result<(), String> {
+        let (input, output) = interface(&self.graph)?;
+        let (inputs, outputs) = (Meaning::of(input)?, Meaning::of(output)?);
+        let (mut arena, mut real) = (self.arena(), (Vec::new(), Vec::new()));
         data.for_each(|index, sample| {
-            let answer = argmax(&self.run_raw(&mut arena, sample));
-            right += usize::from(answer == data.labels[index] as usize);
+            let input = self.raw.quantizer.quantize_all(sample);
+            outputs.read(&self.run(&mut arena, &input), &mut real.0);
+            inputs.read(&input, &mut real.1);
+            see(index, &real.0, &real.1);
         });
-        right
+        Ok(())
     }
 
     /// What the reference evaluator gives for quantized input.
@@ -62,6 +69,24 @@ impl IntegerNetwork {
     /// When the graph lacks a constant.
     pub fn reference(&self, input: &[i8]) -> Result<Vec<i8>, String> {
         reference(&self.graph, input)
+    }
+}
+
+/// What the integers of a tensor mean.
+struct Meaning {
+    scale: f32,
+    zero_point: i32,
+}
+
+impl Meaning {
+    fn of(ty: &TensorType) -> Result<Meaning, String> {
+        let quant = ty.quant.as_ref().ok_or("input and output are not quantized")?;
+        Ok(Meaning { scale: quant.scale(0), zero_point: quant.zero_point })
+    }
+
+    fn read(&self, integers: &[i8], into: &mut Vec<f32>) {
+        into.clear();
+        into.extend(integers.iter().map(|&x| (i32::from(x) - self.zero_point) as f32 * self.scale));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
 
@@ -15,13 +15,21 @@ use crate::elaborate::{Program, Settings};
 use crate::graph::Graph;
 use crate::pipeline::network::interface;
 use crate::pipeline::sources;
-use crate::space::Genome;
-use crate::train::Rows;
+use crate::pipeline::task::{self, Task};
+use crate::space::{Genome, Output};
+use crate::tensor::Value;
+use crate::train::{Answers, Rows};
 
 /// The data of a spec.
 pub(crate) struct Prepared {
     /// All samples as they are on disk, with their parts and what is odd about them.
     pub(crate) loaded: Loaded,
+    /// Raw samples in their parts.
+    pub(crate) splits: Splits,
+    /// The training part's numbers to predict as training takes them.
+    pub(crate) numbers: Vec<f32>,
+    /// What networks are for.
+    pub(crate) task: Task,
     /// Hash of all that training can see of them.
     pub(crate) hash: String,
     root: PathBuf,
@@ -36,7 +44,9 @@ pub(crate) struct Features {
     /// Raw samples to features.
     pub(crate) front_end: FrontEnd,
     /// Raw samples.
-    pub(crate) raw: Splits,
+    raw: Splits,
+    /// Standardised features of the training part, once they are asked for.
+    inputs: OnceLock<Value>,
     /// Their features.
     pub(crate) splits: Splits,
     /// What features are brought to the network's range with.
@@ -62,10 +72,45 @@ impl Prepared {
         let settings = program.settings.get("data").ok_or_else(|| wrong("the spec has no section `data`"))?;
         let source = sources::source(settings)?;
         let cut = Cut { split: split(settings)?, seed: program.search.seed };
-        let loaded = data::load(&source, &cut, root, cache)?;
+        let mut loaded = data::load(&source, &cut, root, cache)?;
+        if program.space.output == Output::Input && task::tells_anomalies(&loaded.raw().train) {
+            // What is normal is learned from normal samples alone.
+            loaded.keep_training(|label| label == 0);
+        }
+        let splits = loaded.raw();
+        if splits.train.is_empty() {
+            let message = "the training part has no sample of the class `normal`";
+            return Err(Diagnostic::error(Code::DATA_SPLIT, message)
+                .help("an autoencoder learns from normal samples: give it some"));
+        }
+        let features = match settings.decides() {
+            true => None,
+            false => Some(front_end(settings, &loaded)?.extents()),
+        };
+        task::check_fit(program, &splits.train, features)?;
+        let task = Task::new(program, &splits.train);
+        let numbers = task.standardized(&splits.train.numbers);
         let hash = loaded.hash.clone();
         let (root, cache) = (root.to_owned(), cache.map(Path::to_owned));
-        Ok(Prepared { loaded, hash, root, cache, features: Mutex::new(BTreeMap::new()) })
+        let features = Mutex::new(BTreeMap::new());
+        Ok(Prepared { loaded, splits, numbers, task, hash, root, cache, features })
+    }
+
+    /// What training wants of the training part's samples.
+    pub(crate) fn answers(&self) -> Answers<'_> {
+        match self.task.output {
+            Output::Classes(_) => Answers::Labels(&self.splits.train.labels),
+            Output::Values(_) => Answers::Numbers(&self.numbers),
+            Output::Input => Answers::Input,
+        }
+    }
+
+    /// The features that a front end of any origin makes, such as that of a lock.
+    ///
+    /// # Errors
+    /// E0705 where samples do not fit the front end.
+    pub(crate) fn behind(&self, front_end: &FrontEnd) -> Result<Splits, Diagnostic> {
+        self.loaded.features(front_end, self.cache.as_deref())
     }
 
     /// The samples behind the front end that a point of the space has.
@@ -96,8 +141,8 @@ impl Prepared {
         for augment in &augments {
             canonical.push_str(&format!("\n{}", augment.canonical()));
         }
-        let raw = self.loaded.raw();
-        Ok(Features { front_end, raw, splits, standardization, augments, canonical, mixup })
+        let (raw, inputs) = (self.splits.clone(), OnceLock::new());
+        Ok(Features { front_end, raw, inputs, splits, standardization, augments, canonical, mixup })
     }
 }
 
@@ -204,6 +249,40 @@ fn series(keys: &Settings, element: Element, extents: [usize; 3]) -> Result<Seri
     Ok(Series { element, length, channels: extents[2], stream: stream(keys, every) })
 }
 
+/// The front end that a network of the space will have, as far as it is known without the data: for costs.
+pub(crate) fn assumed(program: &Program, genome: &Genome, graph: &Graph) -> FrontEnd {
+    let shape = graph.network_inputs().first().map(|&input| graph.ty(input).shape.clone());
+    let extents = shape.and_then(|shape| {
+        let last = shape.0.last().copied().unwrap_or(1);
+        Some(shape.nhwc().map_or([1, 1, last], |[_, height, width, channels]| [height, width, channels]))
+    });
+    let extents = extents.unwrap_or([1; 3]);
+    let settings = program.data_for(genome).unwrap_or_default();
+    let (source, keys) = settings.form("source").unwrap_or(("", None));
+    let element = match source {
+        "audio_folder" => Element::I16,
+        "image_folder" | "idx" | "cifar" => Element::U8,
+        "raw" => match keys.and_then(|keys| keys.form("element")).map(|(name, _)| name) {
+            Some("u8") => Element::U8,
+            Some("f32") => Element::F32,
+            _ => Element::I16,
+        },
+        _ => Element::F32,
+    };
+    let values = FrontEnd::Values { element, extents };
+    match settings.form("features") {
+        Some((name @ ("mfcc" | "log_mel"), Some(features))) => {
+            let Some(rate) = keys.and_then(|keys| keys.number("rate")) else { return values };
+            let size = |key: &str| samples_of(features.number(key).unwrap_or(0.0), rate as u32);
+            let length = (extents[0] - 1) * size("hop") + size("frame");
+            audio(name, features, rate as u32, length).map_or(values, FrontEnd::Audio)
+        }
+        Some(("image", Some(_))) => FrontEnd::Picture(Picture { from: extents, to: extents }),
+        Some(("window", Some(features))) => series(features, element, extents).map_or(values, FrontEnd::Series),
+        _ => values,
+    }
+}
+
 /// What brings features to the network's range, and a text of it. Without `normalize`, sound is standardised, pixels
 /// are brought to -1..1, and other values stay as they are.
 fn standardization(settings: &Settings, front_end: &FrontEnd, train: &Dataset) -> (Standardization, String) {
@@ -226,6 +305,11 @@ fn standardization(settings: &Settings, front_end: &FrontEnd, train: &Dataset) -
 }
 
 impl Features {
+    /// The training part as training takes it: standardised features F32 `[N, H, W, C]`.
+    pub(crate) fn inputs(&self) -> &Value {
+        self.inputs.get_or_init(|| self.standardization.inputs(&self.splits.train))
+    }
+
     /// What turns raw samples into the input of an integer graph.
     ///
     /// # Errors

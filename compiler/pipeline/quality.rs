@@ -22,8 +22,8 @@ use crate::pipeline::study::metric_word;
 use crate::space::Output;
 
 pub use classes::Confusion;
-pub use curve::{area, hanley_mcneil};
 pub(crate) use curve::Curve;
+pub use curve::{area, hanley_mcneil};
 pub(crate) use values::Errors;
 
 /// One figure of quality.

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::data::Dataset;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{Metric, Program};
-use crate::pipeline::compile::{CompileOptions, Environment};
+use crate::elaborate::{Metric, Program, Requirement};
+use crate::pipeline::compile::{CompileOptions, Environment, Scored};
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{self, Lock, LockedNetwork, LockedQuality, StoredNetwork};
-use crate::pipeline::network::argmax;
-use crate::pipeline::study::{self, Point, Prepared, Study};
-use crate::pipeline::tensors;
+use crate::pipeline::quality::{Figure, Intervals, Quality, metrics_of};
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::study::{self, Point, Study};
+use crate::pipeline::{task, tensors};
 use crate::report::FrontPoint;
 use crate::search::{
     self, Archive, End, Entry, Metrics, Observer, Proposal, Random, Report, Run, Settings, SqliteStore,
@@ -102,8 +102,9 @@ pub(crate) fn search(
         nearest: &nearest,
         diverged: &diverged,
     };
+    can_be_judged(&study, env)?;
     let report = first_stage(&study, &store, options, env)?;
-    let objectives = study::objectives(program, targets);
+    let objectives = study.objectives();
     let finalists = finalists(&report.archive, &objectives, program.search.finalists);
     if finalists.is_empty() {
         return Err(study.with_divergence(nothing(&report)));
@@ -114,7 +115,7 @@ pub(crate) fn search(
         0 => {}
         bytes => env.progress.note(&format!("a training took at most {}", study::mebibytes(bytes))),
     }
-    let pick = pick(program, &objectives, &finalists, &retrained)?;
+    let pick = pick(&study, &objectives, &finalists, &retrained)?;
     finish(&study, &store, &report, pick, &objectives)
 }
 
@@ -175,7 +176,7 @@ fn run(
     settings: &Settings,
     env: &Environment<'_>,
 ) -> Result<Report<Point>, Diagnostic> {
-    let observer = Listener { env, last: Mutex::new(()) };
+    let observer = Listener { env, judged: study.judged(), last: Mutex::new(()) };
     let run =
         Run { settings, problem: study, store, clock: env.clock, cancel: env.cancel, observer: &observer };
     let report = search::run(strategy, &run)?;
@@ -199,14 +200,16 @@ impl Strategy<Point> for Listed {
 /// Passes a search's events on, one at a time.
 struct Listener<'a> {
     env: &'a Environment<'a>,
+    judged: Metric,
     last: Mutex<()>,
 }
 
 impl Observer<Point> for Listener<'_> {
     fn finished(&self, entry: &Entry<Point>, from_store: bool) {
         let _one_at_a_time = self.last.lock();
-        let accuracy = entry.metrics.get("accuracy").copied();
-        self.env.progress.trial(entry.trial, accuracy, from_store);
+        let value = entry.metrics.get(study::metric_word(self.judged)).copied();
+        let quality = value.map(|value| Scored { metric: self.judged, value });
+        self.env.progress.trial(entry.trial, quality, from_store);
     }
 
     fn waiting(&self, trial: usize) {
@@ -236,51 +239,121 @@ struct Pick {
     validation: f64,
 }
 
+/// A figure of an entry turned so that smaller is better; what is missing is worst.
+fn loss(entry: &Entry<Point>, metric: Metric) -> f64 {
+    let value = entry.metrics.get(study::metric_word(metric)).copied().filter(|value| !value.is_nan());
+    value.map_or(f64::INFINITY, |value| if metric.is_gain() { -value } else { value })
+}
+
+/// A finalist whose figures of quality are the means of its trainings'.
+fn with_means(finalist: &Entry<Point>, trainings: &[&Entry<Point>], metrics: &[Metric]) -> Entry<Point> {
+    let mut mean = finalist.clone();
+    for &metric in metrics {
+        let name = study::metric_word(metric);
+        let values: Vec<f64> =
+            trainings.iter().filter_map(|training| training.metrics.get(name).copied()).collect();
+        if values.len() == trainings.len() {
+            mean.metrics.insert(name.to_owned(), values.iter().sum::<f64>() / values.len() as f64);
+        }
+    }
+    mean
+}
+
+fn meets(entry: &Entry<Point>, requirement: &Requirement) -> bool {
+    let limit = if requirement.metric.is_gain() { -requirement.limit } else { requirement.limit };
+    loss(entry, requirement.metric) <= limit
+}
+
 /// The feasible finalist that is best on retrained validation quality, ties by the next objectives; of its trainings,
 /// the best.
 fn pick(
-    program: &Program,
+    study: &Study<'_>,
     objectives: &[search::Objective],
     finalists: &[Entry<Point>],
     retrained: &Archive<Point>,
 ) -> Result<Pick, Diagnostic> {
-    let accuracy = |entry: &Entry<Point>| entry.metrics.get("accuracy").copied().unwrap_or(0.0);
+    let (program, judged) = (study.program, study.judged());
     let mut picks = Vec::new();
     let mut means = Vec::new();
     for finalist in finalists {
         let trainings: Vec<&Entry<Point>> =
             retrained.entries().iter().filter(|entry| entry.genome.text == finalist.genome.text).collect();
-        let Some(best) = trainings.iter().rev().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))) else {
-            continue;
-        };
-        let mean = trainings.iter().map(|entry| accuracy(entry)).sum::<f64>() / trainings.len() as f64;
-        let mut metrics = finalist.metrics.clone();
-        metrics.insert("accuracy".to_owned(), mean);
-        means.push(Entry { metrics, ..finalist.clone() });
-        picks.push(Pick { finalist: finalist.clone(), training: (*best).clone(), validation: mean });
+        let best = trainings.iter().min_by(|a, b| loss(a, judged).total_cmp(&loss(b, judged)));
+        let Some(best) = best else { continue };
+        let mean = with_means(finalist, &trainings, metrics_of(program.space.output));
+        let validation = mean.metrics.get(study::metric_word(judged)).copied();
+        // A training that diverged has no quality.
+        let Some(validation) = validation else { continue };
+        picks.push(Pick { finalist: finalist.clone(), training: (*best).clone(), validation });
+        means.push(mean);
     }
-    let limits = program.requirements.iter().filter(|requirement| requirement.metric == Metric::Accuracy);
-    let least = limits.map(|requirement| requirement.limit).fold(0.0, f64::max);
+    let limits: Vec<&Requirement> =
+        program.requirements.iter().filter(|requirement| requirement.metric.is_quality()).collect();
     let archive = Archive::new(means);
-    let best = archive.pick(objectives, |entry| accuracy(entry) >= least).map(|entry| entry.trial);
-    match picks.into_iter().find(|pick| Some(pick.finalist.trial) == best) {
-        Some(pick) => Ok(pick),
-        None => {
-            let reached = archive.entries().iter().map(&accuracy).fold(0.0, f64::max);
-            let message = format!(
-                "no finalist reaches `accuracy >= {} %`; the best has {:.2} %",
-                least * 100.0,
-                reached * 100.0
-            );
-            let mut limits = program.requirements.iter().filter(|r| r.metric == Metric::Accuracy);
-            let place = limits.find(|requirement| requirement.limit >= least).and_then(|r| r.span);
-            let error = Diagnostic::error(Code::INFEASIBLE, message);
-            let error = place.into_iter().fold(error, |error, span| error.at(span, "required here"));
-            Err(error.help(
-                "lower the requirement, raise `trials` or `epochs`, or let the space hold larger networks",
-            ))
+    let fits = |entry: &Entry<Point>| limits.iter().all(|requirement| meets(entry, requirement));
+    let best = archive.pick(objectives, fits).map(|entry| entry.trial);
+    let found = picks.into_iter().find(|pick| Some(pick.finalist.trial) == best);
+    found.ok_or_else(|| infeasible(&archive, &limits))
+}
+
+/// E0501 with the requirement of quality that stands in the way.
+fn infeasible(archive: &Archive<Point>, limits: &[&Requirement]) -> Diagnostic {
+    let error = |message: String| {
+        Diagnostic::error(Code::INFEASIBLE, message)
+            .help("lower the requirement, raise `trials` or `epochs`, or let the space hold larger networks")
+    };
+    let none_meets =
+        |requirement: &&&Requirement| archive.entries().iter().all(|entry| !meets(entry, requirement));
+    let Some(requirement) = limits.iter().find(none_meets).or(limits.first()) else {
+        return Diagnostic::error(Code::DIVERGED, "all trainings of the finalists diverged")
+            .help("lower the learning rate of `train`");
+    };
+    let metric = requirement.metric;
+    let best = archive.entries().iter().map(|entry| loss(entry, metric)).fold(f64::INFINITY, f64::min);
+    let best = if metric.is_gain() { -best } else { best };
+    let wanted = study::requirement_text(requirement);
+    let message = match best.is_finite() {
+        true => {
+            format!("no finalist reaches `{wanted}`; the best has {}", study::measured_text(metric, best))
+        }
+        false => format!("no finalist reaches `{wanted}`"),
+    };
+    let message = if none_meets(&requirement) {
+        message
+    } else {
+        "no finalist meets all requirements of quality at once".to_owned()
+    };
+    requirement.span.into_iter().fold(error(message), |error, span| error.at(span, "required here"))
+}
+
+/// Whether the validation part can tell what the spec asks for: a note where candidates are judged by something else,
+/// E0704 where a requirement cannot be checked.
+fn can_be_judged(study: &Study<'_>, env: &Environment<'_>) -> Result<(), Diagnostic> {
+    let (task, val) = (&study.data.task, &study.data.splits.val);
+    let lacks = match task.output {
+        space::Output::Input => "no anomalies beside normal samples",
+        space::Output::Classes(_) | space::Output::Values(_) => "samples of one class only",
+    };
+    for requirement in &study.program.requirements {
+        let metric = requirement.metric;
+        if metric.is_quality() && !task.is_measurable(metric, val) {
+            let word = study::metric_word(metric);
+            let message = format!("`{word}` cannot be measured: the validation part has {lacks}");
+            let error = Diagnostic::error(Code::DATA_SPLIT, message);
+            let error =
+                requirement.span.into_iter().fold(error, |error, span| error.at(span, "required here"));
+            let other = study::metric_word(study.judged());
+            return Err(error.help(format!("give the validation part both, or require `{other}` instead")));
         }
     }
+    let (wanted, judged) = (task::judged(study.program), study.judged());
+    if wanted != judged {
+        let [wanted, judged] = [wanted, judged].map(study::metric_word);
+        env.progress.note(&format!(
+            "the validation part has {lacks}: networks are compared by `{judged}` and not by `{wanted}`"
+        ));
+    }
+    Ok(())
 }
 
 /// The diagnostic for a search whose trials all diverged.
@@ -346,30 +419,28 @@ fn finish(
     let network = study.network(&graph, &point.genome, &weights).map_err(|error| {
         Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}"))
     })?;
-    let test = &study.data.splits.test;
-    let floats = train::predict(&graph, &weights, &study.data.standardization.inputs(test))?;
-    let golden = GoldenSet::new(&network, test).map_err(|error| {
-        Diagnostic::error(Code::DIVERGED, format!("the pick cannot be evaluated: {error}"))
-    })?;
-    let quality = LockedQuality {
-        validation: pick.validation,
-        test_right: network.n_right(test),
-        test_right_float: n_right_float(&floats, test),
-        test_samples: test.len(),
-    };
+    let golden = GoldenSet::new(&network, &study.data.splits.test).map_err(cannot_evaluate)?;
+    let task = &study.data.task;
+    let features = study.data.features(program, &point.genome)?;
+    let test = &features.splits.test;
+    let inputs = features.standardization.inputs(test);
+    let float = task.of_floats(&train::predict(&graph, &weights, &inputs)?, &inputs, test);
+    let integer = task.of_integer(&network, test, Intervals::Made).map_err(cannot_evaluate)?;
+    let quality = locked_quality(study, &integer, &float, pick.validation);
     let stored = StoredNetwork { graph: network.graph.clone(), raw: network.raw.clone(), golden };
     let networks = BTreeMap::from([(program.name.clone(), stored)]);
     let genome = space::to_json(&program.space, &point.genome);
     let locked = LockedNetwork { genome, quality };
     let front = report.archive.front(objectives, |_| true);
     let lock = Lock {
-        classes: test.classes.clone(),
+        classes: task.classes(test).to_vec(),
         data: study.data.hash.clone(),
         engine: (study.engine != EngineKind::default()).then(|| study.engine.name().to_owned()),
         front: front.into_iter().map(|entry| front_point(program, entry)).collect(),
         nasc: env!("CARGO_PKG_VERSION").to_owned(),
         networks: BTreeMap::from([(program.name.clone(), locked)]),
         params: BTreeMap::new(),
+        readings: task.readings.clone(),
         sections: locking::section_hashes(program),
         seed: program.search.seed,
         strategy: "random".to_owned(),
@@ -386,9 +457,23 @@ fn front_point(program: &Program, entry: &Entry<Point>) -> FrontPoint {
     FrontPoint { trial: entry.trial, genome: space::to_json(&program.space, &entry.genome.genome), metrics }
 }
 
-fn n_right_float(outputs: &crate::tensor::Value, data: &Dataset) -> usize {
-    let classes = data.classes.len();
-    let floats = outputs.as_f32().and_then(|array| array.as_slice()).unwrap_or(&[]);
-    let rows = floats.chunks_exact(classes.max(1));
-    rows.zip(&data.labels).filter(|(row, label)| argmax(row) == **label as usize).count()
+fn cannot_evaluate(error: String) -> Diagnostic {
+    Diagnostic::error(Code::DIVERGED, format!("the pick cannot be evaluated: {error}"))
+}
+
+/// The figure that the spec judges by, as far as the test part can tell.
+fn locked_quality(study: &Study<'_>, integer: &Quality, float: &Quality, validation: f64) -> LockedQuality {
+    let judged = study.judged();
+    let metric = study.data.task.measurable(task::judged(study.program), &study.data.splits.test);
+    let Figure { value, ci95 } = integer.figure(metric).unwrap_or(Figure { value: 0.0, ci95: None });
+    LockedQuality {
+        metric: study::metric_word(metric).to_owned(),
+        test: value,
+        test_ci95: ci95.unwrap_or([value, value]),
+        test_float: float.figure(metric).map_or(0.0, |figure| figure.value),
+        test_right: integer.right(),
+        test_samples: integer.samples,
+        validation,
+        validation_metric: (judged != metric).then(|| study::metric_word(judged).to_owned()),
+    }
 }

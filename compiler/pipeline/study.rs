@@ -1,32 +1,36 @@
-//! One search: data in the form that training takes, and how a point of the space becomes a result.
+//! How a point of the space becomes a result.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::data::{self, Cut, Dataset, Element, FrontEnd, Quantizer, RawInput, Split, Splits, Standardization};
+use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
+use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec, Requirement};
 use crate::emit;
 use crate::estimate::{Estimate, FrontEndCost};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
-use crate::pipeline::network::{IntegerNetwork, interface};
+use crate::pipeline::network::IntegerNetwork;
 use crate::pipeline::passes::Passes;
+use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
+use crate::pipeline::quality::Intervals;
+use crate::pipeline::task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
+use crate::report;
 use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
 use crate::space::{self, Genome, Output};
 use crate::target::{Isa, Target};
-use crate::tensor::{TensorType, Value};
 use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
-use crate::train::{AdamW, EmbeddedEngine, EngineKind, Recipe, Schedule, Sgd, Trainer};
+use crate::train::{
+    AdamW, EmbeddedEngine, EngineKind, LabelledBatches, Loss, Recipe, Samples, Schedule, Sgd, Trainer,
+};
 
 /// A point of the space, and which of its trainings is meant.
 #[derive(Clone, Debug)]
@@ -56,70 +60,6 @@ impl Candidate for Point {
     }
 }
 
-/// Samples, raw and as training takes them.
-pub(crate) struct Prepared {
-    /// Raw parts.
-    pub(crate) splits: Splits,
-    /// What training samples are brought to mean 0 and deviation 1 with.
-    pub(crate) standardization: Standardization,
-    /// The training part's samples, standardised: F32 `[N, H, W, C]`.
-    pub(crate) inputs: Value,
-    /// Hash of the raw parts.
-    pub(crate) hash: String,
-}
-
-impl Prepared {
-    /// Reads the data of a spec below `root`.
-    ///
-    /// # Errors
-    /// E07xx: what is missing or wrong in it, or does not fit the model.
-    pub(crate) fn load(program: &Program, root: &Path) -> Result<Prepared, Diagnostic> {
-        let Source::Ts { train, test } = &program.data.source else {
-            let diagnostic = program.refusals().0.into_iter().next();
-            return Err(diagnostic.unwrap_or_else(|| {
-                Diagnostic::error(Code::NOT_YET, "this version of nasc does not read this `source`")
-            }));
-        };
-        let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
-        let split = Split::Holdout(program.data.validation_share);
-        let loaded = data::load(&source, &Cut { split, seed: program.search.seed }, root, None)?;
-        let splits = loaded.raw();
-        check_fit(program, &splits.train)?;
-        let standardization = if program.data.standardize {
-            Standardization::measure(&splits.train, splits.train.sample_shape()[2])
-        } else {
-            Standardization::fixed(0.0, 1.0, splits.train.sample_shape()[2])
-        };
-        let inputs = standardization.inputs(&splits.train);
-        Ok(Prepared { splits, standardization, inputs, hash: loaded.hash })
-    }
-}
-
-/// Whether samples and classes are those that the model declares.
-pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnostic> {
-    let found = data.sample_shape();
-    if let Some(declared) = program.space.fixed_input()
-        && found != declared
-    {
-        let text = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c} (height or time, width, channels)");
-        return Err(Diagnostic::error(
-            Code::DATA_SHAPE,
-            format!("the samples are {}, the model takes {}", text(found), text(declared)),
-        )
-        .help("write the samples' shape as `input:` of the model"));
-    }
-    if let Output::Classes(classes) = program.space.output
-        && data.classes.len() != classes
-    {
-        return Err(Diagnostic::error(
-            Code::DATA_LABEL,
-            format!("the data has {} classes, the model says {classes}", data.classes.len()),
-        )
-        .help("write the number of the data's classes as `classes:` of the model"));
-    }
-    Ok(())
-}
-
 /// How points become results; see the search's `Problem`.
 pub(crate) struct Study<'a> {
     pub(crate) program: &'a Program,
@@ -144,17 +84,18 @@ pub(crate) struct Study<'a> {
 
 impl Study<'_> {
     /// The costs of a candidate on every target, if it can meet all requirements; else the reason.
-    fn costs(&self, graph: &Graph) -> Result<Metrics, String> {
+    fn costs(&self, graph: &Graph, front_end: &FrontEnd) -> Result<Metrics, String> {
         let mut metrics = Metrics::new();
         let search = Passes { effort: Effort::Search };
         let skeleton = search.skeleton(graph);
         for target in self.targets {
-            let mut deployment = search.deploy(&skeleton, target, front_end_cost(graph, target.isa))?;
+            let before = front_end_cost(front_end, graph, target.isa);
+            let mut deployment = search.deploy(&skeleton, target, before)?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, front_end_cost(graph, target.isa))?;
+                deployment = last.deploy(&last.skeleton(graph), target, before)?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -192,7 +133,7 @@ impl Study<'_> {
 
     /// Whether a training stays within the memory that one may take.
     pub(crate) fn trainable(&self, graph: &Graph, genome: &Genome) -> Result<(), String> {
-        let recipe = recipe(self.program, genome)?;
+        let recipe = self.recipe(genome)?;
         let samples = self.data.splits.train.len();
         let bytes = train::footprint(graph, recipe, samples, SURVEYED_THREADS)
             .map_err(|diagnostic| diagnostic.message)?;
@@ -231,11 +172,10 @@ impl Study<'_> {
         genome: &Genome,
         ticket: &Ticket<'_>,
     ) -> Result<Option<Weights>, TrialError> {
-        let recipe =
-            recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
-        let (inputs, labels) = (&self.data.inputs, &self.data.splits.train.labels);
-        let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
-            .map_err(TrialError::Failed)?;
+        let recipe = self.recipe(genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
+        let features = self.data.features(self.program, genome).map_err(TrialError::Failed)?;
+        let mut trainer =
+            self.trainer(engine, graph, recipe, &features, ticket.seed).map_err(TrialError::Failed)?;
         let identity = ticket.key.to_string();
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
@@ -245,6 +185,31 @@ impl Study<'_> {
         let peak = trainer.memory().map_or(0, |memory| memory.peak);
         self.training_bytes.fetch_max(peak, Ordering::Relaxed);
         result
+    }
+
+    /// A training at its start: on samples that are in memory, or on ones that threads make for every epoch.
+    fn trainer<E: Engine>(
+        &self,
+        engine: E,
+        graph: &Graph,
+        recipe: Recipe,
+        features: &Arc<Features>,
+        seed: u64,
+    ) -> Result<Trainer<E>, Diagnostic> {
+        let answers = self.data.answers();
+        if !features.is_streamed() {
+            return Trainer::with_engine(engine, graph, recipe, (features.inputs(), answers), seed);
+        }
+        let rows = Arc::new(TrainingRows::new(features.clone(), &self.data.hash));
+        let outputs = graph.ty(graph.outputs()[0]).shape.elements();
+        let samples = Samples::made(rows, answers, outputs)?;
+        if recipe.loss == Loss::BinaryCrossEntropy {
+            samples.check_shares()?;
+        }
+        let source = Box::new(LabelledBatches::new(Arc::new(samples), &recipe, seed));
+        let mut trainer = Trainer::with_source(engine, graph, recipe, source, seed)?;
+        trainer.set_workers(rayon::current_num_threads());
+        Ok(trainer)
     }
 
     fn all_epochs<E: Engine>(
@@ -281,10 +246,11 @@ impl Study<'_> {
     ) -> Result<IntegerNetwork, String> {
         let passes = Passes { effort: Effort::Search };
         let quantize = self.program.quantize_for(genome)?;
-        let samples = self.data.splits.train.first(quantize.calibration_samples);
-        let samples = self.data.standardization.inputs(&samples);
+        let features = self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)?;
+        let samples = features.splits.train.first(quantize.calibration_samples);
+        let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
-        let raw = raw_input(&integer, &self.data.standardization)?;
+        let raw = features.raw_input(&integer)?;
         let deployment = passes.deploy(&integer, &host_view(), FrontEndCost::default())?;
         IntegerNetwork::new(integer, raw, &deployment)
     }
@@ -296,7 +262,11 @@ impl Problem<Point> for Study<'_> {
             Ok(graph) => graph,
             Err(diagnostic) => return Screen::Invalid(diagnostic.message),
         };
-        let costs = match self.costs(&graph) {
+        let front_end = match self.fitting(&graph, &point.genome) {
+            Ok(features) => features.front_end.clone(),
+            Err(problem) => return Screen::Invalid(problem),
+        };
+        let costs = match self.costs(&graph, &front_end) {
             Ok(costs) => costs,
             Err(reason) => return Screen::Reject(reason),
         };
@@ -317,9 +287,11 @@ impl Problem<Point> for Study<'_> {
         let Ok(network) = self.network(&graph, &point.genome, &weights) else {
             return Ok(diverged());
         };
-        let val = &self.data.splits.val;
-        let accuracy = network.n_right(val) as f64 / val.len() as f64;
-        let quality = Metrics::from([("accuracy".to_owned(), accuracy)]);
+        let features = self.data.features(self.program, &point.genome).map_err(TrialError::Failed)?;
+        let quality = self.data.task.of_integer(&network, &features.splits.val, Intervals::Omitted);
+        let Ok(quality) = quality.map(|quality| quality.values()) else {
+            return Ok(diverged());
+        };
         Ok(Outcome { status: Status::Trained, quality, weights: tensors::to_bytes(&weights, "weights") })
     }
 
@@ -329,15 +301,59 @@ impl Problem<Point> for Study<'_> {
 }
 
 impl Study<'_> {
+    /// What candidates are judged by: what the spec says, as far as the validation part can tell.
+    pub(crate) fn judged(&self) -> Metric {
+        self.data.task.measurable(task::judged(self.program), &self.data.splits.val)
+    }
+
+    /// The spec's objectives, those of quality as far as the validation part can tell.
+    pub(crate) fn objectives(&self) -> Vec<Objective> {
+        let mut found: Vec<Objective> = Vec::new();
+        for objective in objectives(self.program, self.targets) {
+            let objective = match quality_of(&objective.metric) {
+                Some(metric) => {
+                    let metric = self.data.task.measurable(metric, &self.data.splits.val);
+                    objective_of(metric, metric_word(metric).to_owned())
+                }
+                None => objective,
+            };
+            if !found.contains(&objective) {
+                found.push(objective);
+            }
+        }
+        found
+    }
+
+    fn features(&self, genome: &Genome) -> Result<Arc<Features>, String> {
+        self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)
+    }
+
+    /// The features that a network of the space takes.
+    fn fitting(&self, graph: &Graph, genome: &Genome) -> Result<Arc<Features>, String> {
+        let features = self.features(genome)?;
+        let takes = graph.network_inputs().first().and_then(|&input| graph.ty(input).shape.nhwc());
+        let [h, w, c] = features.front_end.extents();
+        match takes {
+            Some([_, height, width, channels]) if [height, width, channels] == [h, w, c] => Ok(features),
+            _ => Err(format!("the features are {h} x {w} x {c}, and the network takes others")),
+        }
+    }
+
+    /// The recipe of a point of the space, with what `augment` says of whole batches.
+    fn recipe(&self, genome: &Genome) -> Result<Recipe, String> {
+        let recipe = recipe(self.program, genome)?;
+        Ok(Recipe { mixup: recipe.mixup.or(self.features(genome)?.mixup), ..recipe })
+    }
+
     fn key(&self, graph: &Graph, point: &Point) -> Result<TrialKey, String> {
         let program = self.program;
         let samples = program.quantize_for(&point.genome)?.calibration_samples;
         let (engine, numerics) = self.engine.numerics();
         let parts = TrialParts {
             graph: &graph.to_text(),
-            recipe: &recipe(program, &point.genome)?.canonical(),
+            recipe: &format!("{}{}", self.recipe(&point.genome)?.canonical(), answers_text(program)),
             data: &self.data.hash,
-            front_end: if program.data.standardize { "standardize" } else { "none" },
+            front_end: &self.features(&point.genome)?.canonical,
             quantization: &format!("i8 i8 calibrate {samples}"),
             engine,
             numerics,
@@ -345,6 +361,15 @@ impl Study<'_> {
             replicate: point.replicate,
         };
         Ok(parts.key())
+    }
+}
+
+/// What is wanted of samples, for the identity of a trial, where it is no class.
+fn answers_text(program: &Program) -> &'static str {
+    match program.space.output {
+        Output::Classes(_) => "",
+        Output::Values(_) => " answers=numbers",
+        Output::Input => " answers=input",
     }
 }
 
@@ -358,7 +383,11 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
-        loss: train::Loss::default(),
+        loss: match spec.loss {
+            LossSpec::CrossEntropy => Loss::CrossEntropy,
+            LossSpec::Mse => Loss::MeanSquaredError,
+            LossSpec::Bce => Loss::BinaryCrossEntropy,
+        },
         optimizer: match spec.optimizer {
             OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
             OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
@@ -390,30 +419,10 @@ fn no_recipe(problem: String) -> Diagnostic {
     Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 
-/// The front end in front of a network: its samples are what the sensor gives.
-fn front_end(input: &TensorType) -> FrontEnd {
-    let last = input.shape.0.last().copied().unwrap_or(1);
-    let extents =
-        input.shape.nhwc().map_or([1, 1, last], |[_, height, width, channels]| [height, width, channels]);
-    FrontEnd::Values { element: Element::F32, extents }
-}
-
-/// What the front end in front of a network costs.
-pub(crate) fn front_end_cost(graph: &Graph, isa: Isa) -> FrontEndCost {
-    let (inputs, outputs) = (graph.network_inputs(), graph.outputs());
-    let Some(&input) = inputs.first() else { return FrontEndCost::default() };
-    let outputs: usize = outputs.iter().map(|&output| graph.ty(output).shape.elements()).sum();
-    emit::front_end_cost(&front_end(graph.ty(input)), outputs, isa)
-}
-
-/// What turns raw values into the input of an integer graph.
-pub(crate) fn raw_input(graph: &Graph, standardization: &Standardization) -> Result<RawInput, String> {
-    let (input, _) = interface(graph)?;
-    let quant = input.quant.as_ref().ok_or("the input is not quantized")?;
-    let front_end = front_end(input);
-    let element = front_end.feature_element();
-    let quantizer = Quantizer::new(element, standardization, quant.scale(0), quant.zero_point);
-    Ok(RawInput { front_end, quantizer })
+/// What a front end in front of a network costs.
+pub(crate) fn front_end_cost(front_end: &FrontEnd, graph: &Graph, isa: Isa) -> FrontEndCost {
+    let outputs: usize = graph.outputs().iter().map(|&output| graph.ty(output).shape.elements()).sum();
+    emit::front_end_cost(front_end, outputs, isa)
 }
 
 /// The host as a target for evaluation alone.
@@ -432,6 +441,12 @@ pub(crate) fn host_view() -> Target {
         toolchain: None,
         source: String::new(),
     }
+}
+
+/// The figure of quality with this name in archives.
+fn quality_of(name: &str) -> Option<Metric> {
+    let all = [Metric::Accuracy, Metric::Error, Metric::F1, Metric::Auc, Metric::Mse];
+    all.into_iter().find(|&metric| metric_word(metric) == name)
 }
 
 /// The name that a figure has in archives: costs of a target carry its name.
@@ -481,7 +496,16 @@ pub(crate) fn amount_text(metric: Metric, amount: f64) -> String {
     }
 }
 
-/// A cost of an estimate; `None` for accuracy, and for energy where the power is unknown.
+/// An amount that was measured, with as many digits as tell something.
+pub(crate) fn measured_text(metric: Metric, amount: f64) -> String {
+    if metric.is_quality() {
+        report::quality_text(metric_word(metric), amount)
+    } else {
+        amount_text(metric, amount)
+    }
+}
+
+/// A cost of an estimate; `None` for quality, and for energy where the power is unknown.
 pub(crate) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
     match metric {
         Metric::Accuracy | Metric::Error | Metric::F1 | Metric::Auc | Metric::Mse | Metric::Params => None,
@@ -532,7 +556,11 @@ pub(crate) fn objectives(program: &Program, targets: &[&Target]) -> Vec<Objectiv
         .filter(|objective| compiled(&objective.target))
         .map(|objective| {
             let name = metric_name(objective.metric, objective.target.as_deref().unwrap_or(first));
-            if objective.metric.is_gain() { Objective::maximize(name) } else { Objective::minimize(name) }
+            objective_of(objective.metric, name)
         })
         .collect()
+}
+
+fn objective_of(metric: Metric, name: String) -> Objective {
+    if metric.is_gain() { Objective::maximize(name) } else { Objective::minimize(name) }
 }

@@ -14,7 +14,7 @@ use crate::data::FrontEnd;
 use crate::estimate::{Deployment, Estimate};
 use crate::kernel::Program;
 
-pub use terminal::{bytes_text, share_text, table};
+pub use terminal::{bytes_text, quality_text, share_text, table};
 
 /// Version of the schema of [`Report`].
 pub const SCHEMA_VERSION: u32 = 1;
@@ -52,7 +52,7 @@ pub struct TargetReport {
 /// Quality on samples that neither search nor training saw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// `accuracy`.
+    /// `accuracy`, `error`, `f1`, `auc` or `mse`.
     pub metric: String,
     /// Of the float network; `None` where only the integer one is known.
     pub float: Option<f64>,
@@ -62,7 +62,7 @@ pub struct Quality {
     pub split: String,
     /// Number of samples.
     pub samples: usize,
-    /// Wilson interval of 95 % for `int8`.
+    /// Interval of 95 % for `int8`.
     pub ci95: [f64; 2],
 }
 

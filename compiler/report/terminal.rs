@@ -14,6 +14,19 @@ pub fn share_text(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
+/// A figure of quality: a share in per cent, an error with four digits that tell something.
+pub fn quality_text(metric: &str, value: f64) -> String {
+    if !matches!(metric, "mse" | "mae" | "r2") {
+        return share_text(value);
+    }
+    let size = value.abs();
+    if value == 0.0 || !(1e-4..1e7).contains(&size) {
+        return if value == 0.0 { "0".to_owned() } else { format!("{value:.3e}") };
+    }
+    let decimals = (0..=7).find(|&decimals| size * 10f64.powi(decimals) >= 999.5).unwrap_or(7);
+    format!("{value:.*}", decimals.unsigned_abs() as usize)
+}
+
 /// Everything that matters of a report, in lines.
 pub fn table(report: &Report) -> String {
     let mut out = String::new();
@@ -23,16 +36,17 @@ pub fn table(report: &Report) -> String {
             writeln!(out, "  {name:<10}{text}").expect("a String takes all");
         };
         let [low, high] = quality.ci95;
+        let text = |value: f64| quality_text(&quality.metric, value);
         line(
             &quality.metric,
             format!(
                 "{} int8 on {} {} samples (95 %: {} to {}){}",
-                share_text(quality.int8),
+                text(quality.int8),
                 quality.samples,
                 quality.split,
-                share_text(low),
-                share_text(high),
-                quality.float.map(|float| format!(", {} float", share_text(float))).unwrap_or_default(),
+                text(low),
+                text(high),
+                quality.float.map(|float| format!(", {} float", text(float))).unwrap_or_default(),
             ),
         );
         let proof = if memory.optimal {

@@ -305,6 +305,7 @@ fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
         macs: estimate.macs,
         golden: &[],
         labels: &[],
+        readings: &[],
     };
     let floats: Vec<f32> = (0..input.shape.elements()).map(|at| (at % 37) as f32 / 9.0 - 2.0).collect();
     let integers = quantizer.quantize_all(&floats);

@@ -111,6 +111,7 @@ fn network_of<'a>(graph: &'a Graph, program: &'a Program, placement: &'a Placeme
         macs: graph.macs().0,
         golden: &[],
         labels: &[],
+        readings: &[],
     }
 }
 

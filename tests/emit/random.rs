@@ -162,6 +162,7 @@ fn agree(program: &Program, placement: &Placement) {
         macs: 0,
         golden: &[],
         labels: &[],
+        readings: &[],
     };
     for program in ["cc", "clang"].into_iter().filter(|program| find(program).is_some()) {
         // Random expressions compare things with themselves, which no lowering does.

@@ -3,7 +3,6 @@
 use super::{Default, EPOCHS, Form, Key, Kind, Section, count, form, number, optional, required, share};
 use crate::elaborate::units::Dimension;
 
-const ONLY_CROSS_ENTROPY: &str = "this version trains classifiers by cross entropy: leave `loss` out";
 const NO_PRUNE: &str = "leave `prune` out, and let the space hold narrower networks";
 
 /// `train { ... }`.
@@ -41,9 +40,9 @@ pub(super) const TRAIN: Section = Section {
         optional(
             "loss",
             Kind::Forms(LOSSES),
-            Default::Word("cross_entropy"),
+            Default::Absent,
             "mse",
-            "What training makes small.",
+            "What training makes small; without it `cross_entropy` for classes and `mse` for all else.",
         ),
         optional(
             "clip",
@@ -149,8 +148,8 @@ const SCHEDULES: &[Form] = &[
 
 const LOSSES: &[Form] = &[
     form("cross_entropy", &[], "For classes."),
-    form("mse", &[], "Mean squared error, for values and reconstruction.").later(ONLY_CROSS_ENTROPY),
-    form("bce", &[], "Binary cross entropy, for values from 0 to 1.").later(ONLY_CROSS_ENTROPY),
+    form("mse", &[], "Mean squared error, for values and reconstruction."),
+    form("bce", &[], "Binary cross entropy, for values from 0 to 1."),
 ];
 
 const TEMPERATURE: Key = optional(

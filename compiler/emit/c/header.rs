@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::emit::{Network, Reading};
 use crate::emit::c::names::{comment, float, string};
 use crate::emit::c::{Context, front_end};
 use crate::emit::front_end::{StreamShape, is_plain};
@@ -111,6 +112,7 @@ pub(super) fn header(context: &Context<'_>) -> String {
         let labels: Vec<String> = network.labels.iter().map(|label| string(label)).collect();
         define("LABELS", format!("{{ {} }}", labels.join(", ")), "");
     }
+    readings(network, &mut define);
     out.push('\n');
     out.push_str(&context.fill(ERRORS));
     out.push_str(&context.fill(ALIGNED));
@@ -135,6 +137,27 @@ fn api(context: &Context<'_>) -> String {
         }
         None => API.to_owned(),
     }
+}
+
+/// What turns outputs into the numbers that are predicted.
+fn readings(network: &Network<'_>, define: &mut dyn FnMut(&str, String, &str)) {
+    let scaled: Vec<(f32, f32)> = network
+        .readings
+        .iter()
+        .filter_map(|reading| match *reading {
+            Reading::Scaled { mean, deviation } => Some((mean, deviation)),
+            Reading::Share => None,
+        })
+        .collect();
+    if scaled.is_empty() || scaled.len() != network.readings.len() {
+        return;
+    }
+    let list = |of: fn(&(f32, f32)) -> f32| {
+        let values: Vec<String> = scaled.iter().map(|pair| float(of(pair))).collect();
+        format!("{{ {} }}", values.join(", "))
+    };
+    define("NUMBER_MEANS", list(|pair| pair.0), "number = mean + deviation * real output");
+    define("NUMBER_DEVIATIONS", list(|pair| pair.1), "");
 }
 
 fn parenthesised(value: i32) -> String {

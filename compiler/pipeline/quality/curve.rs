@@ -35,10 +35,9 @@ pub fn hanley_mcneil(area: f64, positives: usize, negatives: usize) -> [f64; 2] 
     let (p, n) = (positives as f64, negatives as f64);
     let (two_positives, two_negatives) = (area / (2.0 - area), 2.0 * area * area / (1.0 + area));
     let square = area * area;
-    let variance = (area * (1.0 - area)
-        + (p - 1.0) * (two_positives - square)
-        + (n - 1.0) * (two_negatives - square))
-        / (p * n);
+    let variance =
+        (area * (1.0 - area) + (p - 1.0) * (two_positives - square) + (n - 1.0) * (two_negatives - square))
+            / (p * n);
     let spread = Z * variance.max(0.0).sqrt();
     [(area - spread).max(0.0), (area + spread).min(1.0)]
 }
@@ -62,8 +61,8 @@ impl Curve {
     pub(super) fn figure(&self, intervals: Intervals) -> Option<Figure> {
         let value = area(&self.0)?;
         let positives = self.0.iter().filter(|score| score.1).count();
-        let ci95 = (intervals == Intervals::Made)
-            .then(|| hanley_mcneil(value, positives, self.0.len() - positives));
+        let ci95 =
+            (intervals == Intervals::Made).then(|| hanley_mcneil(value, positives, self.0.len() - positives));
         Some(Figure { value, ci95 })
     }
 

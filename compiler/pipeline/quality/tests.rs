@@ -29,7 +29,8 @@ fn classifiers_have_the_published_figures() {
     assert_eq!((quality.right(), confusion.recall(0)), (Some(2), Some(1.0)));
     assert_eq!(confusion.weakest(5), [(1, 0.0), (2, 0.0)]);
     assert_eq!(quality.figure(Metric::F1), Some(quality.metrics["f1"]));
-    let back: Quality = serde_json::from_str(&serde_json::to_string(&quality).expect("plain data")).expect("same");
+    let back: Quality =
+        serde_json::from_str(&serde_json::to_string(&quality).expect("plain data")).expect("same");
     assert_eq!(back, quality);
 }
 
