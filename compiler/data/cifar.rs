@@ -54,8 +54,8 @@ struct Files {
 }
 
 impl Reader for Cifar {
-    fn element(&self) -> Element {
-        Element::U8
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::U8)
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {

@@ -55,8 +55,8 @@ pub struct Csv {
 }
 
 impl Reader for Csv {
-    fn element(&self) -> Element {
-        Element::F32
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::F32)
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {

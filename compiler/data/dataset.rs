@@ -1,33 +1,25 @@
-//! Labelled samples, the three parts they come in, and the hash that identifies them.
+//! Samples as the network's side sees them: rows of features with labels, and the three parts they come in.
 
-use ndarray::Axis;
-use sha2::{Digest, Sha256};
-
-use crate::diagnostic::{Code, Diagnostic};
+use crate::data::table::Table;
 use crate::tensor::{Shape, Value};
 
-/// Labelled samples.
-#[derive(Clone, Debug, PartialEq)]
+/// Samples: a view on rows of a table. Cloning one and selecting from it copies no sample.
+#[derive(Clone, Debug)]
 pub struct Dataset {
-    /// F32 `[N, H, W, C]`, all finite.
-    pub inputs: Value,
-    /// One index into `classes` for each sample.
+    table: Table,
+    /// The table's row of each sample.
+    rows: Vec<u32>,
+    extents: [usize; 3],
+    /// One index into `classes` for each sample; empty where there are no classes.
     pub labels: Vec<u32>,
     /// Names of the classes, in the order of the network's outputs.
     pub classes: Vec<String>,
-}
-
-/// What a reader gives: one part to train and validate on, one to test on, with the same classes and shape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parts {
-    /// To be cut into training and validation.
-    pub train: Dataset,
-    /// Never seen before the last figure.
-    pub test: Dataset,
+    /// Numbers to predict, those of a sample together; empty where there are none.
+    pub numbers: Vec<f32>,
 }
 
 /// The three parts that a run uses, with the same classes and sample shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Splits {
     /// Weights, standardisation and calibration come from these.
     pub train: Dataset,
@@ -38,103 +30,159 @@ pub struct Splits {
 }
 
 impl Dataset {
+    /// All rows of a table; each is `[H, W, C]`.
+    ///
+    /// # Panics
+    /// When a row has another size, or labels or numbers are not those of all rows.
+    pub fn new(
+        table: Table,
+        extents: [usize; 3],
+        labels: Vec<u32>,
+        classes: Vec<String>,
+        numbers: Vec<f32>,
+    ) -> Dataset {
+        let rows = table.rows();
+        assert_eq!(extents.iter().product::<usize>(), table.width(), "extents of a row");
+        assert!(labels.is_empty() || labels.len() == rows, "a label for each row");
+        assert!(numbers.is_empty() || numbers.len().is_multiple_of(rows), "numbers for each row");
+        let rows = (0..u32::try_from(rows).expect("limits::SAMPLES fits")).collect();
+        Dataset { table, rows, extents, labels, classes, numbers }
+    }
+
+    /// Samples F32 `[N, H, W, C]` that are in memory.
+    ///
+    /// # Panics
+    /// When the value is none of that kind, or the labels are not those of all samples.
+    pub fn from_values(inputs: &Value, labels: Vec<u32>, classes: Vec<String>) -> Dataset {
+        let [_, h, w, c] = inputs.shape().nhwc().expect("samples are [N, H, W, C]");
+        let values: Vec<f32> = inputs.as_f32().expect("samples are F32").iter().copied().collect();
+        Dataset::new(Table::from_floats(h * w * c, &values), [h, w, c], labels, classes, Vec::new())
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.rows.len()
     }
 
     /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.rows.is_empty()
     }
 
     /// `[H, W, C]` of every sample.
     pub fn sample_shape(&self) -> [usize; 3] {
-        let [_, h, w, c] = self.inputs.shape().nhwc().expect("a data set is [N, H, W, C]");
-        [h, w, c]
+        self.extents
     }
 
-    /// The values of all samples, row-major.
-    pub fn values(&self) -> &[f32] {
-        let array = self.inputs.as_f32().expect("a data set is F32");
-        array.as_slice().expect("readers and cuts make dense arrays")
+    /// Values of a sample.
+    pub fn sample_len(&self) -> usize {
+        self.table.width()
+    }
+
+    /// Numbers to predict of each sample.
+    pub fn n_numbers(&self) -> usize {
+        if self.is_empty() { 0 } else { self.numbers.len() / self.len() }
+    }
+
+    /// What one value is.
+    pub fn element(&self) -> crate::data::Element {
+        self.table.element()
+    }
+
+    /// Row of the table that a sample is in.
+    pub fn row(&self, sample: usize) -> usize {
+        self.rows[sample] as usize
+    }
+
+    /// Reads a sample.
+    ///
+    /// # Panics
+    /// When `into` has another length than a sample, there is no such sample, or the disk no longer gives what was
+    /// written to the cache.
+    pub fn sample(&self, index: usize, into: &mut [f32]) {
+        self.sample_with(index, into, &mut Vec::new());
+    }
+
+    fn sample_with(&self, index: usize, into: &mut [f32], room: &mut Vec<u8>) {
+        if let Err(error) = self.table.row(self.row(index), into, room) {
+            panic!("{}", error.message);
+        }
+    }
+
+    /// Reads all samples in order, each into the same memory.
+    ///
+    /// # Panics
+    /// As [`sample`](Dataset::sample).
+    pub fn for_each(&self, mut see: impl FnMut(usize, &[f32])) {
+        let (mut sample, mut room) = (vec![0.0; self.sample_len()], Vec::new());
+        for index in 0..self.len() {
+            self.sample_with(index, &mut sample, &mut room);
+            see(index, &sample);
+        }
+    }
+
+    /// All samples as one value F32 `[N, H, W, C]`.
+    ///
+    /// # Panics
+    /// As [`sample`](Dataset::sample).
+    pub fn inputs(&self) -> Value {
+        let size = self.sample_len();
+        let (mut values, mut room) = (vec![0.0; self.len() * size], Vec::new());
+        for (index, sample) in values.chunks_exact_mut(size.max(1)).enumerate() {
+            self.sample_with(index, sample, &mut room);
+        }
+        let [h, w, c] = self.extents;
+        let shape = Shape::from([self.len(), h, w, c]);
+        Value::from_f32(&shape, values).expect("as many values as the shape has")
     }
 
     /// The samples at `indices`, in their order.
-    pub fn select(&self, indices: &[usize]) -> Dataset {
-        let array = self.inputs.as_f32().expect("a data set is F32");
-        let labels = indices.iter().map(|&index| self.labels[index]).collect();
-        let inputs = Value::F32(array.select(Axis(0), indices));
-        Dataset { inputs, labels, classes: self.classes.clone() }
-    }
-
-    /// The same data set with the classes in the order of `other`; `names` are the files of `other` and this
-    /// one.
     ///
-    /// # Errors
-    /// E0703 if a class is declared in one of them only, E0705 if the samples have different shapes.
-    pub(super) fn matched_to(mut self, other: &Dataset, names: [&str; 2]) -> Result<Dataset, Diagnostic> {
-        let (own, others) = (self.sample_shape(), other.sample_shape());
-        if own != others {
-            let message = format!(
-                "samples of `{}` have the shape {}, those of `{}` have {}",
-                names[1],
-                Shape::from(own),
-                names[0],
-                Shape::from(others)
-            );
-            return Err(Diagnostic::error(Code::DATA_SHAPE, message)
-                .help("bring both files to one shape [time, 1, channels]"));
+    /// # Panics
+    /// When there is no such sample.
+    pub fn select(&self, indices: &[usize]) -> Dataset {
+        let n = self.n_numbers();
+        Dataset {
+            table: self.table.clone(),
+            rows: indices.iter().map(|&index| self.rows[index]).collect(),
+            extents: self.extents,
+            labels: match self.labels.is_empty() {
+                true => Vec::new(),
+                false => indices.iter().map(|&index| self.labels[index]).collect(),
+            },
+            classes: self.classes.clone(),
+            numbers: indices
+                .iter()
+                .flat_map(|&index| self.numbers[index * n..(index + 1) * n].iter().copied())
+                .collect(),
         }
-        let missing =
-            |from: &Dataset, of: &Dataset| of.classes.iter().find(|c| !from.classes.contains(c)).cloned();
-        let lonely = missing(other, &self).map(|class| (class, names[1], names[0]));
-        if let Some((class, has, lacks)) =
-            lonely.or_else(|| missing(&self, other).map(|class| (class, names[0], names[1])))
-        {
-            let message =
-                format!("the label `{}` is declared in `{has}` but not in `{lacks}`", class.escape_debug());
-            return Err(
-                Diagnostic::error(Code::DATA_LABEL, message).help("declare the same labels in both files")
-            );
-        }
-        let position = |class: &String| {
-            let index = other.classes.iter().position(|known| known == class);
-            u32::try_from(index.expect("both declare the same classes")).expect("limits::CLASSES fits")
-        };
-        let order: Vec<u32> = self.classes.iter().map(position).collect();
-        self.labels = self.labels.iter().map(|&label| order[label as usize]).collect();
-        self.classes.clone_from(&other.classes);
-        Ok(self)
     }
 
-    fn digest_into(&self, hash: &mut Sha256) {
-        for extent in self.inputs.shape().0 {
-            hash.update((extent as u64).to_le_bytes());
-        }
-        for value in self.values() {
-            hash.update(value.to_bits().to_le_bytes());
-        }
-        for label in &self.labels {
-            hash.update(label.to_le_bytes());
-        }
+    /// The first samples, at most so many.
+    pub fn first(&self, count: usize) -> Dataset {
+        self.select(&(0..count.min(self.len())).collect::<Vec<usize>>())
+    }
+
+    /// The samples of one class.
+    pub fn of_class(&self, class: u32) -> Dataset {
+        let indices: Vec<usize> = (0..self.labels.len()).filter(|&i| self.labels[i] == class).collect();
+        self.select(&indices)
+    }
+
+    /// How many samples each class has.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        self.labels.iter().for_each(|&label| counts[label as usize] += 1);
+        counts
     }
 }
 
-impl Splits {
-    /// SHA-256, in hexadecimal, of all that training can see: shapes, the bits of the floats, labels, classes
-    /// and which sample is in which part. File names and the way a number was written do not count.
-    pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(b"nasc data 1\n");
-        hash.update((self.train.classes.len() as u64).to_le_bytes());
-        for class in &self.train.classes {
-            hash.update((class.len() as u64).to_le_bytes());
-            hash.update(class.as_bytes());
-        }
-        for part in [&self.train, &self.val, &self.test] {
-            part.digest_into(&mut hash);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+impl PartialEq for Dataset {
+    /// Whether samples, labels, classes and numbers are the same, wherever they are kept.
+    fn eq(&self, other: &Dataset) -> bool {
+        (self.extents, &self.labels, &self.classes, &self.numbers)
+            == (other.extents, &other.labels, &other.classes, &other.numbers)
+            && self.len() == other.len()
+            && self.inputs() == other.inputs()
     }
 }

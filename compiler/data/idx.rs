@@ -31,8 +31,8 @@ pub struct Idx {
 }
 
 impl Reader for Idx {
-    fn element(&self) -> Element {
-        Element::U8
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::U8)
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {

@@ -60,8 +60,8 @@ struct Files<'a> {
 
 impl Reader for Npy {
     /// What samples can always be; [`Npy::element_in`] says what those at hand are.
-    fn element(&self) -> Element {
-        Element::F32
+    fn element(&self, root: &Path) -> Result<Element, Diagnostic> {
+        self.element_in(root)
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {

@@ -60,12 +60,12 @@ pub struct RawFile {
 }
 
 impl Reader for RawFile {
-    fn element(&self) -> Element {
-        match self.element {
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(match self.element {
             RawElement::U8 => Element::U8,
             RawElement::I8 | RawElement::I16 => Element::I16,
             RawElement::F32 => Element::F32,
-        }
+        })
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {

@@ -1,73 +1,275 @@
-//! The seeded, stratified cut of the training samples into training and validation.
+//! Which part each sample goes to: shares, groups that stay together, or lists.
+//!
+//! In: a [`Collection`] and a [`Cut`]. Out: a [`Partition`] of sample numbers, each part in the collection's order. A
+//! test part does not depend on the seed: two runs with other seeds are scored on the same samples.
+
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-use crate::data::dataset::{Dataset, Parts, Splits};
+use crate::data::collect::{Collection, Part};
+use crate::data::lists;
 use crate::diagnostic::{Code, Diagnostic};
 
-/// How validation samples are taken from the training samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How samples are parted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Split {
+    /// The source has a test part; this share of the others, in (0, 1), is for validation: of every class, or of the
+    /// groups where the source names some.
+    Holdout(f64),
+    /// Whole groups go to a part until it has its share. Where the source has a test part, that stays, and the shares
+    /// of the others part the rest.
+    Groups {
+        /// Share of the samples for validation.
+        val: f64,
+        /// Share of the samples for the test.
+        test: f64,
+        /// Whether samples without a group belong to their file; else each is a group of its own.
+        by_file: bool,
+    },
+    /// Each part is listed in a file.
+    Lists {
+        /// File that lists training samples; `None` for all that the others do not list.
+        train: Option<String>,
+        /// File that lists validation samples.
+        val: String,
+        /// File that lists test samples.
+        test: String,
+    },
+}
+
+/// How samples are parted, and the seed where chance decides.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
-    /// Share of each class that goes to validation, in (0, 1).
-    pub validation: f64,
-    /// Decides which samples go; does not change how many.
+    /// How.
+    pub split: Split,
+    /// Decides which samples go to validation; does not change how many.
     pub seed: u64,
 }
 
-/// Cuts `parts.train` class by class; samples keep their order within a part.
+/// The numbers of the samples of each part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// To learn from.
+    pub train: Vec<usize>,
+    /// To compare candidates on.
+    pub val: Vec<usize>,
+    /// For the last figure.
+    pub test: Vec<usize>,
+}
+
+impl Partition {
+    /// The samples of a part.
+    pub fn part(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Train => &self.train,
+            Part::Val => &self.val,
+            Part::Test => &self.test,
+        }
+    }
+}
+
+/// Parts the samples of a collection; lists lie below `root`.
 ///
 /// # Errors
-/// E0704 if the share is not in (0, 1), if a class has no training samples, or if the share leaves a class
-/// without samples on one side.
-pub(super) fn split(parts: Parts, cut: &Cut) -> Result<Splits, Diagnostic> {
-    if !(cut.validation > 0.0 && cut.validation < 1.0) {
-        let message = format!("the validation share is {} %", cut.validation * 100.0);
-        return Err(
-            Diagnostic::error(Code::DATA_SPLIT, message).help("give a share above 0 % and below 100 %")
-        );
+/// E0704 if a share is not in (0, 1), a part or the training samples of a class are empty, or a list names what is
+/// not there; E0701 and E0702 for the lists themselves.
+pub(super) fn partition(data: &Collection, cut: &Cut, root: &Path) -> Result<Partition, Diagnostic> {
+    let parts = match &cut.split {
+        Split::Holdout(share) => holdout(data, *share, cut.seed)?,
+        Split::Groups { val, test, by_file } => groups(data, *val, *test, *by_file)?,
+        Split::Lists { train, val, test } => {
+            lists::parts(data, [train.as_deref(), Some(val), Some(test)], root)?
+        }
+    };
+    let gather = |part: Part| -> Vec<usize> {
+        (0..data.len()).filter(|&sample| parts[sample] == Some(part)).collect()
+    };
+    let partition =
+        Partition { train: gather(Part::Train), val: gather(Part::Val), test: gather(Part::Test) };
+    check(data, &partition)?;
+    Ok(partition)
+}
+
+fn check(data: &Collection, partition: &Partition) -> Result<(), Diagnostic> {
+    for part in Part::ALL {
+        if partition.part(part).is_empty() {
+            let message = format!("the part `{}` has no samples", part.name());
+            return Err(Diagnostic::error(Code::DATA_SPLIT, message)
+                .help("change the shares of `split`, or give more data"));
+        }
     }
-    let mut rng = stream(cut.seed);
-    let mut in_validation = vec![false; parts.train.len()];
-    let mut classes = vec![Vec::new(); parts.train.classes.len()];
-    for (index, &label) in parts.train.labels.iter().enumerate() {
-        classes[label as usize].push(index);
+    if data.labels.is_empty() || is_anomaly(data) {
+        return Ok(());
     }
-    for (class, members) in classes.iter_mut().enumerate() {
-        let n_validation = validation_count(&parts.train, class, members.len(), cut.validation)?;
+    let mut counts = vec![0usize; data.classes.len()];
+    partition.train.iter().for_each(|&sample| counts[data.labels[sample] as usize] += 1);
+    match counts.iter().position(|&count| count == 0) {
+        Some(class) => Err(no_training(&data.classes[class])),
+        None => Ok(()),
+    }
+}
+
+/// Whether the classes say only what is normal: then there is no anomaly to learn from.
+fn is_anomaly(data: &Collection) -> bool {
+    data.classes.first().is_some_and(|class| class == "normal")
+}
+
+fn no_training(class: &str) -> Diagnostic {
+    let message = format!("the class `{}` has no training samples", class.escape_debug());
+    Diagnostic::error(Code::DATA_SPLIT, message)
+        .help("add samples of the class, or take its label out of the declaration")
+}
+
+type Parts = Vec<Option<Part>>;
+
+fn in_range(share: f64, what: &str) -> Result<(), Diagnostic> {
+    if share > 0.0 && share < 1.0 {
+        return Ok(());
+    }
+    let message = format!("the {what} share is {} %", share * 100.0);
+    Err(Diagnostic::error(Code::DATA_SPLIT, message).help("give a share above 0 % and below 100 %"))
+}
+
+fn holdout(data: &Collection, share: f64, seed: u64) -> Result<Parts, Diagnostic> {
+    in_range(share, "validation")?;
+    let mut parts: Parts = data.origins.iter().map(|origin| origin.part.or(Some(Part::Train))).collect();
+    if !parts.contains(&Some(Part::Test)) {
+        return Err(Diagnostic::error(Code::DATA_SPLIT, "the data has no test samples of its own").help(
+            "write `split: by(file, train: 80 %, val: 10 %, test: 10 %)`, or name test files in `source`",
+        ));
+    }
+    if parts.contains(&Some(Part::Val)) {
+        return Ok(parts);
+    }
+    let left: Vec<usize> = (0..data.len()).filter(|&sample| parts[sample] == Some(Part::Train)).collect();
+    if left.iter().any(|&sample| data.origins[sample].group.is_some()) {
+        let wanted = share * left.len() as f64;
+        give_groups(data, &left, false, Some(seed), &[(Part::Val, wanted)], &mut parts);
+        return Ok(parts);
+    }
+    let mut rng = stream(seed);
+    for (class, mut members) in by_class(data, &left).into_iter().enumerate() {
+        let n_validation = validation_count(data, class, members.len(), share)?;
         for taken in 0..n_validation {
             let other = taken + below(&mut rng, members.len() - taken);
             members.swap(taken, other);
-            in_validation[members[taken]] = true;
+            parts[members[taken]] = Some(Part::Val);
         }
     }
-    let side = |validation: bool| -> Vec<usize> {
-        (0..in_validation.len()).filter(|&index| in_validation[index] == validation).collect()
-    };
-    let (train, val) = (parts.train.select(&side(false)), parts.train.select(&side(true)));
-    Ok(Splits { train, val, test: parts.test })
+    Ok(parts)
 }
 
-fn validation_count(data: &Dataset, class: usize, members: usize, share: f64) -> Result<usize, Diagnostic> {
-    let name = data.classes[class].escape_debug();
+/// The samples of each class; all together where there are no classes.
+fn by_class(data: &Collection, samples: &[usize]) -> Vec<Vec<usize>> {
+    if data.labels.is_empty() {
+        return vec![samples.to_vec()];
+    }
+    let mut classes = vec![Vec::new(); data.classes.len()];
+    samples.iter().for_each(|&sample| classes[data.labels[sample] as usize].push(sample));
+    if is_anomaly(data) {
+        classes.retain(|members| !members.is_empty());
+    }
+    classes
+}
+
+fn validation_count(
+    data: &Collection,
+    class: usize,
+    members: usize,
+    share: f64,
+) -> Result<usize, Diagnostic> {
+    let name = data.classes.get(class).map_or("all", String::as_str);
     if members == 0 {
-        let message = format!("the class `{name}` has no training samples");
-        return Err(Diagnostic::error(Code::DATA_SPLIT, message)
-            .help("add samples of the class, or take its label out of the declaration"));
+        return Err(no_training(name));
     }
     let count = (members as f64 * share).round() as usize;
     if count == 0 || count >= members {
         let side = if count == 0 { "validation" } else { "training" };
         let message = format!(
-            "{} % of the {members} samples of the class `{name}` leaves none for {side}",
-            share * 100.0
+            "{} % of the {members} samples of the class `{}` leaves none for {side}",
+            share * 100.0,
+            name.escape_debug()
         );
         return Err(
             Diagnostic::error(Code::DATA_SPLIT, message).help("change the share, or give more samples")
         );
     }
     Ok(count)
+}
+
+fn groups(data: &Collection, val: f64, test: f64, by_file: bool) -> Result<Parts, Diagnostic> {
+    in_range(val, "validation")?;
+    in_range(test, "test")?;
+    let mut parts: Parts = data.origins.iter().map(|origin| origin.part).collect();
+    let has = |parts: &Parts, part| parts.contains(&Some(part));
+    let total = data.len() as f64;
+    let wanted: Vec<(Part, f64)> = match (has(&parts, Part::Test), has(&parts, Part::Val)) {
+        (true, true) => Vec::new(),
+        (true, false) => {
+            let rest = parts.iter().filter(|part| **part != Some(Part::Test)).count() as f64;
+            vec![(Part::Val, rest * val / (1.0 - test))]
+        }
+        (false, true) => vec![(Part::Test, total * test)],
+        (false, false) => vec![(Part::Test, total * test), (Part::Val, total * val)],
+    };
+    let is_free = |part: &Option<Part>| part.is_none_or(|part| part == Part::Train);
+    let left: Vec<usize> = (0..data.len()).filter(|&sample| is_free(&parts[sample])).collect();
+    left.iter().for_each(|&sample| parts[sample] = Some(Part::Train));
+    give_groups(data, &left, by_file, None, &wanted, &mut parts);
+    Ok(parts)
+}
+
+/// Gives whole groups to parts, in an order that hashes of their names decide, each part until it has what it wants.
+fn give_groups(
+    data: &Collection,
+    samples: &[usize],
+    by_file: bool,
+    seed: Option<u64>,
+    wanted: &[(Part, f64)],
+    parts: &mut Parts,
+) {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for &sample in samples {
+        groups.entry(group_name(data, sample, by_file)).or_default().push(sample);
+    }
+    let order: BTreeMap<[u8; 32], Vec<usize>> =
+        groups.into_iter().map(|(name, members)| (place(&name, seed), members)).collect();
+    let order: Vec<Vec<usize>> = order.into_values().collect();
+    let mut next = 0;
+    for &(part, wanted) in wanted {
+        let mut given = 0.0;
+        while let Some(members) = order.get(next) {
+            let with = given + members.len() as f64;
+            // The last group is taken if that comes nearer to what is wanted than leaving it; a part has one at least.
+            if given > 0.0 && with - wanted > wanted - given {
+                break;
+            }
+            members.iter().for_each(|&sample| parts[sample] = Some(part));
+            given = with;
+            next += 1;
+        }
+    }
+}
+
+/// The group that a sample must stay with.
+pub(super) fn group_name(data: &Collection, sample: usize, by_file: bool) -> String {
+    let origin = &data.origins[sample];
+    match origin.group {
+        Some(group) => format!("group {}", data.groups[group as usize]),
+        None if by_file => format!("file {}", data.files[origin.file as usize]),
+        None => format!("sample {}", data.name(sample)),
+    }
+}
+
+/// Where a group comes in the order.
+fn place(name: &str, seed: Option<u64>) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(b"nasc group\n");
+    let hash = seed.into_iter().fold(hash, |hash, seed| hash.chain_update(seed.to_le_bytes()));
+    hash.chain_update(name.as_bytes()).finalize().into()
 }
 
 /// The cut's own random stream.

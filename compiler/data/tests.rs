@@ -15,6 +15,10 @@ fn parse(text: &str) -> Result<Dataset, Diagnostic> {
     read_ts(Cursor::new(text.to_owned()), "small.ts")
 }
 
+fn values(data: &Dataset) -> Vec<f32> {
+    data.inputs().as_f32().unwrap().iter().copied().collect()
+}
+
 fn with_rows(rows: &str) -> String {
     format!("@univariate false\n@classLabel true yes no\n@data\n{rows}")
 }
@@ -22,11 +26,11 @@ fn with_rows(rows: &str) -> String {
 #[test]
 fn ts_is_time_by_channels() {
     let data = parse(SMALL).unwrap();
-    assert_eq!(data.inputs.shape(), Shape::from([2, 3, 1, 2]));
-    assert_eq!(data.values(), &[1., 4., 2., 5., 3., 6., -1., 0., -2.5, 0., 3., 0.]);
+    assert_eq!(data.inputs().shape(), Shape::from([2, 3, 1, 2]));
+    assert_eq!(values(&data), &[1., 4., 2., 5., 3., 6., -1., 0., -2.5, 0., 3., 0.]);
     assert_eq!(data.labels, vec![0, 1]);
     assert_eq!(data.classes, vec!["yes", "no"]);
-    assert_eq!(data.select(&[1]).values(), &data.values()[6..]);
+    assert_eq!(values(&data.select(&[1])), &values(&data)[6..]);
     let marked = format!("\u{feff}{SMALL}");
     assert_eq!(parse(&marked).unwrap(), data);
 }
@@ -117,139 +121,32 @@ proptest! {
         }
         let data = parse(&with_rows(&rows)).unwrap();
         prop_assert_eq!(data.sample_shape(), [t, 1, c]);
-        prop_assert_eq!(data.values(), &values[..n * t * c]);
+        prop_assert_eq!(super::tests::values(&data), &values[..n * t * c]);
     }
 }
 
 fn dataset(labels: &[u32], classes: &[&str]) -> Dataset {
     let values: Vec<f32> = (0..labels.len() * 4).map(|i| i as f32).collect();
-    Dataset {
-        inputs: Value::from_f32(&Shape::from([labels.len(), 2, 1, 2]), values).unwrap(),
-        labels: labels.to_vec(),
-        classes: classes.iter().map(|&class| class.to_owned()).collect(),
-    }
-}
-
-fn cut(labels: &[u32], validation: f64, seed: u64) -> Result<Splits, Diagnostic> {
-    let parts = Parts { train: dataset(labels, &["a", "b"]), test: dataset(&[0], &["a", "b"]) };
-    super::split::split(parts, &Cut { validation, seed })
-}
-
-fn ids(data: &Dataset) -> Vec<usize> {
-    data.values().chunks(4).map(|sample| sample[0] as usize / 4).collect()
-}
-
-proptest! {
-    #[test]
-    fn cuts_are_stratified_partitions(
-        n_a in 5usize..40,
-        n_b in 5usize..40,
-        share in 0.1f64..0.9,
-        seed in any::<u64>(),
-    ) {
-        let mut labels = vec![0; n_a];
-        labels.extend(vec![1; n_b]);
-        let splits = cut(&labels, share, seed).unwrap();
-        let mut all = ids(&splits.train);
-        all.extend(ids(&splits.val));
-        all.sort_unstable();
-        prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
-        for (class, n) in [(0, n_a), (1, n_b)] {
-            let count = splits.val.labels.iter().filter(|&&label| label == class).count();
-            prop_assert_eq!(count, (n as f64 * share).round() as usize);
-        }
-        for part in [&splits.train, &splits.val] {
-            prop_assert!(ids(part).iter().zip(&part.labels).all(|(&id, &label)| labels[id] == label));
-        }
-        prop_assert_eq!(cut(&labels, share, seed).unwrap().hash(), splits.hash());
-    }
-}
-
-#[test]
-fn the_seed_moves_the_cut_and_every_change_moves_the_hash() {
-    let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
-    let one = cut(&labels, 0.25, 1).unwrap();
-    assert_eq!(
-        ids(&one.val),
-        vec![2, 8, 9, 17, 19, 20, 26, 27, 30, 33],
-        "a cut never changes between releases"
-    );
-    assert_ne!(ids(&one.val), ids(&cut(&labels, 0.25, 2).unwrap().val));
-    let mut hashes = vec![one.hash(), cut(&labels, 0.25, 2).unwrap().hash()];
-    let mut other = one.clone();
-    other.test.labels[0] = 1;
-    hashes.push(other.hash());
-    let mut other = one.clone();
-    other.train.classes[0] = "c".into();
-    hashes.push(other.hash());
-    let mut other = one.clone();
-    let Value::F32(array) = &mut other.val.inputs else { panic!("float") };
-    array[[0, 0, 0, 0]] = -array[[0, 0, 0, 0]];
-    hashes.push(other.hash());
-    let mut other = one.clone();
-    std::mem::swap(&mut other.train, &mut other.val);
-    hashes.push(other.hash());
-    hashes.sort();
-    hashes.dedup();
-    assert_eq!(hashes.len(), 6);
-    assert!(hashes.iter().all(|hash| hash.len() == 64));
-}
-
-#[test]
-fn cuts_that_leave_a_side_empty_are_errors() {
-    for (labels, share, part) in [
-        (vec![0, 0, 1, 1], 0.0, "0 %"),
-        (vec![0, 0, 1, 1], 1.0, "100 %"),
-        (vec![0, 0, 1, 1], f64::NAN, "NaN"),
-        (vec![0, 0, 0], 0.5, "`b` has no training samples"),
-        (vec![0, 0, 1], 0.5, "`b` leaves none for training"),
-        (vec![0, 0, 0, 0, 0, 0, 1, 1], 0.2, "`b` leaves none for validation"),
-    ] {
-        let diagnostic = cut(&labels, share, 0).unwrap_err();
-        assert_eq!(diagnostic.code, Code::DATA_SPLIT);
-        assert!(diagnostic.message.contains(part), "{}", diagnostic.message);
-    }
-}
-
-#[test]
-fn loading_matches_classes_and_confines_paths() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("in")).unwrap();
-    let train = with_rows("1:yes\n2:yes\n3:no\n4:no\n");
-    std::fs::write(folder.path().join("in/train.ts"), train).unwrap();
-    std::fs::write(folder.path().join("test.ts"), "@classLabel true no yes\n@data\n9:yes\n8:no\n").unwrap();
-    std::fs::write(folder.path().join("wide.ts"), "@classLabel true no yes\n@data\n9:1:yes\n").unwrap();
-    std::fs::write(folder.path().join("other.ts"), "@classLabel true no yes or\n@data\n9:yes\n").unwrap();
-    let load = |train: &str, test: &str| {
-        let source = Source::Ts(Ts { train: train.into(), test: test.into() });
-        super::load(&source, &Cut { validation: 0.5, seed: 1 }, folder.path())
-    };
-    let splits = load("in/train.ts", "./test.ts").unwrap();
-    assert_eq!(splits.test.labels, vec![0, 1]);
-    assert_eq!((splits.train.len(), splits.val.len()), (2, 2));
-    assert_eq!(load("in/train.ts", "wide.ts").unwrap_err().code, Code::DATA_SHAPE);
-    assert_eq!(load("in/train.ts", "other.ts").unwrap_err().code, Code::DATA_LABEL);
-    let absolute = folder.path().join("test.ts").display().to_string();
-    for path in ["../train.ts", "in/../../x.ts", absolute.as_str(), "", "in", "missing.ts", "a\0b"] {
-        let diagnostic = load(path, "test.ts").unwrap_err();
-        assert_eq!(diagnostic.code, Code::DATA_MISSING, "{path}");
-        assert!(diagnostic.help.iter().any(|help| help.contains("--data DIR") && help.contains("relative")));
-    }
-    assert!(load("missing.ts", "test.ts").unwrap_err().message.contains("missing.ts"));
+    let inputs = Value::from_f32(&Shape::from([labels.len(), 2, 1, 2]), values).unwrap();
+    Dataset::from_values(&inputs, labels.to_vec(), classes.iter().map(|&class| class.to_owned()).collect())
 }
 
 #[test]
 fn standardisation_centres_and_scales() {
-    let mut data = dataset(&[0, 1, 0, 1], &["a", "b"]);
-    let Value::F32(array) = &mut data.inputs else { panic!("float") };
-    array.slice_mut(ndarray::s![.., .., .., 1]).fill(1234.567);
-    let standardization = Standardization::measure(&data);
+    let mut all = values(&dataset(&[0, 1, 0, 1], &["a", "b"]));
+    all.iter_mut().skip(1).step_by(2).for_each(|x| *x = 1234.567);
+    let inputs = Value::from_f32(&Shape::from([4, 2, 1, 2]), all).unwrap();
+    let data = Dataset::from_values(&inputs, vec![0, 1, 0, 1], vec!["a".into(), "b".into()]);
+    let standardization = Standardization::measure(&data, 2);
     assert_eq!(standardization.mean, vec![7.0, 1234.567]);
     assert_eq!(standardization.inv_deviation[1], 1.0);
-    let done = standardization.applied_to(&data);
-    let again = Standardization::measure(&done);
-    assert!(again.mean[0].abs() < 1e-6 && (again.inv_deviation[0] - 1.0).abs() < 1e-6);
-    assert!(done.values().iter().skip(1).step_by(2).all(|&x| x == 0.0));
+    let done = standardization.inputs(&data);
+    let again = Dataset::from_values(&done, data.labels.clone(), data.classes.clone());
+    let again_measured = Standardization::measure(&again, 2);
+    assert!(again_measured.mean[0].abs() < 1e-6 && (again_measured.inv_deviation[0] - 1.0).abs() < 1e-6);
+    assert!(values(&again).iter().skip(1).step_by(2).all(|&x| x == 0.0));
+    let by_position = Standardization::measure(&data, 4);
+    assert_eq!(by_position.mean, vec![6.0, 1234.567, 8.0, 1234.567], "a longer period has means of its own");
 }
 
 fn quantizer(mean: f32, inverse: f32, scale: f32, zero_point: i32) -> RawQuantizer {

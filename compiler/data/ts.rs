@@ -11,11 +11,13 @@
 use std::io::BufRead;
 use std::path::Path;
 
-use crate::data::dataset::{Dataset, Parts};
+use crate::data::collect::{Collector, Part, Sample, Values, Wanted};
+use crate::data::dataset::Dataset;
 use crate::data::place::{Lines, at_line, confine, open};
-use crate::data::{PartedReader, limits};
+use crate::data::table::{Element, Table};
+use crate::data::{Reader, limits};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::tensor::{Shape, Value};
+use crate::tensor::Shape;
 
 /// `ts(train: "...", test: "...")`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +28,78 @@ pub struct Ts {
     pub test: String,
 }
 
-impl PartedReader for Ts {
-    fn read(&self, root: &Path) -> Result<Parts, Diagnostic> {
+impl Reader for Ts {
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::F32)
+    }
+
+    fn inputs(&self, _: &Path) -> Result<Vec<String>, Diagnostic> {
+        Ok(vec![self.train.clone(), self.test.clone()])
+    }
+
+    fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic> {
         let train = parse(open(&confine(root, &self.train)?)?)?;
         let test = parse(open(&confine(root, &self.test)?)?)?;
-        let names = [self.train.as_str(), self.test.as_str()];
-        Ok(Parts { test: test.matched_to(&train, names)?, train })
+        fits(&train, &test, [&self.train, &self.test])?;
+        into.declare(&train.classes)?;
+        for (series, file, part) in [(&train, &self.train, Part::Train), (&test, &self.test, Part::Test)] {
+            for (number, (sample, &label)) in (1..).zip(series.samples().zip(&series.labels)) {
+                into.push(Sample {
+                    values: Values::F32(sample),
+                    extents: [series.length, 1, series.channels],
+                    wanted: Wanted::Class(&series.classes[label as usize]),
+                    file,
+                    position: number,
+                    group: None,
+                    part: Some(part),
+                })?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// The samples of one file.
+#[derive(Debug)]
+struct TimeSeries {
+    length: usize,
+    channels: usize,
+    /// Sample by sample, channels innermost.
+    values: Vec<f32>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+}
+
+impl TimeSeries {
+    fn samples(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.length * self.channels)
+    }
+}
+
+/// E0703 if a class is declared in one of the files only, E0705 if the samples have different shapes.
+fn fits(train: &TimeSeries, test: &TimeSeries, names: [&str; 2]) -> Result<(), Diagnostic> {
+    let shape = |series: &TimeSeries| Shape::from([series.length, 1, series.channels]);
+    if shape(train) != shape(test) {
+        let message = format!(
+            "samples of `{}` have the shape {}, those of `{}` have {}",
+            names[1],
+            shape(test),
+            names[0],
+            shape(train)
+        );
+        return Err(Diagnostic::error(Code::DATA_SHAPE, message)
+            .help("bring both files to one shape [time, 1, channels]"));
+    }
+    for (from, of, has, lacks) in [(train, test, names[0], names[1]), (test, train, names[1], names[0])] {
+        if let Some(class) = from.classes.iter().find(|class| !of.classes.contains(class)) {
+            let message =
+                format!("the label `{}` is declared in `{has}` but not in `{lacks}`", class.escape_debug());
+            return Err(
+                Diagnostic::error(Code::DATA_LABEL, message).help("declare the same labels in both files")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Reads one `.ts` text; messages call it `name`.
@@ -41,10 +108,13 @@ impl PartedReader for Ts {
 /// E0702 with the line where the text is not of the format, E0703 for a label that was not declared, E0705
 /// for samples of different extents, E0706 beyond a limit of [`limits`].
 pub fn read_ts(text: impl BufRead, name: &str) -> Result<Dataset, Diagnostic> {
-    parse(Lines::new(text, name.to_owned()))
+    let series = parse(Lines::new(text, name.to_owned()))?;
+    let extents = [series.length, 1, series.channels];
+    let table = Table::from_floats(series.length * series.channels, &series.values);
+    Ok(Dataset::new(table, extents, series.labels, series.classes, Vec::new()))
 }
 
-fn parse(mut lines: Lines<impl BufRead>) -> Result<Dataset, Diagnostic> {
+fn parse(mut lines: Lines<impl BufRead>) -> Result<TimeSeries, Diagnostic> {
     let header = Header::read(&mut lines)?;
     let mut samples = Samples { header, channels: 0, length: 0, values: Vec::new(), labels: Vec::new() };
     let mut row = Vec::new();
@@ -288,15 +358,13 @@ impl Samples {
         Ok(())
     }
 
-    fn finish(self, name: &str) -> Result<Dataset, Diagnostic> {
+    fn finish(self, name: &str) -> Result<TimeSeries, Diagnostic> {
         if self.labels.is_empty() {
             let message = format!("`{name}` has no samples after `@data`");
             return Err(Diagnostic::error(Code::DATA_FORMAT, message).help("the file may be cut short"));
         }
-        let shape = Shape::from([self.labels.len(), self.length, 1, self.channels]);
-        let inputs =
-            Value::from_f32(&shape, self.values).expect("every sample added length x channels values");
-        Ok(Dataset { inputs, labels: self.labels, classes: self.header.classes })
+        let Samples { header, channels, length, values, labels } = self;
+        Ok(TimeSeries { length, channels, values, labels, classes: header.classes })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
 use crate::emit::{self, Bundle, GraphFile};
+use crate::estimate::FrontEndCost;
 use crate::graph::Graph;
 use crate::pipeline::Failure;
 use crate::pipeline::check::Loaded;
@@ -53,10 +54,10 @@ impl Evaluated {
     }
 }
 
-fn network(graph: &Graph, raw: &data::RawQuantizer) -> Result<IntegerNetwork, Diagnostic> {
+fn network(graph: &Graph, raw: &data::RawInput) -> Result<IntegerNetwork, Diagnostic> {
     let passes = Passes { effort: Effort::Search };
     passes
-        .deploy(graph, &host_view(), 0)
+        .deploy(graph, &host_view(), FrontEndCost::default())
         .and_then(|deployment| IntegerNetwork::new(graph.clone(), raw.clone(), &deployment))
         .map_err(|error| Diagnostic::error(Code::BUNDLE, format!("the network cannot be run: {error}")))
 }

@@ -1,6 +1,6 @@
 //! An integer network on the host: what accuracy is measured with.
 
-use crate::data::{Dataset, RawQuantizer};
+use crate::data::{Dataset, RawInput};
 use crate::emit::jit::{Arena, Jit};
 use crate::estimate::Deployment;
 use crate::graph::{Graph, Weights};
@@ -12,7 +12,7 @@ pub struct IntegerNetwork {
     /// The graph.
     pub graph: Graph,
     /// Raw values to its input.
-    pub raw: RawQuantizer,
+    pub raw: RawInput,
     jit: Jit,
 }
 
@@ -21,7 +21,7 @@ impl IntegerNetwork {
     ///
     /// # Errors
     /// When there is no host code for this machine.
-    pub fn new(graph: Graph, raw: RawQuantizer, deployment: &Deployment) -> Result<IntegerNetwork, String> {
+    pub fn new(graph: Graph, raw: RawInput, deployment: &Deployment) -> Result<IntegerNetwork, String> {
         let plan = &deployment.plan;
         let jit = Jit::compile(&deployment.program, &plan.offsets, plan.arena_bytes)
             .map_err(|error| format!("no host code: {error}"))?;
@@ -42,18 +42,18 @@ impl IntegerNetwork {
 
     /// The output for raw values.
     pub fn run_raw(&self, arena: &mut Arena, raw: &[f32]) -> Vec<i8> {
-        self.run(arena, &self.raw.quantize_all(raw))
+        self.run(arena, &self.raw.quantize(raw))
     }
 
     /// Number of samples whose greatest output is that of their label; the first of equal outputs counts.
     pub fn n_right(&self, data: &Dataset) -> usize {
-        let size: usize = data.sample_shape().iter().product();
         let mut arena = self.arena();
-        data.values()
-            .chunks_exact(size)
-            .zip(&data.labels)
-            .filter(|(sample, label)| argmax(&self.run_raw(&mut arena, sample)) == **label as usize)
-            .count()
+        let mut right = 0;
+        data.for_each(|index, sample| {
+            let answer = argmax(&self.run_raw(&mut arena, sample));
+            right += usize::from(answer == data.labels[index] as usize);
+        });
+        right
     }
 
     /// What the reference evaluator gives for quantized input.

@@ -347,7 +347,7 @@ fn finish(
         Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}"))
     })?;
     let test = &study.data.splits.test;
-    let floats = train::predict(&graph, &weights, &study.data.standardization.applied_to(test).inputs)?;
+    let floats = train::predict(&graph, &weights, &study.data.standardization.inputs(test))?;
     let golden = GoldenSet::new(&network, test).map_err(|error| {
         Diagnostic::error(Code::DIVERGED, format!("the pick cannot be evaluated: {error}"))
     })?;

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::data::{self, Cut, Dataset, RawQuantizer, Splits, Standardization};
+use crate::data::{self, Cut, Dataset, Element, FrontEnd, Quantizer, RawInput, Split, Splits, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
-use crate::estimate::Estimate;
+use crate::emit;
+use crate::estimate::{Estimate, FrontEndCost};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
 use crate::pipeline::network::{IntegerNetwork, interface};
@@ -19,7 +20,8 @@ use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
 use crate::space::{self, Genome, Output};
-use crate::target::Target;
+use crate::target::{Isa, Target};
+use crate::tensor::{TensorType, Value};
 use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
@@ -60,8 +62,8 @@ pub(crate) struct Prepared {
     pub(crate) splits: Splits,
     /// What training samples are brought to mean 0 and deviation 1 with.
     pub(crate) standardization: Standardization,
-    /// The training part, standardised.
-    pub(crate) train: Dataset,
+    /// The training part's samples, standardised: F32 `[N, H, W, C]`.
+    pub(crate) inputs: Value,
     /// Hash of the raw parts.
     pub(crate) hash: String,
 }
@@ -79,18 +81,17 @@ impl Prepared {
             }));
         };
         let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
-        let cut = Cut { validation: program.data.validation_share, seed: program.search.seed };
-        let splits = data::load(&source, &cut, root)?;
+        let split = Split::Holdout(program.data.validation_share);
+        let loaded = data::load(&source, &Cut { split, seed: program.search.seed }, root, None)?;
+        let splits = loaded.raw();
         check_fit(program, &splits.train)?;
         let standardization = if program.data.standardize {
-            Standardization::measure(&splits.train)
+            Standardization::measure(&splits.train, splits.train.sample_shape()[2])
         } else {
-            let [_, _, channels] = splits.train.sample_shape();
-            Standardization { mean: vec![0.0; channels], inv_deviation: vec![1.0; channels] }
+            Standardization::fixed(0.0, 1.0, splits.train.sample_shape()[2])
         };
-        let train = standardization.applied_to(&splits.train);
-        let hash = splits.hash();
-        Ok(Prepared { splits, standardization, train, hash })
+        let inputs = standardization.inputs(&splits.train);
+        Ok(Prepared { splits, standardization, inputs, hash: loaded.hash })
     }
 }
 
@@ -148,12 +149,12 @@ impl Study<'_> {
         let search = Passes { effort: Effort::Search };
         let skeleton = search.skeleton(graph);
         for target in self.targets {
-            let mut deployment = search.deploy(&skeleton, target, raw_table_bytes(graph))?;
+            let mut deployment = search.deploy(&skeleton, target, front_end_cost(graph, target.isa))?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, raw_table_bytes(graph))?;
+                deployment = last.deploy(&last.skeleton(graph), target, front_end_cost(graph, target.isa))?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -192,7 +193,7 @@ impl Study<'_> {
     /// Whether a training stays within the memory that one may take.
     pub(crate) fn trainable(&self, graph: &Graph, genome: &Genome) -> Result<(), String> {
         let recipe = recipe(self.program, genome)?;
-        let samples = self.data.train.len();
+        let samples = self.data.splits.train.len();
         let bytes = train::footprint(graph, recipe, samples, SURVEYED_THREADS)
             .map_err(|diagnostic| diagnostic.message)?;
         if bytes <= TRAINING_BYTES {
@@ -232,7 +233,7 @@ impl Study<'_> {
     ) -> Result<Option<Weights>, TrialError> {
         let recipe =
             recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
-        let (inputs, labels) = (&self.data.train.inputs, &self.data.train.labels);
+        let (inputs, labels) = (&self.data.inputs, &self.data.splits.train.labels);
         let mut trainer = Trainer::with_engine(engine, graph, recipe, (inputs, labels), ticket.seed)
             .map_err(TrialError::Failed)?;
         let identity = ticket.key.to_string();
@@ -280,11 +281,11 @@ impl Study<'_> {
     ) -> Result<IntegerNetwork, String> {
         let passes = Passes { effort: Effort::Search };
         let quantize = self.program.quantize_for(genome)?;
-        let samples = quantize.calibration_samples.min(self.data.train.len());
-        let samples = self.data.train.select(&(0..samples).collect::<Vec<usize>>());
-        let integer = passes.quantized(graph, weights, &samples.inputs)?;
-        let raw = raw_quantizer(&integer, &self.data.standardization)?;
-        let deployment = passes.deploy(&integer, &host_view(), raw_table_bytes(graph))?;
+        let samples = self.data.splits.train.first(quantize.calibration_samples);
+        let samples = self.data.standardization.inputs(&samples);
+        let integer = passes.quantized(graph, weights, &samples)?;
+        let raw = raw_input(&integer, &self.data.standardization)?;
+        let deployment = passes.deploy(&integer, &host_view(), FrontEndCost::default())?;
         IntegerNetwork::new(integer, raw, &deployment)
     }
 }
@@ -357,6 +358,7 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     Ok(Recipe {
         epochs: spec.epochs as u64,
         batch: spec.batch,
+        loss: train::Loss::default(),
         optimizer: match spec.optimizer {
             OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
             OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
@@ -388,20 +390,30 @@ fn no_recipe(problem: String) -> Diagnostic {
     Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 
-/// Bytes of the tables that turn raw values into the input of a network: a mean and a factor for each channel.
-pub(crate) fn raw_table_bytes(graph: &Graph) -> u64 {
-    let channels = graph.network_inputs().first().and_then(|&input| graph.ty(input).shape.0.last().copied());
-    8 * channels.unwrap_or(0) as u64
+/// The front end in front of a network: its samples are what the sensor gives.
+fn front_end(input: &TensorType) -> FrontEnd {
+    let last = input.shape.0.last().copied().unwrap_or(1);
+    let extents =
+        input.shape.nhwc().map_or([1, 1, last], |[_, height, width, channels]| [height, width, channels]);
+    FrontEnd::Values { element: Element::F32, extents }
+}
+
+/// What the front end in front of a network costs.
+pub(crate) fn front_end_cost(graph: &Graph, isa: Isa) -> FrontEndCost {
+    let (inputs, outputs) = (graph.network_inputs(), graph.outputs());
+    let Some(&input) = inputs.first() else { return FrontEndCost::default() };
+    let outputs: usize = outputs.iter().map(|&output| graph.ty(output).shape.elements()).sum();
+    emit::front_end_cost(&front_end(graph.ty(input)), outputs, isa)
 }
 
 /// What turns raw values into the input of an integer graph.
-pub(crate) fn raw_quantizer(
-    graph: &Graph,
-    standardization: &Standardization,
-) -> Result<RawQuantizer, String> {
+pub(crate) fn raw_input(graph: &Graph, standardization: &Standardization) -> Result<RawInput, String> {
     let (input, _) = interface(graph)?;
     let quant = input.quant.as_ref().ok_or("the input is not quantized")?;
-    Ok(RawQuantizer::new(standardization, quant.scale(0), quant.zero_point))
+    let front_end = front_end(input);
+    let element = front_end.feature_element();
+    let quantizer = Quantizer::new(element, standardization, quant.scale(0), quant.zero_point);
+    Ok(RawInput { front_end, quantizer })
 }
 
 /// The host as a target for evaluation alone.

@@ -10,7 +10,7 @@ use crate::elaborate::{Metric, Program, Requirement};
 use crate::graph::Graph;
 use crate::pipeline::compile::Progress;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{amount_text, metric_word, raw_table_bytes, violated};
+use crate::pipeline::study::{amount_text, front_end_cost, metric_word, violated};
 use crate::plan::Effort;
 use crate::report;
 use crate::space;
@@ -192,7 +192,8 @@ pub(super) fn feasible(
     let estimates: Vec<_> = graphs
         .par_iter()
         .filter_map(|graph| {
-            let deployed = passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok();
+            let deployed =
+                passes.deploy(&passes.skeleton(graph), target, front_end_cost(graph, target.isa)).ok();
             progress.part();
             deployed
         })

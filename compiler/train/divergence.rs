@@ -24,7 +24,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What is wrong with the loss of a step, if anything. `chance` is the loss of equal answers for all classes.
+    /// What is wrong with the loss of a step, if anything. `chance` is the loss of a network that has learned nothing.
     pub(super) fn see(&mut self, loss: f64, chance: f64) -> Option<String> {
         if !loss.is_finite() {
             return Some("the loss is not finite".to_owned());

@@ -1,7 +1,7 @@
 //! Training: from a training graph, a recipe and labelled samples to weights.
 //!
-//! In: a [`Graph`](crate::graph::Graph) with batch normalisation present, `f32` samples `[N, ...]` and a label
-//! for each. Out: [`Weights`](crate::graph::Weights), with the running statistics among them. The same graph,
+//! In: a [`Graph`](crate::graph::Graph) with batch normalisation present, `f32` samples `[N, ...]` and what is wanted
+//! of each: a label, numbers, or the sample itself. Out: [`Weights`](crate::graph::Weights), with the running statistics among them. The same graph,
 //! recipe, data and seed give the same bits on every processor and any number of threads: see [`engine`].
 //! Not done here: reading and splitting data, the changes that augment it; choosing among networks; quantization.
 
@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod engine;
 pub mod extents;
 mod footprint;
+mod loss;
 mod network;
 mod optimizer;
 mod predict;
@@ -26,11 +27,12 @@ pub mod tape;
 pub mod torch;
 mod trainer;
 
-pub use batch::{Augment, Batch, BatchSource, LabelledBatches, Samples, smoothed_targets};
+pub use batch::{Answers, Augment, Batch, BatchSource, LabelledBatches, Rows, Samples, smoothed_targets};
 pub use choice::EngineKind;
 pub use divergence::Watch;
 pub use embedded::EmbeddedEngine;
 pub use footprint::footprint;
+pub use loss::Loss;
 pub use network::{BatchStatistics, Mode, Network, Pass};
 pub use optimizer::{
     AdamW, Group, Moment, Optimizer, Parameters, Remembered, Schedule, Sgd, rate_share, role_groups,

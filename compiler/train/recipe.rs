@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::train::loss::Loss;
 use crate::train::optimizer::{AdamW, Optimizer, Schedule};
 
 /// How to train.
@@ -12,6 +13,8 @@ pub struct Recipe {
     pub epochs: u64,
     /// Greatest number of samples in a step. An epoch has `ceil(samples / batch)` steps of nearly equal size.
     pub batch: usize,
+    /// What training makes small.
+    pub loss: Loss,
     /// What moves the weights.
     pub optimizer: Optimizer,
     /// How the learning rate goes on after the warm-up.
@@ -20,7 +23,7 @@ pub struct Recipe {
     pub warmup: f64,
     /// Greatest norm of the gradient of a step, of all parameters together.
     pub clip: Option<f64>,
-    /// Share of a label's weight that all classes share equally.
+    /// Share of a label's weight that all classes share equally; nothing where there are no classes.
     pub label_smoothing: f64,
     /// Both parameters of the beta distribution that the weights of mixed pairs of samples are drawn from.
     pub mixup: Option<f64>,
@@ -31,6 +34,7 @@ impl Default for Recipe {
         Recipe {
             epochs: 60,
             batch: 64,
+            loss: Loss::default(),
             optimizer: AdamW::default().into(),
             schedule: Schedule::Cosine,
             warmup: 0.05,
@@ -53,6 +57,9 @@ impl Recipe {
             self.label_smoothing,
             self.schedule.canonical()
         );
+        if self.loss != Loss::default() {
+            text.push_str(&format!(" loss={}", self.loss.name()));
+        }
         for (name, value) in [("clip", self.clip), ("mixup", self.mixup)] {
             if let Some(value) = value {
                 text.push_str(&format!(" {name}={value:e}"));

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{Graph, Weights};
-use crate::tensor::{Shape, Value, math};
-use crate::train::batch::{Batch, BatchSource, LabelledBatches, Samples, Supply, with_workers};
+use crate::tensor::{Shape, Value};
+use crate::train::batch::{Answers, Batch, BatchSource, LabelledBatches, Samples, Supply, with_workers};
 use crate::train::divergence::{Place, diverged};
 use crate::train::embedded::EmbeddedEngine;
 use crate::train::engine::{Engine, Memory};
 use crate::train::extents::Extents;
+use crate::train::loss::Loss;
 use crate::train::network::{Mode, Network, Pass};
 use crate::train::optimizer::{Moment, Parameters, rate_share, role_groups};
 use crate::train::predict::upload;
@@ -25,8 +26,8 @@ use crate::train::tape::{Gradients, Tape, Var};
 pub struct EpochReport {
     /// Mean loss of a sample.
     pub loss: f64,
-    /// Share of the samples whose label has the greatest output.
-    pub accuracy: f64,
+    /// Share of the samples whose label has the greatest output; `None` where there are no classes.
+    pub accuracy: Option<f64>,
 }
 
 /// The share of a batch in the running statistics.
@@ -59,37 +60,45 @@ struct Workspace<T> {
 }
 
 impl Trainer<EmbeddedEngine> {
-    /// Starts a training on the embedded engine: inputs `f32 [N, ...]`, a label for each.
+    /// Starts a training on the embedded engine: inputs `f32 [N, ...]`, and what is wanted of each.
     ///
     /// # Errors
     /// See [`Trainer::with_engine`].
-    pub fn new(
+    pub fn new<'a>(
         graph: &Graph,
         recipe: Recipe,
         inputs: &Value,
-        labels: &[u32],
+        answers: impl Into<Answers<'a>>,
         seed: u64,
     ) -> Result<Trainer, Diagnostic> {
-        Trainer::with_engine(EmbeddedEngine::new(), graph, recipe, (inputs, labels), seed)
+        Trainer::with_engine(EmbeddedEngine::new(), graph, recipe, (inputs, answers), seed)
     }
 }
 
 impl<E: Engine> Trainer<E> {
-    /// Starts a training. The graph's output is `[1, classes]`, before softmax.
+    /// Starts a training. The graph's output is `[1, classes]`, before softmax, or `[1, numbers]`, or for
+    /// [`Answers::Input`] of as many elements as its input.
     ///
     /// # Errors
     /// E0305 for the recipe, E0204 and E0303 for the graph, E0703 and E0705 for the data.
-    pub fn with_engine(
+    pub fn with_engine<'a>(
         engine: E,
         graph: &Graph,
         recipe: Recipe,
-        (inputs, labels): (&Value, &[u32]),
+        (inputs, answers): (&Value, impl Into<Answers<'a>>),
         seed: u64,
     ) -> Result<Trainer<E>, Diagnostic> {
         recipe.check()?;
-        let classes = classes(&Network::new(graph)?, graph)?;
-        let samples = Arc::new(Samples::new(inputs, labels, classes)?);
-        let source = LabelledBatches::new(samples, classes, &recipe, seed);
+        let answers = answers.into();
+        let has_classes = matches!(answers, Answers::Labels(_));
+        let outputs =
+            outputs(&Network::new(graph)?, graph, has_classes || recipe.loss == Loss::CrossEntropy)?;
+        let samples = Samples::new(inputs, answers, outputs)?;
+        if recipe.loss == Loss::BinaryCrossEntropy {
+            samples.check_shares()?;
+        }
+        let samples = Arc::new(samples);
+        let source = LabelledBatches::new(samples, &recipe, seed);
         Trainer::with_source(engine, graph, recipe, Box::new(source), seed)
     }
 
@@ -107,11 +116,11 @@ impl<E: Engine> Trainer<E> {
     ) -> Result<Trainer<E>, Diagnostic> {
         recipe.check()?;
         let network = Network::new(graph)?;
-        let classes = classes(&network, graph)?;
-        if source.input() != network.input() || source.targets() != classes {
+        let outputs = outputs(&network, graph, recipe.loss == Loss::CrossEntropy)?;
+        if source.input() != network.input() || source.targets() != outputs {
             let text = |extents: &[usize]| Shape(extents.to_vec());
             let message = format!(
-                "the network takes samples f32{} with {classes} targets, the data has f32{} with {}",
+                "the network takes samples f32{} with {outputs} targets, the data has f32{} with {}",
                 text(network.input()),
                 text(source.input()),
                 source.targets()
@@ -209,7 +218,6 @@ impl<E: Engine> Trainer<E> {
             recipe: &self.recipe,
             seed: self.seed,
             batches: source.batches() as u64,
-            chance: f64::from(math::ln(source.targets() as f32)),
             tape: Tape::new(&self.engine),
             parameters: &mut self.parameters,
             progress: &mut self.progress,
@@ -220,7 +228,7 @@ impl<E: Engine> Trainer<E> {
         self.workspace.pool = pool;
         let (loss, right) = found?;
         let count = source.samples() as f64;
-        let report = EpochReport { loss: loss / count, accuracy: right as f64 / count };
+        let report = EpochReport { loss: loss / count, accuracy: right.map(|right| right as f64 / count) };
         self.progress.epoch += 1;
         self.progress.watch.keep(report.loss);
         Ok(report)
@@ -238,10 +246,11 @@ impl<E: Engine> Trainer<E> {
     }
 }
 
-/// The classes that a network tells apart.
-fn classes(network: &Network, graph: &Graph) -> Result<usize, Diagnostic> {
+/// The numbers that a network gives for a sample.
+fn outputs(network: &Network, graph: &Graph, are_classes: bool) -> Result<usize, Diagnostic> {
     match *network.output() {
-        [classes] => Ok(classes),
+        [outputs] => Ok(outputs),
+        ref extents if !are_classes => Ok(extents.iter().product()),
         _ => {
             let message =
                 format!("a classifier's output is [1, classes], got {}", graph.ty(graph.outputs()[0]));
@@ -258,8 +267,6 @@ struct Steps<'t, E: Engine> {
     seed: u64,
     /// Steps in an epoch.
     batches: u64,
-    /// The loss of equal answers for all classes.
-    chance: f64,
     tape: Tape<'t, E>,
     parameters: &'t mut Parameters<E::Tensor>,
     progress: &'t mut Progress,
@@ -267,20 +274,20 @@ struct Steps<'t, E: Engine> {
 }
 
 impl<E: Engine> Steps<'_, E> {
-    /// All steps; the sum of the samples' losses and how many were right.
-    fn epoch(&mut self, supply: &mut Supply<'_>) -> Result<(f64, usize), Diagnostic> {
-        let (mut loss, mut right) = (0.0, 0);
+    /// All steps; the sum of the samples' losses and, where there are classes, how many were right.
+    fn epoch(&mut self, supply: &mut Supply<'_>) -> Result<(f64, Option<usize>), Diagnostic> {
+        let (mut loss, mut right) = (0.0, None);
         while let Some(batch) = supply.next() {
             let (batch_loss, batch_right) = self.step(&batch)?;
             loss += batch_loss * batch.count as f64;
-            right += batch_right;
+            right = batch_right.map(|more| right.unwrap_or(0) + more);
             supply.give_back(batch);
         }
         Ok((loss, right))
     }
 
     /// One step; the mean loss of its samples and how many were right before it.
-    fn step(&mut self, batch: &Batch) -> Result<(f64, usize), Diagnostic> {
+    fn step(&mut self, batch: &Batch) -> Result<(f64, Option<usize>), Diagnostic> {
         let (engine, tape) = (self.engine, &mut self.tape);
         let Workspace { pass, vars, gradients, elements, .. } = &mut *self.workspace;
         tape.clear();
@@ -291,18 +298,22 @@ impl<E: Engine> Steps<'_, E> {
                 false => tape.constant(value.clone()),
             });
         }
-        let classes = self.network.output()[0];
         let inputs = engine.upload(&Extents::batched(batch.count, self.network.input()), &batch.inputs);
-        let targets = engine.upload(&[batch.count, classes], &batch.targets);
+        let output = self.network.output();
+        let width: usize = output.iter().product();
+        let targets = engine.upload(&Extents::batched(batch.count, output), &batch.targets);
         let x = tape.constant(inputs);
         let mode = Mode::Training { key: key(self.seed, "step", self.progress.step) };
-        let logits = self.network.forward(tape, vars, x, mode, pass);
-        let loss = tape.cross_entropy(logits, &targets);
+        let outputs = self.network.forward(tape, vars, x, mode, pass);
+        let loss = self.recipe.loss.of(tape, outputs, &targets);
         engine.read(tape.value(loss), elements);
         let mean = f64::from(elements[0]);
-        engine.read(tape.value(logits), elements);
-        let right = count_right(elements, classes, &batch.labels);
-        if let Some(what) = self.progress.watch.see(mean, self.chance) {
+        let right = (!batch.labels.is_empty()).then(|| {
+            engine.read(tape.value(outputs), elements);
+            count_right(elements, width, &batch.labels)
+        });
+        let chance = self.recipe.loss.of_chance(&batch.targets, width);
+        if let Some(what) = self.progress.watch.see(mean, chance) {
             return Err(self.failed(&what));
         }
         tape.backward_and_release(loss, gradients);

@@ -1,6 +1,6 @@
 //! Batches of samples: where a training gets them, and how threads make them ahead.
 //!
-//! In: samples, labels, a seed. Out: one batch after the other, in the order of the epoch. What a batch holds
+//! In: samples, what is wanted of each, a seed. Out: one batch after the other, in the order of the epoch. What a batch holds
 //! depends on the epoch and its number alone, never on the threads that made it.
 
 mod labelled;
@@ -11,7 +11,7 @@ mod workers;
 
 use rand_chacha::ChaCha8Rng;
 
-pub use labelled::{LabelledBatches, Samples, smoothed_targets};
+pub use labelled::{Answers, LabelledBatches, Samples, smoothed_targets};
 pub(super) use workers::{Supply, with_workers};
 
 /// The samples of one step; used again for later ones.
@@ -52,6 +52,25 @@ pub trait BatchSource: Send + Sync + std::fmt::Debug {
     fn fill(&self, batch: usize, into: &mut Batch);
 
     /// A text that two sources share if and only if they give the same batches.
+    fn identity(&self) -> String;
+}
+
+/// Samples that are made when they are asked for: those of a set that memory does not hold, or that are changed before
+/// they become features.
+pub trait Rows: Send + Sync + std::fmt::Debug {
+    /// Number of samples, at least 1.
+    fn count(&self) -> usize;
+
+    /// Extents of one sample.
+    fn extents(&self) -> &[usize];
+
+    /// Writes a sample as it is.
+    fn sample(&self, index: usize, into: &mut [f32]);
+
+    /// Writes a sample as a training sees it: changed by chance. The stream is its own, for the epoch and the sample.
+    fn changed(&self, index: usize, random: &mut ChaCha8Rng, into: &mut [f32]);
+
+    /// A text that two share if and only if they give the same samples and make the same changes.
     fn identity(&self) -> String;
 }
 

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use super::*;
+use crate::diagnostic::Code;
 use crate::tensor::Value;
 use crate::train::recipe::Recipe;
 use crate::train::stream::open_unit;
@@ -34,7 +35,7 @@ fn samples() -> Arc<Samples> {
 
 fn source(mixup: Option<f64>, augment: bool) -> LabelledBatches {
     let recipe = Recipe { batch: 4, label_smoothing: 0.3, mixup, ..Recipe::default() };
-    let plain = LabelledBatches::new(samples(), 3, &recipe, 8);
+    let plain = LabelledBatches::new(samples(), &recipe, 8);
     if augment { plain.augmented(Arc::new(ShiftAndNoise)) } else { plain }
 }
 
@@ -107,9 +108,9 @@ fn changes_differ_between_samples_epochs_and_seeds() {
     let first = |seed: u64, number: u64| {
         let recipe = Recipe { batch: 23, ..Recipe::default() };
         let zeros = Value::from_f32(&[23, 6].into(), vec![0.0; 138]).expect("138 elements");
-        let samples = Samples::new(&zeros, &[0; 23], 1).expect("a label for each");
+        let samples = Samples::new(&zeros, &[0; 23][..], 1).expect("a label for each");
         let mut source =
-            LabelledBatches::new(Arc::new(samples), 1, &recipe, seed).augmented(Arc::new(ShiftAndNoise));
+            LabelledBatches::new(Arc::new(samples), &recipe, seed).augmented(Arc::new(ShiftAndNoise));
         epoch(&mut source, number, 1, &mut Vec::new()).remove(0).inputs
     };
     let noise = first(1, 0);
@@ -117,6 +118,47 @@ fn changes_differ_between_samples_epochs_and_seeds() {
     rows.sort_by(|a, b| a[0].total_cmp(&b[0]));
     assert!(rows.windows(2).all(|pair| pair[0] != pair[1]), "each sample has a stream of its own");
     assert!(noise != first(1, 1) && noise != first(2, 0) && noise == first(1, 0));
+}
+
+#[test]
+fn numbers_follow_their_samples_and_are_mixed_with_them() {
+    // The numbers of a sample are what its first element is, and half of that.
+    let inputs =
+        Value::from_f32(&[23, 6].into(), (0..138).map(|i| i as f32).collect()).expect("138 elements");
+    let numbers: Vec<f32> = (0..23).flat_map(|i| [6.0 * i as f32, 3.0 * i as f32]).collect();
+    for mixup in [None, Some(0.7)] {
+        let recipe = Recipe { batch: 4, mixup, ..Recipe::default() };
+        let samples = Samples::new(&inputs, Answers::Numbers(&numbers), 2).expect("two for each");
+        let mut source = LabelledBatches::new(Arc::new(samples), &recipe, 8);
+        assert_eq!(source.targets(), 2);
+        for batch in epoch(&mut source, 1, 1, &mut Vec::new()) {
+            assert!(batch.labels.is_empty());
+            for (sample, wanted) in batch.inputs.chunks(6).zip(batch.targets.chunks(2)) {
+                assert!((sample[0] - wanted[0]).abs() < 1e-4 && (sample[0] - 2.0 * wanted[1]).abs() < 1e-4);
+            }
+        }
+    }
+    let code =
+        |answers: Answers<'_>, outputs| Samples::new(&inputs, answers, outputs).expect_err("wrong").code;
+    assert_eq!(code(Answers::Numbers(&numbers[1..]), 2), Code::DATA_LABEL);
+    assert_eq!(code(Answers::Numbers(&[f32::NAN; 23]), 1), Code::DATA_LABEL);
+    assert_eq!(code(Answers::Input, 5), Code::DATA_SHAPE);
+}
+
+#[test]
+fn what_is_reconstructed_is_the_sample_before_its_change() {
+    let (plain, recipe) = (samples(), Recipe { batch: 4, ..Recipe::default() });
+    let mut elements = Vec::new();
+    (0..23).for_each(|i| plain.push(i, &mut elements));
+    let inputs = Value::from_f32(&[23, 2, 3].into(), elements).expect("138 elements");
+    let samples = Arc::new(Samples::new(&inputs, Answers::Input, 6).expect("six outputs"));
+    let source = LabelledBatches::new(samples, &recipe, 8);
+    let batches = epoch(&mut source.clone(), 1, 1, &mut Vec::new());
+    assert!(batches.iter().all(|batch| batch.inputs == batch.targets && batch.labels.is_empty()));
+    let changed = epoch(&mut source.augmented(Arc::new(ShiftAndNoise)), 1, 1, &mut Vec::new());
+    for (changed, batch) in changed.iter().zip(&batches) {
+        assert!(changed.targets == batch.targets && changed.inputs != batch.inputs);
+    }
 }
 
 #[test]

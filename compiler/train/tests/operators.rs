@@ -131,6 +131,19 @@ pub(in crate::train) fn excited() -> Graph {
     net.classify(x, 3)
 }
 
+/// A map of a quarter of the elements, and from it the input again.
+pub(in crate::train) fn autoencoder() -> Graph {
+    let (mut net, x) = Net::new([25, 1, 12]);
+    let x = net.conv(x, 15, [5, 1], [5, 1]);
+    let x = net.norm(x, Clamp::None);
+    let x = net.graph.add(Upsample2d { factor: [5, 1] }, &[x]).expect("a larger map");
+    let x = net.conv(x, 24, [5, 1], [1, 1]);
+    let x = net.norm(x, Clamp::Relu);
+    let x = net.conv(x, 12, [3, 1], [1, 1]);
+    net.graph.add_output(x);
+    net.graph
+}
+
 #[test]
 fn all_operators_learn_and_neither_threads_nor_interruptions_change_a_bit() {
     let graph = excited();

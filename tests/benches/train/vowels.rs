@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use nasc::data::{self, Cut, Source, Standardization, Ts};
+use nasc::data::{self, Cut, Source, Split, Standardization, Ts};
 use nasc::tensor::Value;
 use nasc::train::{AdamW, Recipe, Trainer, accuracy, predict};
 use sha2::{Digest, Sha256};
@@ -19,16 +19,20 @@ const THREADS: [usize; 3] = [1, 2, 4];
 pub(crate) fn run(folder: &str) -> Result<bool, String> {
     let [train, test] = ["TRAIN", "TEST"].map(|part| format!("JapaneseVowels_eq_{part}.ts"));
     let source = Source::Ts(Ts { train, test });
-    let splits = data::load(&source, &Cut { validation: 0.2, seed: 7 }, Path::new(folder))
-        .map_err(|diagnostic| diagnostic.message)?;
-    let standardization = Standardization::measure(&splits.train);
-    let [train, test] = [&splits.train, &splits.test].map(|part| standardization.applied_to(part));
+    let cut = Cut { split: Split::Holdout(0.2), seed: 7 };
+    let splits =
+        data::load(&source, &cut, Path::new(folder), None).map_err(|diagnostic| diagnostic.message)?.raw();
+    let standardization = Standardization::measure(&splits.train, splits.train.sample_shape()[2]);
+    let [train, test] = [&splits.train, &splits.test].map(|part| {
+        let inputs = standardization.inputs(part);
+        (inputs, part)
+    });
     let workload = networks::named("vowels").expect("a known network");
     let optimizer = AdamW { lr: 5e-3, weight_decay: 0.05, ..AdamW::default() }.into();
     let recipe = Recipe { epochs: EPOCHS, batch: 30, optimizer, warmup: 0.05, ..Recipe::default() };
     println!(
         "{} samples, {EPOCHS} epochs\n{:10} {:>7} {:>8} {:>9}  weights",
-        train.len(),
+        train.1.len(),
         "path",
         "threads",
         "seconds",
@@ -39,7 +43,7 @@ pub(crate) fn run(folder: &str) -> Result<bool, String> {
         for threads in THREADS {
             let start = Instant::now();
             let weights = pool(threads).install(|| {
-                let data = (&train.inputs, &train.labels[..]);
+                let data = (&train.0, &train.1.labels[..]);
                 let mut trainer = Trainer::with_engine(engine.clone(), &workload.graph, recipe, data, 7)
                     .expect("the data fits the network");
                 while !trainer.finished() {
@@ -48,9 +52,8 @@ pub(crate) fn run(folder: &str) -> Result<bool, String> {
                 trainer.weights()
             });
             let seconds = start.elapsed().as_secs_f64();
-            let outputs =
-                predict(&workload.graph, &weights, &test.inputs).expect("the data fits the network");
-            let right = 100.0 * accuracy(&outputs, &test.labels).expect("a label for each");
+            let outputs = predict(&workload.graph, &weights, &test.0).expect("the data fits the network");
+            let right = 100.0 * accuracy(&outputs, &test.1.labels).expect("a label for each");
             let bytes: Vec<u8> = weights.values().flat_map(Value::to_le_bytes).collect();
             let hash: String =
                 Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
