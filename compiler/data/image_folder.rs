@@ -59,8 +59,8 @@ struct Place {
 }
 
 impl Reader for ImageFolder {
-    fn element(&self) -> Element {
-        Element::U8
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::U8)
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {

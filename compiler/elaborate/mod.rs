@@ -41,8 +41,8 @@ use crate::target::Target;
 pub use reference::reference;
 
 pub use program::{
-    Accounting, LossSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec, Requirement,
-    SearchSpec, Strategy, TrainSpec,
+    Accounting, LossSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec,
+    Requirement, SearchSpec, Strategy, TrainSpec,
 };
 pub use schema::{Later, Setting, Settings};
 

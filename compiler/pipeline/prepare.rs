@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{
-    self, Audio, AudioSpec, Augment, AugmentStage, Cut, Dataset, Element, FrontEnd, Loaded, Picture, Quantizer,
-    RawInput, Series, Split, Splits, Standardization, Stream,
+    self, Audio, AudioSpec, Augment, AugmentStage, Cut, Dataset, Element, FrontEnd, Loaded, Picture,
+    Quantizer, RawInput, Series, Split, Splits, Standardization, Stream,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Program, Settings};
@@ -64,11 +64,7 @@ impl Prepared {
     ///
     /// # Errors
     /// E07xx: what is missing or wrong in it; E0204 and E0305 for what the spec says of it.
-    pub(crate) fn load(
-        program: &Program,
-        root: &Path,
-        cache: Option<&Path>,
-    ) -> Result<Prepared, Diagnostic> {
+    pub(crate) fn load(program: &Program, root: &Path, cache: Option<&Path>) -> Result<Prepared, Diagnostic> {
         let settings = program.settings.get("data").ok_or_else(|| wrong("the spec has no section `data`"))?;
         let source = sources::source(settings)?;
         let cut = Cut { split: split(settings)?, seed: program.search.seed };
@@ -136,7 +132,8 @@ impl Prepared {
         let front_end = front_end(settings, &self.loaded)?;
         let splits = self.loaded.features(&front_end, self.cache.as_deref())?;
         let (standardization, normalization) = standardization(settings, &front_end, &splits.train);
-        let (augments, mixup) = sources::augments(settings, &front_end, self.loaded.collection.rate, &self.root)?;
+        let (augments, mixup) =
+            sources::augments(settings, &front_end, self.loaded.collection.rate, &self.root)?;
         let mut canonical = format!("{}\n{normalization}", front_end.canonical());
         for augment in &augments {
             canonical.push_str(&format!("\n{}", augment.canonical()));
@@ -180,8 +177,11 @@ fn front_end(settings: &Settings, loaded: &Loaded) -> Result<FrontEnd, Diagnosti
         None => Ok(FrontEnd::Values { element, extents }),
         Some((name @ ("mfcc" | "log_mel"), Some(keys))) => {
             let rate = collection.rate.ok_or_else(|| {
-                Diagnostic::error(Code::DATA_SHAPE, format!("`features: {name}(...)` is of sound, and the data is not"))
-                    .help("leave `features` out, or read recordings with `audio_folder(...)`")
+                Diagnostic::error(
+                    Code::DATA_SHAPE,
+                    format!("`features: {name}(...)` is of sound, and the data is not"),
+                )
+                .help("leave `features` out, or read recordings with `audio_folder(...)`")
             })?;
             audio(name, keys, rate, extents[0]).map(FrontEnd::Audio)
         }
@@ -216,15 +216,19 @@ fn audio(name: &str, keys: &Settings, rate: u32, length: usize) -> Result<Audio,
         },
         stream: stream(keys, 10),
     };
-    Audio::new(spec).map_err(|problem| {
-        Diagnostic::error(Code::RANGE, format!("`features: {name}(...)`: {problem}"))
-    })
+    Audio::new(spec)
+        .map_err(|problem| Diagnostic::error(Code::RANGE, format!("`features: {name}(...)`: {problem}")))
 }
 
 fn picture(keys: &Settings, element: Element, from: [usize; 3]) -> Result<Picture, Diagnostic> {
     if element != Element::U8 {
-        return Err(Diagnostic::error(Code::DATA_SHAPE, "`features: image(...)` is of pictures, and the data is not")
-            .help("leave `features` out, or read pictures with `image_folder(...)`, `idx(...)` or `cifar(...)`"));
+        return Err(Diagnostic::error(
+            Code::DATA_SHAPE,
+            "`features: image(...)` is of pictures, and the data is not",
+        )
+        .help(
+            "leave `features` out, or read pictures with `image_folder(...)`, `idx(...)` or `cifar(...)`",
+        ));
     }
     let size = sources::pair(keys, "size").ok_or_else(|| wrong("`image` has no `size`"))?;
     let channels = match keys.integer("channels") {
@@ -233,7 +237,9 @@ fn picture(keys: &Settings, element: Element, from: [usize; 3]) -> Result<Pictur
     };
     if channels != from[2] && (channels, from[2]) != (1, 3) {
         let message = format!("`features: image(...)` makes {channels} channels of {}", from[2]);
-        return Err(Diagnostic::error(Code::DATA_SHAPE, message).help("pictures keep their channels, or get 1 of 3"));
+        return Err(
+            Diagnostic::error(Code::DATA_SHAPE, message).help("pictures keep their channels, or get 1 of 3")
+        );
     }
     Ok(Picture { from, to: [size.0, size.1, channels] })
 }
@@ -242,8 +248,9 @@ fn series(keys: &Settings, element: Element, extents: [usize; 3]) -> Result<Seri
     let length = keys.integer("length").unwrap_or(0) as usize;
     if extents[0] != length || extents[1] != 1 {
         let message = format!("`features: window(...)` takes {length} rows, the samples have {}", extents[0]);
-        return Err(Diagnostic::error(Code::DATA_SHAPE, message)
-            .help("write the samples' number of rows as `length`, or cut recordings by `window:` of the source"));
+        return Err(Diagnostic::error(Code::DATA_SHAPE, message).help(
+            "write the samples' number of rows as `length`, or cut recordings by `window:` of the source",
+        ));
     }
     let every = keys.integer("hop").unwrap_or(length as u64);
     Ok(Series { element, length, channels: extents[2], stream: stream(keys, every) })
@@ -278,7 +285,9 @@ pub(crate) fn assumed(program: &Program, genome: &Genome, graph: &Graph) -> Fron
             audio(name, features, rate as u32, length).map_or(values, FrontEnd::Audio)
         }
         Some(("image", Some(_))) => FrontEnd::Picture(Picture { from: extents, to: extents }),
-        Some(("window", Some(features))) => series(features, element, extents).map_or(values, FrontEnd::Series),
+        Some(("window", Some(features))) => {
+            series(features, element, extents).map_or(values, FrontEnd::Series)
+        }
         _ => values,
     }
 }

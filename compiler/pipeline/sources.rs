@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::data::{
     self, AudioFolder, AudioGroup, Augment, Background, Cifar, CifarLabel, Csv, FrontEnd, Idx, ImageFolder,
-    ImageGroup, Npy, RawElement, RawFile, Source, Ts,
+    Npy, PictureGroup, RawElement, RawFile, Source, Ts,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Setting, Settings};
@@ -29,7 +29,10 @@ pub(super) fn source(settings: &Settings) -> Result<Source, Diagnostic> {
         "cifar" => keys.cifar().map(Source::Cifar),
         "npy" => keys.npy().map(Source::Npy),
         "raw" => keys.raw().map(Source::RawFile),
-        _ => Err(Diagnostic::error(Code::NOT_YET, format!("this version of nasc does not read `source: {name}`"))),
+        _ => Err(Diagnostic::error(
+            Code::NOT_YET,
+            format!("this version of nasc does not read `source: {name}`"),
+        )),
     }
 }
 
@@ -79,10 +82,15 @@ impl Keys<'_> {
         match (path, train) {
             (Some(_), Some(_)) => Err(Diagnostic::error(
                 Code::NOT_ALLOWED,
-                format!("`{}` has a folder and `train`: one of them names the samples to learn from", self.name),
+                format!(
+                    "`{}` has a folder and `train`: one of them names the samples to learn from",
+                    self.name
+                ),
             )
             .help("write the folder alone, or `train:` and `test:`")),
-            (None, None) => Err(missing(self.name, "path").help(format!("write `{}(\"folder\", ...)`", self.name))),
+            (None, None) => {
+                Err(missing(self.name, "path").help(format!("write `{}(\"folder\", ...)`", self.name)))
+            }
             (path, train) => Ok((path.unwrap_or_else(|| ".".to_owned()), train, test)),
         }
     }
@@ -131,8 +139,8 @@ impl Keys<'_> {
             channels,
             classes: texts(self.keys, "classes"),
             group: match self.kept_together() {
-                Some("file") => ImageGroup::File,
-                _ => ImageGroup::None,
+                Some("file") => PictureGroup::File,
+                _ => PictureGroup::None,
             },
         })
     }

@@ -1,8 +1,8 @@
 //! How a point of the space becomes a result.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::emit::{Network, Reading};
 use crate::emit::c::names::{comment, float, string};
 use crate::emit::c::{Context, front_end};
 use crate::emit::front_end::{StreamShape, is_plain};
+use crate::emit::{Network, Reading};
 
 const TYPES: &str = "\
 #include <stddef.h>
