@@ -6,7 +6,10 @@
 //! reader is one file with a [`Reader`] and one line in the list of `sources!`. Deliberately not done here: batches and
 //! their order, which belong to training.
 
+mod audio_folder;
 mod audit;
+mod augment;
+mod background;
 mod bytes;
 mod cache;
 mod cifar;
@@ -23,6 +26,7 @@ mod npy;
 mod place;
 mod raw;
 mod raw_file;
+mod resample;
 mod rows;
 mod split;
 #[cfg(test)]
@@ -34,6 +38,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod ts;
+mod wav;
 mod windows;
 
 use std::path::Path;
@@ -44,6 +49,9 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::Shape;
 
+pub use audio_folder::{AudioFolder, AudioGroup};
+pub use augment::{Augment, Background, Stage as AugmentStage};
+pub use background::read_recordings;
 pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use csv::Csv;
@@ -104,6 +112,8 @@ macro_rules! sources {
 sources! {
     /// `ts(train: "...", test: "...")`: time series as text.
     Ts,
+    /// `audio_folder("...", rate: 16 kHz)`: WAV recordings in folders of classes.
+    AudioFolder,
     /// `image_folder("...")`: PNG and JPEG pictures in folders of classes.
     ImageFolder,
     /// `csv(train: "...")`: tables as text.

@@ -346,6 +346,6 @@ impl Change<'_> {
         };
         let recordings = data::read_recordings(self.root, folder, rate)?;
         let floats = recordings.into_iter().map(|sound| sound.into_iter().map(f32::from).collect()).collect();
-        Ok(Some(Background::new(folder, floats)))
+        Ok(Background::new(folder, floats))
     }
 }
