@@ -6,6 +6,7 @@
 //! one line in the list of `sources!`. Deliberately not done here: batches and their order, which belong to
 //! training.
 
+mod audio_folder;
 mod collect;
 mod dataset;
 mod entries;
@@ -13,17 +14,20 @@ mod front_end;
 pub mod limits;
 mod place;
 mod raw;
+mod resample;
 mod split;
 mod standardize;
 mod table;
 #[cfg(test)]
 mod tests;
 mod ts;
+mod wav;
 
 use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
 
+pub use audio_folder::{AudioFolder, AudioGroup};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Parts, Splits};
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};

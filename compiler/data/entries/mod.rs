@@ -7,6 +7,7 @@
 //! Deliberately not done here: what the files mean; archives in archives.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -107,11 +108,11 @@ pub(super) fn list(root: &Path, name: &str) -> Result<Vec<String>, Diagnostic> {
     if source.archive {
         return Ok(vec![source.name]);
     }
-    let files = folder_files(root, &source)?;
+    let (files, _) = folder_files(root, &source)?;
     Ok(files.into_iter().map(|(path, _)| joined(&source.name, &path)).collect())
 }
 
-/// Visits the files of the source `name` below `root`.
+/// Visits the files of the source `name` below `root`. Gives the folders right below the source, also empty ones.
 ///
 /// # Errors
 /// Those of [`locate`]; E0701 for what cannot be read, for links that lead out of the root or in a circle, and for
@@ -121,7 +122,7 @@ pub(super) fn walk(
     root: &Path,
     name: &str,
     visit: &mut dyn FnMut(Entry<'_>) -> Result<(), Diagnostic>,
-) -> Result<(), Diagnostic> {
+) -> Result<BTreeSet<String>, Diagnostic> {
     let source = locate(root, name)?;
     match source.archive {
         true => walk_archive(&source, visit),
@@ -212,18 +213,22 @@ fn walk_folder(
     root: &Path,
     source: &Located,
     visit: &mut dyn FnMut(Entry<'_>) -> Result<(), Diagnostic>,
-) -> Result<(), Diagnostic> {
+) -> Result<BTreeSet<String>, Diagnostic> {
     let (mut buffer, mut total) = (Vec::new(), 0);
-    for (path, at) in &folder_files(root, source)? {
+    let (files, folders) = folder_files(root, source)?;
+    for (path, at) in &files {
         let from = Stored::File { path: at, total: &mut total };
         visit(Entry { path, source, from, buffer: &mut buffer })?;
     }
-    Ok(())
+    Ok(folders)
 }
 
-/// Paths inside the folder, and where the files are, sorted.
-fn folder_files(root: &Path, source: &Located) -> Result<Vec<(String, PathBuf)>, Diagnostic> {
-    let (mut files, mut n_entries) = (Vec::new(), 0usize);
+/// Paths inside a folder, and where the files are.
+type Files = Vec<(String, PathBuf)>;
+
+/// The files of a folder, sorted, and the folders right below it.
+fn folder_files(root: &Path, source: &Located) -> Result<(Files, BTreeSet<String>), Diagnostic> {
+    let (mut files, mut tops, mut n_entries) = (Vec::new(), BTreeSet::new(), 0usize);
     // Each folder with its path inside the source and the real places of the folders that it lies in.
     let mut folders =
         vec![(String::new(), source.path.clone(), vec![within(root, &source.path, &source.name)?])];
@@ -259,22 +264,30 @@ fn folder_files(root: &Path, source: &Located) -> Result<Vec<(String, PathBuf)>,
                     let message = format!("the link `{}` leads to a folder it lies in", shown.escape_debug());
                     return Err(Diagnostic::error(Code::DATA_MISSING, message).help("remove the link"));
                 }
+                tops.extend(inside.is_empty().then(|| path.clone()));
                 let ancestors = ancestors.iter().cloned().chain([real]).collect();
                 folders.push((path, at, ancestors));
             }
         }
     }
     files.sort_unstable();
-    Ok(files)
+    Ok((files, tops))
 }
 
 fn walk_archive(
     source: &Located,
     visit: &mut dyn FnMut(Entry<'_>) -> Result<(), Diagnostic>,
-) -> Result<(), Diagnostic> {
+) -> Result<BTreeSet<String>, Diagnostic> {
     let name = &source.name;
-    let damaged = |error: std::io::Error| unreadable(name, &error);
-    let mut archive = tar::Archive::new(open_stream(&source.path, name)?);
+    let stream = open_stream(&source.path, name)?;
+    let ended = Rc::clone(&stream.get_ref().ended);
+    // Whatever the words for it are, after the end there is no other cause.
+    let damaged = |error: std::io::Error| match ended.get() {
+        true => unreadable(name, &ErrorKind::UnexpectedEof.into()),
+        false => unreadable(name, &error),
+    };
+    let mut archive = tar::Archive::new(stream);
+    let mut folders = BTreeSet::new();
     let (mut buffer, mut long_name) = (Vec::new(), None);
     // Raw, since otherwise long names are read into memory at whatever length they claim.
     for (index, entry) in archive.entries().map_err(damaged)?.raw(true).enumerate() {
@@ -296,6 +309,11 @@ fn walk_archive(
         }
         let path = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let Some(path) = inside(&path, name)? else { continue };
+        if let Some(folder) = top_folder(&path, kind.is_dir()) {
+            if !folders.contains(folder) {
+                folders.insert(folder.to_owned());
+            }
+        }
         if kind.is_dir() {
             continue;
         }
@@ -307,12 +325,20 @@ fn walk_archive(
         visit(Entry { path: &path, source, from, buffer: &mut buffer })?;
     }
     let mut stream = archive.into_inner();
-    if stream.get_ref().ended {
+    if ended.get() {
         return Err(unreadable(name, &ErrorKind::UnexpectedEof.into()));
     }
     // To the end, where gzip keeps its check sum.
     std::io::copy(&mut stream, &mut std::io::sink()).map_err(damaged)?;
-    Ok(())
+    Ok(folders)
+}
+
+/// The folder right below the source that a path inside it is or lies in.
+fn top_folder(path: &str, is_folder: bool) -> Option<&str> {
+    match path.split_once('/') {
+        Some((folder, _)) => Some(folder),
+        None => is_folder.then_some(path),
+    }
 }
 
 /// What an archive says about the next entry.
@@ -324,7 +350,7 @@ fn entry_header(entry: &mut impl Read, archive: &str) -> Result<Vec<u8>, Diagnos
         .map_err(|error| unreadable(archive, &error))?;
     if told.len() as u64 > limits::ENTRY_HEADER_BYTES {
         let message = format!("`{}` has a name that is too long", archive.escape_debug());
-        return Err(Diagnostic::error(Code::DATA_LIMIT, message));
+        return Err(Diagnostic::error(Code::DATA_LIMIT, message).help("pack it again with shorter names"));
     }
     Ok(told)
 }
@@ -384,7 +410,7 @@ pub(super) struct Bounded {
     packed: Option<Rc<Cell<u64>>>,
     unpacked: u64,
     /// Whether somebody read on after the end.
-    ended: bool,
+    ended: Rc<Cell<bool>>,
 }
 
 impl Bounded {
@@ -425,7 +451,7 @@ fn open_stream(path: &Path, name: &str) -> Result<BufReader<Bounded>, Diagnostic
     } else {
         (Box::new(file), None)
     };
-    let bounded = Bounded { input, name: name.to_owned(), packed, unpacked: 0, ended: false };
+    let bounded = Bounded { input, name: name.to_owned(), packed, unpacked: 0, ended: Rc::default() };
     Ok(BufReader::with_capacity(BUFFER_BYTES, bounded))
 }
 
@@ -445,7 +471,9 @@ impl Read for Counted {
 impl Read for Bounded {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let read = self.input.read(into)?;
-        self.ended |= read == 0 && !into.is_empty();
+        if read == 0 && !into.is_empty() {
+            self.ended.set(true);
+        }
         self.unpacked += read as u64;
         if self.unpacked > limits::UNPACKED_BYTES {
             return Err(std::io::Error::other(Beyond(too_much(&self.name))));
