@@ -7,8 +7,8 @@
 //! their order, which belong to training.
 
 mod audit;
-mod cache;
 mod bytes;
+mod cache;
 mod cifar;
 mod collect;
 mod csv;
@@ -46,16 +46,16 @@ use crate::tensor::Shape;
 
 pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
+pub use csv::Csv;
 pub use dataset::{Dataset, Splits};
 pub(crate) use front_end::Axis;
-pub use csv::Csv;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
 pub use idx::Idx;
-pub use image_folder::{ImageFolder, PictureGroup};
+pub use image_folder::{ImageFolder, ImageGroup};
 pub use npy::Npy;
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
-pub use split::{Cut, Partition, Split};
 pub use raw_file::{RawElement, RawFile};
+pub use split::{Cut, Partition, Split};
 pub use standardize::Standardization;
 pub use table::{Element, Table, TableWriter};
 pub use ts::{Ts, read_ts};

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::data::{self, Cut, Dataset, Element, FrontEnd, Quantizer, RawInput, Split, Splits, Standardization};
+use crate::data::{
+    self, Cut, Dataset, Element, FrontEnd, Quantizer, RawInput, Split, Splits, Standardization,
+};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
 use crate::emit;
