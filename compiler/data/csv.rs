@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::data::bytes::{join, open, parts};
+use crate::data::bytes::{open, parts};
 use crate::data::collect::{Collector, Part, Sample, Values, Wanted};
 use crate::data::entries;
 use crate::data::rows::{Rows, open_rows};
