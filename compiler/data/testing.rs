@@ -30,7 +30,8 @@ pub(super) fn read_as(reader: &impl Reader, element: Element, root: &Path) -> Re
 
 /// What the reader finds in a folder of these files.
 pub(super) fn read(reader: &impl Reader, files: &[(&str, &[u8])]) -> Result<Collection, Diagnostic> {
-    read_as(reader, reader.element(), folder(files).path())
+    let folder = folder(files);
+    read_as(reader, reader.element(folder.path())?, folder.path())
 }
 
 /// Makes sure that the reader refuses these files, with a message that has all of `parts`.

@@ -170,6 +170,7 @@ fn two_million_columns_are_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_table_makes_the_reader_panic(
         text in "[vy01.,;?\"\n\r -]{0,80}",

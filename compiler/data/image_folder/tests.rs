@@ -45,7 +45,7 @@ fn folders_are_classes() {
     assert_eq!((rows(&found)[0].clone(), found.classes[0].as_str()), (vec![0., 1., 2., 3., 4., 255.], "dog"));
     // (77 * 20 + 150 * 100 + 29 * 7 + 128) >> 8
     assert_eq!(rows(&found)[1][5], 65.);
-    let grouped = ImageFolder { group: PictureGroup::File, ..spec() };
+    let grouped = ImageFolder { group: ImageGroup::File, ..spec() };
     assert_eq!(read(&grouped, files).unwrap().groups, ["set/cat/deep/b.PNG", "set/dog/a.png"]);
 }
 

@@ -238,6 +238,7 @@ fn absurd_headers_cost_nothing() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_file_makes_the_reader_panic(
         changes in prop::collection::vec((0usize..100, any::<u8>()), 0..5),

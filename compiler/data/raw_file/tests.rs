@@ -86,6 +86,7 @@ fn absurd_shapes_cost_nothing() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_file_makes_the_reader_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..40),
