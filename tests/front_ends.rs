@@ -40,11 +40,8 @@ fn network(extents: [usize; 3], zero_point: i32) -> Graph {
     let mut dice = Dice(extents.iter().sum::<usize>() as u64);
     let [height, width, channels] = extents;
     let features = height * width * channels;
-    let ty = TensorType::quantized(
-        DType::I8,
-        [1, height, width, channels],
-        Quant::per_tensor(0.05, zero_point),
-    );
+    let ty =
+        TensorType::quantized(DType::I8, [1, height, width, channels], Quant::per_tensor(0.05, zero_point));
     let x = graph.add(Input { ty }, &[]).expect("an input");
     let flat = graph.add(Reshape { shape: [1, features].into() }, &[x]).expect("flat");
     let mut constant = |graph: &mut Graph, name: &str, shape: Shape, dtype, quant, range: usize| {
