@@ -8,7 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use nasc::data::{
-    Element, FrontEnd, IntegerQuantizer, Picture, Quantizer, RawInput, RawQuantizer, Series, Stream,
+    Audio, AudioSpec, Element, FrontEnd, IntegerQuantizer, Picture, Quantizer, RawInput, RawQuantizer,
+    Series, Stream,
 };
 use nasc::device::{Device, HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
 use nasc::emit::{Bundle, Golden, GraphFile, Interface, Network, emit_c, front_end_cost};
@@ -40,11 +41,8 @@ fn network(extents: [usize; 3], zero_point: i32) -> Graph {
     let mut dice = Dice(extents.iter().sum::<usize>() as u64);
     let [height, width, channels] = extents;
     let features = height * width * channels;
-    let ty = TensorType::quantized(
-        DType::I8,
-        [1, height, width, channels],
-        Quant::per_tensor(0.05, zero_point),
-    );
+    let ty =
+        TensorType::quantized(DType::I8, [1, height, width, channels], Quant::per_tensor(0.05, zero_point));
     let x = graph.add(Input { ty }, &[]).expect("an input");
     let flat = graph.add(Reshape { shape: [1, features].into() }, &[x]).expect("flat");
     let mut constant = |graph: &mut Graph, name: &str, shape: Shape, dtype, quant, range: usize| {
@@ -91,9 +89,26 @@ impl Case {
             element => {
                 let wide = element == Element::I16;
                 Quantizer::Integer(IntegerQuantizer {
-                    offset: (0..period as i32).map(|c| if wide { 500 - c * 90 } else { 120 + c }).collect(),
-                    factor: (0..period as i32).map(|c| 9000 + c * 321).collect(),
-                    shift: if wide { 20 } else { 13 },
+                    offset: (0..period as i32)
+                        .map(|c| match &front_end {
+                            FrontEnd::Audio(audio) if audio.spec().coefficients.is_none() => 9000 + c * 20,
+                            FrontEnd::Audio(_) => {
+                                if c == 0 {
+                                    20000
+                                } else {
+                                    30 * c
+                                }
+                            }
+                            _ if wide => 500 - c * 90,
+                            _ => 120 + c,
+                        })
+                        .collect(),
+                    factor: (0..period as i32).map(|c| 9000 + c * 121).collect(),
+                    shift: match &front_end {
+                        FrontEnd::Audio(_) => 18,
+                        _ if wide => 20,
+                        _ => 13,
+                    },
                     zero_point,
                 })
             }
@@ -166,6 +181,20 @@ fn picture(from: [usize; 3], to: [usize; 3]) -> FrontEnd {
     FrontEnd::Picture(Picture { from, to })
 }
 
+fn audio(
+    sizes: [usize; 3],
+    filters: usize,
+    coefficients: Option<usize>,
+    every: usize,
+    smooth: usize,
+) -> FrontEnd {
+    let [length, frame, hop] = sizes;
+    let stream = Stream { every, smooth };
+    let (rate, low, high) = (16000, 80.0, 7600.0);
+    let spec = AudioSpec { rate, length, frame, hop, filters, low, high, coefficients, stream };
+    FrontEnd::Audio(Audio::new(spec).expect("a front end of sound"))
+}
+
 /// Every kind of front end.
 fn front_ends() -> Vec<FrontEnd> {
     vec![
@@ -179,6 +208,10 @@ fn front_ends() -> Vec<FrontEnd> {
         series(Element::F32, 10, 3, 4, 3),
         series(Element::I16, 7, 1, 1, 1),
         series(Element::U8, 3, 4, 3, 2),
+        audio([1600, 320, 160], 20, Some(10), 2, 3),
+        audio([1605, 400, 160], 24, None, 1, 1),
+        audio([1000, 100, 150], 12, Some(12), 3, 2),
+        audio([4000, 480, 320], 21, Some(13), 1, 4),
     ]
 }
 
@@ -237,14 +270,26 @@ fn means(outputs: &[Vec<i8>], smooth: usize) -> Vec<Vec<i8>> {
 
 /// What a stream over a long signal gives: the rows at which it runs, and its scores.
 fn streamed(case: &Case, signal: &[f32], hop: usize) -> Vec<(usize, Vec<i8>)> {
-    let (rows, size) = match &case.raw.front_end {
-        FrontEnd::Series(series) => (series.length, series.length * series.channels),
+    let size: usize = case.raw.front_end.raw_extents().iter().product();
+    // Hops that a sample takes, and where in the signal a sample starts that has the rows up to a hop's end.
+    let (hops, back) = match &case.raw.front_end {
+        FrontEnd::Series(series) => (series.length, size),
+        FrontEnd::Audio(audio) => {
+            let (frame, rows) = (audio.spec().frame, case.raw.front_end.extents()[0]);
+            let first = if frame > hop { frame.div_ceil(hop) } else { 1 };
+            (rows - 1 + first, (rows - 1) * hop + if frame > hop { frame } else { hop })
+        }
         other => panic!("{other:?} is no stream"),
     };
     let stream = case.raw.front_end.stream().expect("a stream");
-    let ends: Vec<usize> = (rows..=signal.len() / hop).step_by(stream.every).collect();
-    let outputs: Vec<Vec<i8>> =
-        ends.iter().map(|end| case.expected(&signal[end * hop - size..end * hop])).collect();
+    let ends: Vec<usize> = (hops..=signal.len() / hop).step_by(stream.every).collect();
+    let sample = |end: &usize| {
+        // What a sample has beyond its last row does not matter.
+        let mut sample: Vec<f32> = signal[end * hop - back..].iter().copied().take(size).collect();
+        sample.resize(size, 0.0);
+        sample
+    };
+    let outputs: Vec<Vec<i8>> = ends.iter().map(|end| case.expected(&sample(end))).collect();
     ends.into_iter().zip(means(&outputs, stream.smooth)).collect()
 }
 
@@ -255,14 +300,19 @@ fn a_stream_runs_when_it_should_and_averages() {
         (series(Element::I16, 7, 1, 1, 1), 40),
         (series(Element::I16, 4, 2, 9, 5), 100),
         (series(Element::U8, 3, 4, 3, 2), 20),
+        (audio([1600, 320, 160], 20, Some(10), 2, 3), 40),
+        (audio([1605, 400, 160], 24, None, 3, 1), 40),
+        (audio([1000, 100, 150], 12, Some(12), 3, 2), 30),
     ] {
         let case = Case::new(front_end);
         let (mut bundle, interface) = case.emitted();
         let hop = interface.raw.as_ref().and_then(|raw| raw.hop).expect("a stream");
         let samples = case.samples(40);
         // Without the extremes, which saturate.
-        let signal: Vec<f32> = samples[2..].concat().into_iter().cycle().take(hops * hop).collect();
-        let wanted = streamed(&case, &signal, hop);
+        let size: usize = case.raw.front_end.raw_extents().iter().product();
+        let count = (hops * hop).max(size);
+        let signal: Vec<f32> = samples[2..].concat().into_iter().cycle().take(count).collect();
+        let wanted = streamed(&case, &signal[..hops * hop], hop);
         assert!(wanted.len() > 3);
         let numbers = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
         let mut expected = vec![String::from("0, 0, 0, 0, 0, 0"); hops];

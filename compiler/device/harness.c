@@ -17,16 +17,18 @@ typedef FN(_raw_t) sample_t;
 typedef FN(_input_t) sample_t;
 #define RUN FN(_run)
 #define SAMPLE_SIZE MACRO(_INPUT_SIZE)
+#define NASC_LEAD 0
 #endif
 
 FN(_ctx) nasc_ctx;
 static unsigned char memory[MACRO(_ARENA_BYTES) + MACRO(_ARENA_ALIGN)];
 #if defined(NASC_STREAM)
-/* The last hop of a sample may end behind it. */
-static sample_t sample[SAMPLE_SIZE + MACRO(_HOP_SIZE)];
+/* A stream takes a lead before the sample; the last hop may end behind it. */
+static sample_t hops[NASC_LEAD + SAMPLE_SIZE + MACRO(_HOP_SIZE)];
 #else
-static sample_t sample[SAMPLE_SIZE];
+static sample_t hops[SAMPLE_SIZE];
 #endif
+static sample_t *const sample = hops + NASC_LEAD;
 static FN(_output_t) output[MACRO(_OUTPUT_SIZE)];
 
 static int prepare(void)
@@ -45,8 +47,8 @@ static int stream_agrees(void)
     if (FN(_reset)(&nasc_ctx) != 0) {
         return 0;
     }
-    for (int32_t at = 0; results == 0 && at < SAMPLE_SIZE; at += MACRO(_HOP_SIZE)) {
-        results = FN(_stream)(&nasc_ctx, sample + at, scores);
+    for (int32_t at = 0; results == 0 && at < NASC_LEAD + SAMPLE_SIZE; at += MACRO(_HOP_SIZE)) {
+        results = FN(_stream)(&nasc_ctx, hops + at, scores);
     }
     return results == 1 && memcmp(scores, output, sizeof(output)) == 0 && FN(_detect)(scores, 127) == -1;
 }
@@ -63,11 +65,11 @@ static int slots_agree(void)
 {
     FN(_input_t) *const input_slot = FN(_input)(&nasc_ctx);
     FN(_output_t) *const output_slot = FN(_output)(&nasc_ctx);
-    memcpy(input_slot, sample, sizeof(sample));
+    memcpy(input_slot, sample, sizeof(hops));
     if (FN(_run)(&nasc_ctx, NULL, NULL) != 0 || memcmp(output_slot, output, sizeof(output)) != 0) {
         return 0;
     }
-    memcpy(input_slot, sample, sizeof(sample));
+    memcpy(input_slot, sample, sizeof(hops));
     return FN(_run)(&nasc_ctx, input_slot, output_slot) == 0 && memcmp(output_slot, output, sizeof(output)) == 0;
 }
 #endif

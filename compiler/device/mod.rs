@@ -327,6 +327,7 @@ fn definitions(interface: &Interface, samples: Samples<'_>) -> Vec<String> {
         if interface.raw.as_ref().is_some_and(|raw| raw.hop.is_some()) {
             options.push("-DNASC_STREAM".into());
         }
+        options.push(format!("-DNASC_LEAD={}", interface.raw.as_ref().map_or(0, |raw| raw.lead)));
     }
     options
 }

@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Element, FrontEnd, Quantizer, RawInput, Stream};
+use crate::data::{Audio, Axis, Element, FrontEnd, Picture, Quantizer, RawInput, Stream};
+use crate::emit::c::audio;
 use crate::estimate::{self, FrontEndCost};
-use crate::target::Isa;
+use crate::target::{Isa, Schedules};
 use crate::tensor::TensorType;
 
 /// Greatest number of raw values of a sample.
@@ -27,15 +28,21 @@ pub struct RawInterface {
     /// Values that `_stream` takes at once; `None` if there is no `_stream`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hop: Option<usize>,
+    /// Values that `_stream` has to take before those of a sample for the same rows as `_run_raw`: rows of a stream
+    /// end with its hops, those of a sample start with it.
+    #[serde(default)]
+    pub lead: usize,
 }
 
 impl RawInterface {
     /// That of a front end.
     pub fn new(front_end: &FrontEnd) -> RawInterface {
+        let shape = StreamShape::new(front_end);
         RawInterface {
             element: front_end.element(),
             elements: front_end.raw_extents().iter().product(),
-            hop: StreamShape::new(front_end).map(|shape| shape.hop),
+            hop: shape.map(|shape| shape.hop),
+            lead: shape.map_or(0, |shape| shape.lead),
         }
     }
 }
@@ -49,8 +56,12 @@ pub(super) struct StreamShape {
     pub(super) row: usize,
     /// Raw values that come at once.
     pub(super) hop: usize,
-    /// Raw samples that are kept, whole hops; 0 where a row follows from one hop.
+    /// Raw samples that are kept because the next row has them too; 0 where a row follows from one hop.
     pub(super) held: usize,
+    /// Hops before the first row.
+    pub(super) warm: usize,
+    /// See [`RawInterface::lead`].
+    pub(super) lead: usize,
     /// When the network runs.
     pub(super) stream: Stream,
 }
@@ -60,20 +71,22 @@ impl StreamShape {
     pub(super) fn new(front_end: &FrontEnd) -> Option<StreamShape> {
         let stream = front_end.stream()?;
         let [rows, width, channels] = front_end.extents();
-        let (hop, held) = match front_end {
+        let row = width * channels;
+        let shape = StreamShape { rows, row, hop: row, held: 0, warm: 0, lead: 0, stream };
+        match front_end {
             FrontEnd::Audio(audio) => {
-                let (frame, hop) = (audio.spec().frame, audio.spec().hop);
-                (hop, if frame > hop { frame.next_multiple_of(hop) } else { 0 })
+                let (frame, hop, held) = (audio.spec().frame, audio.spec().hop, audio::kept(audio));
+                let lead = if held > 0 { frame.next_multiple_of(hop) - frame } else { 0 };
+                Some(StreamShape { hop, held, warm: held.div_ceil(hop), lead, ..shape })
             }
-            FrontEnd::Series(series) => (series.channels, 0),
-            FrontEnd::Values { .. } | FrontEnd::Picture(_) => return None,
-        };
-        Some(StreamShape { rows, row: width * channels, hop, held, stream })
+            FrontEnd::Series(_) => Some(shape),
+            FrontEnd::Values { .. } | FrontEnd::Picture(_) => None,
+        }
     }
 
     /// Counters of the context, four bytes each.
     pub(super) fn counters(&self) -> usize {
-        2 + usize::from(self.held > 0) + if self.stream.smooth > 1 { 2 } else { 0 }
+        2 + usize::from(self.warm > 0) + if self.stream.smooth > 1 { 2 } else { 0 }
     }
 
     /// Bytes of the members before the padding, with a network of so many outputs.
@@ -94,8 +107,11 @@ pub(super) fn context_bytes(front_end: &FrontEnd, outputs: usize) -> u64 {
 }
 
 /// Bytes at the start of the arena that a front end uses before it writes the input.
-pub(super) fn scratch_bytes(_front_end: &FrontEnd) -> u64 {
-    0
+pub(super) fn scratch_bytes(front_end: &FrontEnd) -> u64 {
+    match front_end {
+        FrontEnd::Audio(audio) => audio::scratch_bytes(audio, true),
+        FrontEnd::Values { .. } | FrontEnd::Picture(_) | FrontEnd::Series(_) => 0,
+    }
 }
 
 /// Bytes of the constant tables: a mean or offset and a factor for each feature that has its own.
@@ -104,7 +120,22 @@ pub(super) fn table_bytes(front_end: &FrontEnd) -> u64 {
         Element::F32 => 8,
         Element::U8 | Element::I16 => 4,
     };
-    per_feature * front_end.period() as u64
+    let own = match front_end {
+        FrontEnd::Audio(audio) => audio::table_bytes(audio),
+        FrontEnd::Values { .. } | FrontEnd::Picture(_) | FrontEnd::Series(_) => 0,
+    };
+    per_feature * front_end.period() as u64 + own
+}
+
+/// Bytes between constant tables, each of which starts at a word.
+fn padding(front_end: &FrontEnd) -> u64 {
+    let own = match front_end {
+        FrontEnd::Audio(audio) => audio::padding(audio),
+        FrontEnd::Values { .. } | FrontEnd::Picture(_) | FrontEnd::Series(_) => 0,
+    };
+    // Offsets and factors of two bytes; floats need none.
+    let odd = front_end.feature_element() != Element::F32 && front_end.period() % 2 == 1;
+    own + if odd { 4 } else { 0 }
 }
 
 /// Whether samples are floats that are only standardised: nothing but a mean and a factor for each channel.
@@ -116,25 +147,83 @@ pub(super) fn is_plain(front_end: &FrontEnd) -> bool {
 pub fn front_end_cost(front_end: &FrontEnd, outputs: usize, isa: Isa) -> FrontEndCost {
     FrontEndCost {
         table_bytes: table_bytes(front_end),
-        code_bytes: (code_bytes(front_end) * estimate::percent(isa)).div_ceil(100),
+        code_bytes: (code_bytes(front_end, isa) * estimate::percent(isa)).div_ceil(100) + padding(front_end),
         context_bytes: context_bytes(front_end, outputs),
         scratch_bytes: scratch_bytes(front_end),
-        cycles: cycles(front_end),
+        cycles: cycles(front_end, isa),
     }
 }
 
-/// Bytes of Thumb-2 at `-O2` that the code does not exceed; fitted like those of `estimate`.
-fn code_bytes(front_end: &FrontEnd) -> u64 {
+/// Bytes of Thumb-2 at `-O2` that the code does not exceed; fitted to images of `tests/front_ends.rs`.
+fn code_bytes(front_end: &FrontEnd, isa: Isa) -> u64 {
+    let is_float = front_end.feature_element() == Element::F32;
+    let smooths = front_end.stream().is_some_and(|stream| stream.smooth > 1);
+    let stream = 330 + if smooths { 110 } else { 0 };
     match front_end {
-        FrontEnd::Values { .. } => 200,
-        FrontEnd::Picture(_) => 500,
-        FrontEnd::Series(_) => 700,
-        FrontEnd::Audio(_) => 2000,
+        FrontEnd::Values { .. } if is_float => 200,
+        FrontEnd::Values { .. } => 100,
+        FrontEnd::Picture(_) => 460,
+        FrontEnd::Series(_) => stream + if is_float { 330 } else { 100 },
+        FrontEnd::Audio(audio) => {
+            let passes = match isa.schedules() {
+                // Each pass is in the place of its call there.
+                Schedules::ArmDsp => 300 * u64::from(audio.fft().size().ilog2() / 2),
+                Schedules::Portable => 300,
+            };
+            stream + 1100 + passes + if audio.dct().is_some() { 100 } else { 0 }
+        }
     }
 }
 
-fn cycles(_front_end: &FrontEnd) -> u64 {
-    0
+/// Instructions of one sample on a kind of core: a model that was fitted to those of `tests/front_ends.rs`.
+fn cycles(front_end: &FrontEnd, isa: Isa) -> u64 {
+    let is_small = isa == Isa::Armv6m;
+    let features: u64 = front_end.extents().iter().map(|&extent| extent as u64).product();
+    let per_feature = match (front_end.feature_element(), is_small) {
+        (Element::F32, false) => 28,
+        (Element::F32, true) => 250,
+        (Element::U8 | Element::I16, false) => 18,
+        (Element::U8 | Element::I16, true) => 25,
+    };
+    let own = match front_end {
+        FrontEnd::Values { .. } if is_plain(front_end) => return 0,
+        FrontEnd::Values { .. } | FrontEnd::Series(_) => 0,
+        FrontEnd::Picture(picture) => picture_cycles(picture, is_small),
+        FrontEnd::Audio(audio) => front_end.extents()[0] as u64 * row_cycles(audio, isa),
+    };
+    own + per_feature * features
+}
+
+/// Of the windows of all pixels: rows under them and pixels under them.
+fn picture_cycles(picture: &Picture, is_small: bool) -> u64 {
+    let [rows, columns] = picture.axes();
+    let [height, width, channels] = picture.to;
+    let under = |axis: &Axis, count: usize| (0..count).map(|at| axis.cover(at).count() as u64).sum::<u64>();
+    let (tall, wide) = (under(&rows, height), under(&columns, width));
+    let channels = channels as u64;
+    let outputs = channels * height as u64 * width as u64;
+    let (per_output, per_row, per_pixel) = if is_small { (120, 20, 16) } else { (50, 18, 12) };
+    let grey = if picture.is_greyed() { 8 } else { 0 };
+    per_output * outputs
+        + per_row * channels * tall * width as u64
+        + (per_pixel + grey) * channels * tall * wide
+}
+
+/// Of one row of features of sound.
+fn row_cycles(audio: &Audio, isa: Isa) -> u64 {
+    let size = audio.fft().size() as u64;
+    let filters = audio.spec().filters as u64;
+    let coefficients = audio.spec().coefficients.unwrap_or(0) as u64;
+    let (per_point, per_bin, per_filter, per_product) = match isa.schedules() {
+        Schedules::ArmDsp => (4, 20, 80, 2),
+        Schedules::Portable if isa == Isa::Armv6m => (14, 100, 250, 12),
+        Schedules::Portable => (8, 30, 100, 5),
+    };
+    let passes = u64::from(audio.fft().size().ilog2());
+    per_point * size * passes / 2
+        + per_bin * size / 2
+        + per_filter * filters
+        + per_product * filters * coefficients
 }
 
 /// Checks what turns raw values into an input, from a file of anyone.

@@ -463,7 +463,7 @@ mod tests {
                 name: "net".into(),
                 input_elements: 3,
                 output_elements: 2,
-                raw: Some(RawInterface { element: Element::F32, elements: 3, hop: None }),
+                raw: Some(RawInterface { element: Element::F32, elements: 3, hop: None, lead: 0 }),
             },
             graph,
             raw: Some(RawInput {

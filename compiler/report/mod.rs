@@ -10,7 +10,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::FrontEnd;
+use crate::data::{Element, FrontEnd};
 use crate::estimate::{Deployment, Estimate};
 use crate::kernel::Program;
 
@@ -176,7 +176,8 @@ impl Memory {
 }
 
 impl TargetReport {
-    /// A network's figures on a target. A front end that does more than to standardise has a row before the layers.
+    /// A network's figures on a target. A front end that does more than to standardise floats has a row before the
+    /// layers.
     pub fn new(
         target: &str,
         deployment: &Deployment,
@@ -185,7 +186,8 @@ impl TargetReport {
     ) -> TargetReport {
         let estimate = &deployment.estimate;
         let op = match front_end {
-            FrontEnd::Values { .. } => None,
+            FrontEnd::Values { element: Element::F32, .. } => None,
+            FrontEnd::Values { .. } => Some("values"),
             FrontEnd::Audio(_) => Some("audio"),
             FrontEnd::Picture(_) => Some("picture"),
             FrontEnd::Series(_) => Some("series"),

@@ -63,7 +63,7 @@ impl Axis {
     }
 
     /// Source pixels under the window of an output, with the parts of each.
-    fn cover(&self, output: usize) -> impl Iterator<Item = (usize, u64)> {
+    pub(crate) fn cover(&self, output: usize) -> impl Iterator<Item = (usize, u64)> {
         let (pixel, start) = (self.pixel, self.start(output));
         let end = start + self.window;
         (start / pixel..end.div_ceil(pixel)).map(move |source| {

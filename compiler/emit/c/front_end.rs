@@ -1,16 +1,18 @@
 //! Front ends as C: from raw values to the input slot, for whole samples and for streams.
 //!
 //! A front end has three kinds of text: what quantizes a feature, what makes the features of a pixel or a row, and
-//! the interface. Rows of features wait in the context until a sample of them is whole; whole samples of sound take
+//! the interface. `audio` has the text of rows of sound. Rows of features wait in the context until a sample of them is whole; whole samples of sound take
 //! the same way. Plain floats, whose text is in `source.rs`, need none of this.
 
 use crate::data::{Axis, FrontEnd, Picture, Quantizer, RawInput};
-use crate::emit::c::Context;
+use crate::emit::c::{Context, audio};
 use crate::emit::front_end::{StreamShape, context_bytes};
 
-/// Names of functions and tables, which no kernel may have.
-pub(super) const SYMBOLS: [&str; 8] =
-    ["detect", "raw_offset", "raw_pixel", "raw_place", "raw_push", "raw_quantize", "reset", "stream"];
+/// How names of functions and tables begin that are not part of the interface.
+pub(super) const PREFIX: &str = "raw_";
+
+/// The other functions, which no kernel may be called.
+pub(super) const SYMBOLS: [&str; 3] = ["detect", "reset", "stream"];
 
 /// A value in the text: negative ones in parentheses.
 pub(super) fn number(value: impl Into<i64>) -> String {
@@ -123,13 +125,13 @@ MORE    return $_OK;
 }
 ";
 
-const PUSH_SERIES: &str = "
-/* The row of features of the values that came. */
-static void @_raw_push(@_ctx *ctx, const @_raw_t *raw)
+const PUSH: &str = "
+/* Puts a row of features behind those that came before. */
+static void @_raw_push(@_ctx *ctx, const @_raw_t *features)
 {
     int8_t *const row = ctx->rows + ctx->next_row * BANDS;
     for (int32_t c = 0; c < BANDS; ++c) {
-        row[c] = @_raw_quantize(raw[c], c);
+        row[c] = @_raw_quantize(features[c], c);
     }
     ctx->next_row = ctx->next_row + 1 < $_ROWS ? ctx->next_row + 1 : 0;
 }
@@ -153,8 +155,10 @@ int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output)
     if (status != $_OK || raw == NULL) {
         return $_ERROR_NULL;
     }
-    for (int32_t row = 0; row < $_ROWS; ++row) {
-        @_raw_push(ctx, raw + row * $_HOP_SIZE);
+    for (int32_t i = 0; i < $_ROWS; ++i) {
+        int16_t row[BANDS];
+        @_features_row(raw + i * $_HOP_SIZE, (int32_t *)(void *)ctx->arena, row);
+        @_raw_push(ctx, row);
     }
     @_raw_place(ctx);
     return @_run(ctx, NULL, output);
@@ -176,14 +180,17 @@ RUN    return 1;
 }
 ";
 
-const PUSH_HELD: &str = "\
-    memmove(ctx->samples, ctx->samples + $_HOP_SIZE, (HELD - $_HOP_SIZE) * sizeof(@_raw_t));
-    memmove(ctx->samples + (HELD - $_HOP_SIZE), hop, $_HOP_SIZE * sizeof(@_raw_t));
+const PUSH_AUDIO: &str = "\
+    int16_t row[BANDS];
+    @_features_hop(SAMPLES, hop, (int32_t *)(void *)ctx->arena, row);
+WARM    @_raw_push(ctx, row);
+";
+
+const WARM: &str = "\
     if (ctx->until_row > 0) {
         --ctx->until_row;
         return 0;
     }
-    @_raw_push(ctx, ctx->samples);
 ";
 
 const RUN_AND_SMOOTH: &str = "\
@@ -224,7 +231,10 @@ pub(super) fn source(context: &Context<'_>, raw: &RawInput, input_offset: &str) 
             out.push_str(&with(&with(RUN_RAW_PICTURE, &sizes), &channels(raw)));
         }
         FrontEnd::Series(_) => out.push_str(&with(RUN_RAW_VALUES, &channels(raw))),
-        FrontEnd::Audio(_) => {}
+        FrontEnd::Audio(audio) => {
+            out.push_str(&audio::row_code(audio));
+            out.push_str(audio::hop_code(audio));
+        }
     }
     if let Some(shape) = StreamShape::new(&raw.front_end) {
         out.push_str(&stream(raw, &shape));
@@ -290,32 +300,37 @@ fn pixel(picture: &Picture) -> String {
 fn stream(raw: &RawInput, shape: &StreamShape) -> String {
     let smooths = shape.stream.smooth > 1;
     let mut more = String::new();
-    if shape.held > 0 {
-        more.push_str(&format!("    ctx->until_row = {};\n", shape.held / shape.hop - 1));
+    if shape.warm > 0 {
+        more.push_str(&format!("    ctx->until_row = {};\n", shape.warm));
     }
     if smooths {
         more.push_str("    ctx->next_past = 0;\n    ctx->n_past = 0;\n");
     }
     let mut out = RESET.replace("MORE", &more);
     let is_sound = matches!(raw.front_end, FrontEnd::Audio(_));
-    out.push_str(PUSH_SERIES);
+    out.push_str(PUSH);
     out.push_str(PLACE);
     if is_sound {
         out.push_str(RUN_RAW_AUDIO);
     }
-    let push = if shape.held > 0 { PUSH_HELD } else { "    @_raw_push(ctx, hop);\n" };
+    let push = if is_sound {
+        let samples = if shape.held > 0 { "ctx->samples" } else { "NULL" };
+        let warm = if shape.warm > 0 { WARM } else { "" };
+        PUSH_AUDIO.replace("SAMPLES", samples).replace("WARM", warm)
+    } else {
+        "    @_raw_push(ctx, hop);\n".to_owned()
+    };
     let run = if smooths { RUN_AND_SMOOTH } else { "    @_run(ctx, NULL, scores);\n" };
-    let sizes = [("BANDS", shape.row.to_string()), ("HELD", shape.held.to_string())];
-    out.push_str(&with(STREAM, &[("PUSH", push.to_owned()), ("RUN", run.to_owned())]));
+    out.push_str(&STREAM.replace("PUSH", &push).replace("RUN", run));
     out.push_str(DETECT);
-    with(&out, &sizes)
+    out.replace("BANDS", &shape.row.to_string())
 }
 
 /// Members of the context behind the arena, the largest elements first, and their padding.
 pub(super) fn members(shape: &StreamShape, outputs: usize) -> String {
     let smooths = shape.stream.smooth > 1;
     let mut out = String::from("    int32_t next_row;\n    int32_t until_run;\n");
-    if shape.held > 0 {
+    if shape.warm > 0 {
         out.push_str("    int32_t until_row;\n");
     }
     if smooths {
@@ -379,11 +394,16 @@ pub(super) fn declarations(context: &Context<'_>, raw: &RawInput) -> String {
 pub(super) fn macros(raw: &RawInput, outputs: usize) -> Vec<(&'static str, String, &'static str)> {
     let Some(shape) = StreamShape::new(&raw.front_end) else { return Vec::new() };
     let context = 4 + context_bytes(&raw.front_end, outputs);
-    vec![
+    let mut macros = vec![
         ("HOP_SIZE", shape.hop.to_string(), "values that a stream takes at once"),
         ("ROWS", shape.rows.to_string(), "rows of features of a sample"),
         ("EVERY", shape.stream.every.to_string(), "rows from one run to the next"),
         ("SMOOTH", shape.stream.smooth.to_string(), "outputs that are averaged"),
         ("CTX_BYTES", context.to_string(), "the context where a pointer has 4 bytes"),
-    ]
+    ];
+    if shape.lead > 0 {
+        let remark = "values before a sample for a stream to have the sample's own rows";
+        macros.push(("LEAD_SIZE", shape.lead.to_string(), remark));
+    }
+    macros
 }

@@ -4,7 +4,7 @@
 //! nothing, needs `memmove` and nothing else of the standard library, and has no external symbol without the
 //! network's prefix.
 
-mod audio;
+pub(super) mod audio;
 mod expr;
 mod front_end;
 mod function;
@@ -16,6 +16,7 @@ mod self_test;
 mod source;
 mod weights;
 
+use crate::emit::front_end::is_plain;
 use crate::emit::{Bundle, Network};
 
 pub(super) use names::is_reserved;
@@ -53,9 +54,17 @@ pub fn emit_c(network: &Network<'_>) -> Bundle {
     bundle
 }
 
-/// Name of the symbol of a table.
+/// Name of the symbol of a table, none of the front end's.
 fn table_symbol(context: &Context<'_>, table: &str) -> String {
-    format!("{}_{table}", context.name)
+    format!("{}_{}", context.name, apart(context, table))
+}
+
+/// A name of the network's that none of the front end can be: plain floats have no names besides those that were
+/// always taken.
+fn apart(context: &Context<'_>, name: &str) -> String {
+    let is_plain = context.network.raw.is_none_or(|raw| is_plain(&raw.front_end));
+    let taken = [audio::PREFIX, front_end::PREFIX].iter().any(|prefix| name.starts_with(prefix));
+    if taken && !is_plain { format!("{name}_") } else { name.to_owned() }
 }
 
 /// Numbers in rows of at most 100 columns.

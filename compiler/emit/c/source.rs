@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::data::{Quantizer, RawInput};
 use crate::emit::c::function::{self, Symbols, c_type};
 use crate::emit::c::names::{Scope, call, comment, int32};
-use crate::emit::c::{Context, front_end, table_symbol};
+use crate::emit::c::{Context, apart, front_end, table_symbol};
 use crate::emit::front_end::is_plain;
 use crate::kernel::{Arg, BufferId, Call};
 use crate::tensor::DType;
@@ -211,7 +211,8 @@ fn symbols(context: &Context<'_>) -> Symbols {
         program.micros.iter().map(|m| &m.meaning.name).chain(program.functions.iter().map(|f| &f.name));
     let mut symbols = Symbols::default();
     for name in names {
-        symbols.of.insert(name.clone(), scope.claim(&format!("{}_{name}", context.name)));
+        let symbol = scope.claim(&format!("{}_{}", context.name, apart(context, name)));
+        symbols.of.insert(name.clone(), symbol);
     }
     symbols
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::data::Quantizer;
+use crate::data::{FrontEnd, Quantizer};
 use crate::emit::c::function::c_type;
 use crate::emit::c::names::{float, int32};
-use crate::emit::c::{Context, rows, table_symbol};
+use crate::emit::c::{Context, audio, rows, table_symbol};
 use crate::kernel::TableRole;
 use crate::tensor::DType;
 
@@ -68,6 +68,16 @@ fn items(context: &Context<'_>) -> Vec<Item> {
         .collect();
     if let Some(raw) = context.network.raw {
         items.extend(quantizer(context, &raw.quantizer));
+        if let FrontEnd::Audio(audio) = &raw.front_end {
+            items.extend(audio::tables(audio).into_iter().map(|table| Item {
+                symbol: format!("{}_{}", context.name, table.name),
+                ty: table.ty,
+                len: table.values.len(),
+                remark: table.remark,
+                aligned: false,
+                rows: rows(table.values.into_iter().map(int32)),
+            }));
+        }
     }
     items
 }

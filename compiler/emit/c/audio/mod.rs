@@ -188,18 +188,24 @@ pub(super) fn tables(audio: &Audio) -> Vec<AudioTable> {
     tables
 }
 
+/// Bytes between the tables and after them, where each starts at a word.
+pub(in crate::emit) fn padding(audio: &Audio) -> u64 {
+    let bytes = |table: &AudioTable| table.width * table.values.len() as u64;
+    tables(audio).iter().map(|table| bytes(table).next_multiple_of(4) - bytes(table)).sum()
+}
+
 /// Bytes of all tables.
-pub(super) fn table_bytes(audio: &Audio) -> u64 {
+pub(in crate::emit) fn table_bytes(audio: &Audio) -> u64 {
     tables(audio).iter().map(|table| table.width * table.values.len() as u64).sum()
 }
 
 /// Samples that a stream keeps from hop to hop.
-pub(super) fn kept(audio: &Audio) -> usize {
+pub(in crate::emit) fn kept(audio: &Audio) -> usize {
     audio.spec().frame.saturating_sub(audio.spec().hop)
 }
 
 /// Bytes of scratch memory, aligned to 4: of a row, and of a hop, which puts its frame together there.
-pub(super) fn scratch_bytes(audio: &Audio, of_hop: bool) -> u64 {
+pub(in crate::emit) fn scratch_bytes(audio: &Audio, of_hop: bool) -> u64 {
     let frame = if of_hop && kept(audio) > 0 { (2 * audio.spec().frame).next_multiple_of(4) } else { 0 };
     (4 * audio.fft().size() + frame) as u64
 }
