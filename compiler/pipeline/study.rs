@@ -89,7 +89,15 @@ impl Prepared {
         let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
         let split = Split::Holdout(program.data.validation_share);
         let loaded = data::load(&source, &Cut { split, seed: program.search.seed }, root, None)?;
-        let mut splits = loaded.raw();
+        let splits = loaded.raw();
+        Prepared::new(program, splits, loaded.hash)
+    }
+
+    /// Brings samples into the form that training takes; `hash` tells them from others.
+    ///
+    /// # Errors
+    /// E07xx where they do not fit the model.
+    pub(crate) fn new(program: &Program, mut splits: Splits, hash: String) -> Result<Prepared, Diagnostic> {
         task::check_fit(program, &splits.train)?;
         if program.space.output == Output::Input && task::tells_anomalies(&splits.train) {
             // What is normal is learned from normal samples alone.
@@ -108,7 +116,7 @@ impl Prepared {
         let inputs = standardization.inputs(&splits.train);
         let task = Task::new(program, &splits.train);
         let numbers = task.standardized(&splits.train.numbers);
-        Ok(Prepared { splits, standardization, inputs, numbers, task, hash: loaded.hash })
+        Ok(Prepared { splits, standardization, inputs, numbers, task, hash })
     }
 
     /// What training wants of the training part's samples.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::emit::{Network, Reading};
 use crate::emit::c::Context;
 use crate::emit::c::names::{comment, float, string};
+use crate::emit::{Network, Reading};
 
 const TYPES: &str = "\
 #include <stddef.h>
