@@ -22,7 +22,7 @@ use std::time::Duration;
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
 use nasc::emit::jit::Jit;
 use nasc::emit::{Golden, GraphFile, Network, check_name, emit_c, read_graph_file, write_graph_file};
-use nasc::estimate::{Deployment, deploy};
+use nasc::estimate::{Deployment, FrontEndCost, deploy};
 use nasc::graph::{Graph, Weights};
 use nasc::kernel::{Interpreter, Placement, lower};
 use nasc::plan::Effort;
@@ -174,7 +174,7 @@ impl Case {
         let device = run.measured.device;
         let estimate = &deployment.estimate;
         assert_eq!(device.weights_bytes_linked, estimate.weights_bytes, "seed {}", self.seed);
-        let pointers = nasc::estimate::context_bytes(target.isa) - 4;
+        let pointers = nasc::estimate::context_bytes(target.isa, &FrontEndCost::default()) - 4;
         let ram = device.ram_bytes(deployment.plan.arena_bytes) + pointers;
         assert_eq!(ram, estimate.ram_bytes, "seed {}", self.seed);
         assert!(device.stack_bytes <= device.stack_bound_bytes, "seed {}: {device:?}", self.seed);
@@ -209,7 +209,7 @@ fn random_networks_give_the_same_bytes_everywhere() {
         let graph = network::network(seed);
         let isa = if seed % 4 == 3 { Isa::Portable } else { Isa::Armv7em };
         let target = cortex_m4([1, 4, 16][seed as usize % 3], isa);
-        match deploy(&graph, &target, 0, Effort::Final) {
+        match deploy(&graph, &target, FrontEndCost::default(), Effort::Final) {
             Err(reason) => {
                 let expected =
                     ["overflow 32 bits", "no window that touches"].iter().any(|part| reason.contains(part));
@@ -244,7 +244,7 @@ fn random_networks_agree_in_process() {
         let graph = network::network(seed);
         let target = cortex_m4([1, 4, 16][seed as usize % 3], Isa::Armv7em);
         let effort = if seed.is_multiple_of(2) { Effort::Search } else { Effort::Final };
-        if let Ok(deployment) = deploy(&graph, &target, 0, effort) {
+        if let Ok(deployment) = deploy(&graph, &target, FrontEndCost::default(), effort) {
             Case::new(seed, graph).in_process(&deployment);
         }
     }

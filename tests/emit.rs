@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use nasc::data::Element;
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
-use nasc::emit::{Bundle, Golden, Network, RawQuantizer, emit_c};
+use nasc::emit::{Bundle, FrontEnd, Golden, Network, Quantizer, RawInput, RawQuantizer, emit_c};
 use nasc::kernel::{
     Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Expr, Function, FunctionId, Local,
     MicroArg, MicroKernel, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
@@ -386,7 +387,7 @@ struct Parts {
     program: Program,
     input: TensorType,
     output: TensorType,
-    raw: RawQuantizer,
+    raw: RawInput,
     golden: Vec<Golden>,
     labels: Vec<String>,
 }
@@ -398,7 +399,14 @@ impl Parts {
             program: program(),
             input: TensorType::quantized(DType::I8, [1, LEN / 2, 1, 2], Quant::per_tensor(0.1, -7)),
             output: TensorType::quantized(DType::I8, [1, UNITS], Quant::per_tensor(1e-5, 3)),
-            raw: RawQuantizer { mean: vec![0.5, -1e-20], factor: vec![20.0, 3.333_333], zero_point: -7 },
+            raw: RawInput {
+                front_end: FrontEnd::Values { element: Element::F32, extents: [LEN / 2, 1, 2] },
+                quantizer: Quantizer::Float(RawQuantizer {
+                    mean: vec![0.5, -1e-20],
+                    factor: vec![20.0, 3.333_333],
+                    zero_point: -7,
+                }),
+            },
             golden,
             labels: names(&["yes", "\"no\"\n??/", "µ"]),
         }
@@ -475,7 +483,7 @@ fn raw_values_are_quantized_as_in_training() {
     let mut raw: Vec<Vec<f32>> =
         inputs(30).iter().map(|sample| sample.iter().map(|&x| f32::from(x) * 0.071).collect()).collect();
     raw.push(special.iter().chain(&special).copied().collect());
-    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize_all(sample)).collect();
+    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize(sample)).collect();
     let compiler = HostCompiler::default();
     let got = run_host(&emit_c(&network), &network.interface(), Samples::Raw(&raw), &compiler, LIMIT);
     assert_eq!(got.expect("it runs"), outputs(&quantized));
@@ -649,7 +657,7 @@ fn the_board_gives_the_same_bytes_and_the_image_the_promised_sizes() {
 
     let raw: Vec<Vec<f32>> =
         samples.iter().map(|sample| sample.iter().map(|&x| f32::from(x) * 0.3).collect()).collect();
-    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize_all(sample)).collect();
+    let quantized: Vec<Vec<i8>> = raw.iter().map(|sample| parts.raw.quantize(sample)).collect();
     let run = run_board(&bundle, &interface, Samples::Raw(&raw), &outputs(&quantized), &toolchain, LIMIT);
     let device = run.unwrap_or_else(|e| panic!("{e:#?}")).measured.device;
     assert_eq!((device.mismatched_bytes, device.weights_bytes_linked), (0, network.weights_bytes()));

@@ -203,6 +203,11 @@ impl Collector {
         self.rate = Some(rate);
     }
 
+    /// What one number of the samples has to be.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
     /// Keeps a warning.
     pub fn warn(&mut self, warning: Diagnostic) {
         self.warnings.push(warning);

@@ -5,6 +5,20 @@
 
 /// Bytes of one file.
 pub const FILE_BYTES: u64 = 1 << 30;
+/// Bytes of one archive, or of one `.gz` file, as it is on disk.
+pub const PACKED_BYTES: u64 = 16 << 30;
+/// Bytes of one archive, one `.gz` file or all files of a folder, unpacked.
+pub const UNPACKED_BYTES: u64 = 32 << 30;
+/// Bytes that a `.gz` file may unpack to whatever its own size is.
+pub const UNPACKED_FREE_BYTES: u64 = 64 << 20;
+/// How many times its own size a `.gz` file may unpack to beyond that. Data does not pack that well; a bomb does.
+pub const UNPACKED_RATIO: u64 = 200;
+/// Files and folders of one source.
+pub const ENTRIES: usize = 1 << 20;
+/// Bytes of one file of a folder or archive that is read as a whole.
+pub const ENTRY_BYTES: u64 = 256 << 20;
+/// Bytes of what an archive says about one entry beside its header: a long name.
+pub const ENTRY_HEADER_BYTES: u64 = 64 << 10;
 /// Bytes of one line of a text file, its end included.
 pub const LINE_BYTES: u64 = 16 << 20;
 /// Samples of one file.

@@ -6,22 +6,40 @@
 //! reader is one file with a [`Reader`] and one line in the list of `sources!`. Deliberately not done here: batches and
 //! their order, which belong to training.
 
+mod audio_folder;
 mod audit;
+mod augment;
+mod background;
+mod bytes;
+mod cache;
+mod cifar;
 mod collect;
+mod csv;
 mod dataset;
+mod entries;
 mod front_end;
+mod idx;
+mod image_folder;
 pub mod limits;
 mod lists;
+mod npy;
 mod place;
 mod raw;
+mod raw_file;
+mod resample;
+mod rows;
 mod split;
 #[cfg(test)]
 mod split_tests;
 mod standardize;
 mod table;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod ts;
+mod wav;
+mod windows;
 
 use std::path::Path;
 
@@ -31,10 +49,20 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::Shape;
 
+pub use audio_folder::{AudioFolder, AudioGroup};
+pub use augment::{Augment, Background, Stage as AugmentStage};
+pub use background::read_recordings;
+pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
+pub use csv::Csv;
 pub use dataset::{Dataset, Splits};
+pub(crate) use front_end::Axis;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
+pub use idx::Idx;
+pub use image_folder::{ImageFolder, PictureGroup};
+pub use npy::Npy;
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
+pub use raw_file::{RawElement, RawFile};
 pub use split::{Cut, Partition, Split};
 pub use standardize::Standardization;
 pub use table::{Element, Table, TableWriter};
@@ -43,7 +71,10 @@ pub use ts::{Ts, read_ts};
 /// What a file format has to offer.
 pub trait Reader {
     /// What one number of its samples is.
-    fn element(&self) -> Element;
+    ///
+    /// # Errors
+    /// E0701 and E0702 where a file has to be opened to know, and cannot be.
+    fn element(&self, root: &Path) -> Result<Element, Diagnostic>;
 
     /// The files that it reads, below `root`, parts separated by `/`, in a fixed order: their names and contents are
     /// the cache's key.
@@ -81,6 +112,20 @@ macro_rules! sources {
 sources! {
     /// `ts(train: "...", test: "...")`: time series as text.
     Ts,
+    /// `audio_folder("...", rate: 16 kHz)`: WAV recordings in folders of classes.
+    AudioFolder,
+    /// `image_folder("...")`: PNG and JPEG pictures in folders of classes.
+    ImageFolder,
+    /// `csv(train: "...")`: tables as text.
+    Csv,
+    /// `idx(train: "...")`: pictures in the format of MNIST.
+    Idx,
+    /// `cifar("...")`: records of CIFAR-10 and CIFAR-100.
+    Cifar,
+    /// `npy(train: "...")`: arrays of NumPy.
+    Npy,
+    /// `raw(train: "...")`: records without a header.
+    RawFile,
 }
 
 /// A source that was read, with its samples parted.
@@ -94,22 +139,47 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// SHA-256, in hexadecimal, of all that training can see; see [`hash`].
     pub hash: String,
+    /// Its name in the cache, where there is one.
+    key: Option<String>,
 }
 
-/// Reads `source`, whose paths are relative to `root`, and parts its samples. What memory does not hold goes to a file
-/// in `cache`.
+/// Reads `source`, whose paths are relative to `root`, and parts its samples. The folder `cache` keeps what was read;
+/// what memory does not hold stays there.
 ///
 /// # Errors
 /// E0701 if a file is missing or outside `root`, E0702 to E0706 for what is wrong in it or its parts.
 pub fn load(source: &Source, cut: &Cut, root: &Path, cache: Option<&Path>) -> Result<Loaded, Diagnostic> {
-    let reader = source.reader();
-    let mut collector = Collector::new(reader.element(), cache);
-    reader.read(root, &mut collector)?;
-    let collection = collector.finish()?;
+    let (collection, key) = collection(source, root, cache)?;
     let partition = split::partition(&collection, cut, root)?;
     let warnings = audit::warnings(&collection, &partition);
     let hash = hash(&collection, &partition);
-    Ok(Loaded { collection, partition, warnings, hash })
+    Ok(Loaded { collection, partition, warnings, hash, key })
+}
+
+/// The samples of a source, from the cache where it has them, with their name there.
+fn collection(
+    source: &Source,
+    root: &Path,
+    cache: Option<&Path>,
+) -> Result<(Collection, Option<String>), Diagnostic> {
+    let reader = source.reader();
+    let key = match cache {
+        // What cannot be read is told by the reader, with its place.
+        Some(_) => cache::key(&format!("{source:?}"), root, &reader.inputs(root)?).ok(),
+        None => None,
+    };
+    let kept = cache.zip(key.as_deref());
+    if let Some(found) = kept.and_then(|(folder, key)| cache::collection(folder, key)) {
+        return Ok((found, key));
+    }
+    let mut collector = Collector::new(reader.element(root)?, cache);
+    reader.read(root, &mut collector)?;
+    let collection = collector.finish()?;
+    let collection = match kept {
+        Some((folder, key)) => cache::keep(folder, key, collection),
+        None => collection,
+    };
+    Ok((collection, key))
 }
 
 /// SHA-256, in hexadecimal, of all that training can see: shapes, numbers, labels, classes and which sample is in
@@ -140,6 +210,13 @@ pub fn hash(data: &Collection, partition: &Partition) -> String {
 }
 
 impl Loaded {
+    /// Leaves out of the training part the samples of other labels.
+    pub fn keep_training(&mut self, wanted: impl Fn(u32) -> bool) {
+        let labels = &self.collection.labels;
+        self.partition.train.retain(|&sample| wanted(labels[sample]));
+        self.hash = hash(&self.collection, &self.partition);
+    }
+
     /// The samples as they are on disk, in their parts.
     pub fn raw(&self) -> Splits {
         self.splits(self.collection.table.clone(), self.collection.extents)
@@ -162,7 +239,19 @@ impl Loaded {
         if matches!(front_end, FrontEnd::Values { .. } | FrontEnd::Series(_)) {
             return Ok(self.raw());
         }
-        let table = featurize(&self.collection.table, front_end, cache)?;
+        let width = front_end.extents().iter().product();
+        let key = self.key.as_ref().map(|key| cache::derived(key, &front_end.canonical()));
+        let kept = cache.zip(key.as_deref());
+        let found =
+            kept.and_then(|(folder, key)| cache::rows(folder, key, front_end.feature_element(), width));
+        let table = match found.filter(|table| table.rows() == self.collection.len()) {
+            Some(table) => table,
+            None => {
+                let table = featurize(&self.collection.table, front_end, cache)?;
+                kept.into_iter().for_each(|(folder, key)| cache::keep_rows(folder, key, &table));
+                table
+            }
+        };
         Ok(self.splits(table, front_end.extents()))
     }
 

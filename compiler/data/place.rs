@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::data::limits;
 use crate::diagnostic::{Code, Diagnostic};
 
-const WAY_OUT: &str = "paths of data are relative to the spec; `--data DIR` looks in DIR instead";
+pub(super) const WAY_OUT: &str = "paths of data are relative to the spec; `--data DIR` looks in DIR instead";
 
 /// The path of `file` below `root`.
 ///
@@ -46,13 +46,54 @@ pub(super) fn open(path: &Path) -> Result<Lines<BufReader<File>>, Diagnostic> {
     Ok(Lines::new(BufReader::new(file), name))
 }
 
-fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
+/// What went wrong while a data file was opened, read or unpacked.
+pub(super) fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
+    if let Some(beyond) = Beyond::behind(error) {
+        return beyond.0.clone();
+    }
+    let name = name.escape_debug();
     let message = match error.kind() {
         ErrorKind::NotFound => format!("there is no data file `{name}`"),
+        ErrorKind::UnexpectedEof => {
+            return Diagnostic::error(Code::DATA_FORMAT, format!("the data file `{name}` is cut short"))
+                .help("copy or download it again");
+        }
+        _ if error.raw_os_error().is_none() => {
+            let message = format!("the data file `{name}` is damaged: {error}");
+            return Diagnostic::error(Code::DATA_FORMAT, message).help("copy or download it again");
+        }
         _ => format!("the data file `{name}` cannot be read: {error}"),
     };
     Diagnostic::error(Code::DATA_MISSING, message).help(WAY_OUT)
 }
+
+/// A diagnostic on its way through code that only knows errors of input.
+#[derive(Debug)]
+pub(super) struct Beyond(pub(super) Diagnostic);
+
+impl Beyond {
+    fn behind(error: &std::io::Error) -> Option<&Beyond> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.get_ref()?);
+        while let Some(found) = cause {
+            if let Some(beyond) = found.downcast_ref::<Beyond>() {
+                return Some(beyond);
+            }
+            cause = match found.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => found.source(),
+            };
+        }
+        None
+    }
+}
+
+impl std::fmt::Display for Beyond {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Beyond {}
 
 fn too_large(name: &str) -> Diagnostic {
     let message = format!("the data file `{name}` is larger than {} MiB", limits::FILE_BYTES >> 20);

@@ -130,7 +130,6 @@ impl Table {
     }
 
     /// Rows that start at `offset` of an open file.
-    #[expect(dead_code, reason = "the cache's")]
     pub(super) fn in_file(file: File, path: &Path, offset: u64, shape: (Element, usize, usize)) -> Table {
         let (element, width, rows) = shape;
         let on_disk = OnDisk { file: Mutex::new(file), offset, path: path.to_owned(), temporary: false };

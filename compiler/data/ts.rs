@@ -29,8 +29,8 @@ pub struct Ts {
 }
 
 impl Reader for Ts {
-    fn element(&self) -> Element {
-        Element::F32
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::F32)
     }
 
     fn inputs(&self, _: &Path) -> Result<Vec<String>, Diagnostic> {

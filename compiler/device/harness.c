@@ -12,14 +12,21 @@
 #if defined(NASC_RAW)
 typedef FN(_raw_t) sample_t;
 #define RUN FN(_run_raw)
+#define SAMPLE_SIZE MACRO(_RAW_SIZE)
 #else
 typedef FN(_input_t) sample_t;
 #define RUN FN(_run)
+#define SAMPLE_SIZE MACRO(_INPUT_SIZE)
 #endif
 
 FN(_ctx) nasc_ctx;
 static unsigned char memory[MACRO(_ARENA_BYTES) + MACRO(_ARENA_ALIGN)];
-static sample_t sample[MACRO(_INPUT_SIZE)];
+#if defined(NASC_STREAM)
+/* The last hop of a sample may end behind it. */
+static sample_t sample[SAMPLE_SIZE + MACRO(_HOP_SIZE)];
+#else
+static sample_t sample[SAMPLE_SIZE];
+#endif
 static FN(_output_t) output[MACRO(_OUTPUT_SIZE)];
 
 static int prepare(void)
@@ -28,6 +35,22 @@ static int prepare(void)
     unsigned char *const arena = memory + (past == 0 ? 0 : MACRO(_ARENA_ALIGN) - past);
     return FN(_init)(&nasc_ctx, arena, MACRO(_ARENA_BYTES));
 }
+
+#if defined(NASC_STREAM)
+/* Whether a sample that comes hop by hop gives one result, with its last row, and that of the whole. */
+static int stream_agrees(void)
+{
+    static FN(_output_t) scores[MACRO(_OUTPUT_SIZE)];
+    int results = 0;
+    if (FN(_reset)(&nasc_ctx) != 0) {
+        return 0;
+    }
+    for (int32_t at = 0; results == 0 && at < SAMPLE_SIZE; at += MACRO(_HOP_SIZE)) {
+        results = FN(_stream)(&nasc_ctx, sample + at, scores);
+    }
+    return results == 1 && memcmp(scores, output, sizeof(output)) == 0 && FN(_detect)(scores, 127) == -1;
+}
+#endif
 
 #if !defined(NASC_BOARD)
 
@@ -56,13 +79,18 @@ int main(void)
     if (inputs == NULL || outputs == NULL || prepare() != 0) {
         return 2;
     }
-    while (fread(sample, sizeof(sample), 1, inputs) == 1) {
+    while (fread(sample, sizeof(sample_t) * SAMPLE_SIZE, 1, inputs) == 1) {
         if (RUN(&nasc_ctx, sample, output) != 0) {
             return 3;
         }
         if (fwrite(output, sizeof(output), 1, outputs) != 1) {
             return 4;
         }
+#if defined(NASC_STREAM)
+        if (!stream_agrees()) {
+            return 7;
+        }
+#endif
 #if !defined(NASC_RAW)
         if (!slots_agree()) {
             return 6;
@@ -131,7 +159,7 @@ static uint64_t ticks(void)
     return ((uint64_t)before << 24) + (0xffffffu - value);
 }
 
-static uint64_t count_ticks(void)
+static uint64_t count_ticks(int raw)
 {
     uint64_t start, end;
     SYSTICK_RELOAD = 0xffffffu;
@@ -140,7 +168,11 @@ static uint64_t count_ticks(void)
     while (SYSTICK_VALUE == 0) {
     }
     start = ticks();
-    FN(_run)(&nasc_ctx, NULL, NULL);
+    if (raw) {
+        RUN(&nasc_ctx, sample, NULL);
+    } else {
+        FN(_run)(&nasc_ctx, NULL, NULL);
+    }
     end = ticks();
     SYSTICK_CONTROL = 0;
     return end - start;
@@ -166,17 +198,19 @@ static void run_samples(void)
     const int32_t inputs = open_file("inputs.bin", 1);
     const int32_t outputs = open_file("outputs.bin", 5);
     const int32_t counts = open_file("counts.bin", 5);
-    uint64_t numbers[2] = {0, 0};
+    uint64_t numbers[3] = {0, 0, 0};
     int first = 1;
     if (inputs < 0 || outputs < 0 || counts < 0 || prepare() != 0) {
         leave(2);
     }
-    while (transfer(0x06, inputs, sample, sizeof(sample)) == 0) {
+    while (transfer(0x06, inputs, sample, sizeof(sample_t) * SAMPLE_SIZE) == 0) {
+        const int measured = first;
         if (first) {
             first = 0;
             memset(FN(_input)(&nasc_ctx), 0, MACRO(_INPUT_SIZE));
-            numbers[0] = count_ticks();
+            numbers[0] = count_ticks(0);
             numbers[1] = measure_stack();
+            numbers[2] = count_ticks(1);
         }
         if (RUN(&nasc_ctx, sample, NULL) != 0) {
             leave(3);
@@ -185,6 +219,13 @@ static void run_samples(void)
         if (transfer(0x05, outputs, output, sizeof(output)) != 0) {
             leave(4);
         }
+#if defined(NASC_STREAM)
+        if (measured && !stream_agrees()) {
+            leave(7);
+        }
+#else
+        (void)measured;
+#endif
     }
     if (transfer(0x05, counts, numbers, sizeof(numbers)) != 0) {
         leave(4);

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Element;
 use crate::device::elf::Image;
 use crate::device::machine::Machine;
 use crate::device::process::TempFolder;
@@ -42,7 +43,8 @@ pub const STRICT_FLAGS: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Wconversio
 pub enum Samples<'a> {
     /// The network's inputs, through `_run`.
     Int8(&'a [Vec<i8>]),
-    /// Raw values, through `_run_raw`.
+    /// Raw values, through `_run_raw`; each is one of the front end's element. Where there is a stream, each sample
+    /// goes through it too, hop by hop, and has to give the same output.
     Raw(&'a [Vec<f32>]),
 }
 
@@ -54,10 +56,14 @@ impl Samples<'_> {
         }
     }
 
-    fn to_bytes(self) -> Vec<u8> {
+    fn to_bytes(self, element: Element) -> Vec<u8> {
         match self {
             Samples::Int8(samples) => samples.iter().flatten().map(|&x| x as u8).collect(),
-            Samples::Raw(samples) => samples.iter().flatten().flat_map(|x| x.to_le_bytes()).collect(),
+            Samples::Raw(samples) => {
+                let mut bytes = Vec::new();
+                samples.iter().for_each(|sample| element.encode(sample, &mut bytes));
+                bytes
+            }
         }
     }
 }
@@ -103,11 +109,15 @@ pub struct Device {
     pub core: String,
     /// Instructions of one `_run` on its slots, exact to those of one tick: at most 50.
     pub instructions: u64,
+    /// Instructions from the raw values of one sample to the network's input: those of one `_run_raw` without those of
+    /// one `_run`, whose own differ a little from input to input. `None` where no raw values were run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_end_instructions: Option<u64>,
     /// Number of samples run.
     pub samples: usize,
     /// Output bytes of all samples that differ from what was expected.
     pub mismatched_bytes: u64,
-    /// Stack that a run took.
+    /// Stack that a run from these samples on took.
     pub stack_bytes: u64,
     /// Bound on the stack by the compiler's frame sizes.
     pub stack_bound_bytes: u64,
@@ -143,7 +153,7 @@ impl Device {
 /// E0905 without a compiler; E0906 if it or the program fails; E0904 if the temporary folder cannot be written.
 ///
 /// # Panics
-/// When a sample has another size than the network's input.
+/// When a sample has another size than the network's input or the raw values that it takes.
 pub fn run_host(
     bundle: &Bundle,
     interface: &Interface,
@@ -193,7 +203,7 @@ pub fn self_test_host(
 /// target has no emulator; E0904 if the temporary folder cannot be written.
 ///
 /// # Panics
-/// When a sample has another size than the network's input.
+/// When a sample has another size than the network's input or the raw values that it takes.
 pub fn run_board(
     bundle: &Bundle,
     interface: &Interface,
@@ -274,11 +284,18 @@ fn mismatches(outputs: &[Vec<i8>], expected: &[Vec<i8>]) -> u64 {
 
 /// A folder with the bundle, the harness and the samples.
 fn prepare(bundle: &Bundle, interface: &Interface, samples: Samples<'_>) -> Result<TempFolder> {
-    let fits = match samples {
-        Samples::Int8(samples) => samples.iter().all(|sample| sample.len() == interface.input_elements),
-        Samples::Raw(samples) => samples.iter().all(|sample| sample.len() == interface.input_elements),
+    let raw = interface.raw.as_ref();
+    let (fits, elements) = match samples {
+        Samples::Int8(samples) => {
+            let elements = interface.input_elements;
+            (samples.iter().all(|sample| sample.len() == elements), elements)
+        }
+        Samples::Raw(samples) => {
+            let elements = raw.expect("raw samples are for bundles that take them").elements;
+            (samples.iter().all(|sample| sample.len() == elements), elements)
+        }
     };
-    assert!(fits, "samples have {} elements", interface.input_elements);
+    assert!(fits, "samples have {elements} elements");
     crate::emit::check_name(&interface.name)?;
     let folder = TempFolder::new()?;
     let name = &interface.name;
@@ -287,7 +304,8 @@ fn prepare(bundle: &Bundle, interface: &Interface, samples: Samples<'_>) -> Resu
         folder.write(&file, contents)?;
     }
     folder.write("nasc_harness.c", HARNESS.as_bytes())?;
-    folder.write("inputs.bin", &samples.to_bytes())?;
+    let element = raw.map_or(Element::F32, |raw| raw.element);
+    folder.write("inputs.bin", &samples.to_bytes(element))?;
     Ok(folder)
 }
 
@@ -306,6 +324,9 @@ fn definitions(interface: &Interface, samples: Samples<'_>) -> Vec<String> {
     ];
     if matches!(samples, Samples::Raw(_)) {
         options.push("-DNASC_RAW".into());
+        if interface.raw.as_ref().is_some_and(|raw| raw.hop.is_some()) {
+            options.push("-DNASC_STREAM".into());
+        }
     }
     options
 }
@@ -355,19 +376,26 @@ fn measure(
         let bytes = counts.get(8 * at..8 * at + 8)?;
         Some(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
     };
-    let (Some(ticks), Some(stack_bytes)) = (number(0), number(1)) else {
+    let (Some(ticks), Some(stack_bytes), Some(raw_ticks)) = (number(0), number(1), number(2)) else {
         return Err(damaged("counts"));
     };
     let mut graph = CallGraph::default();
     let calls = folder.read("bundle_code.ci", &toolchain.cc)?;
     graph.add(&String::from_utf8_lossy(&calls)).ok_or_else(|| damaged("frame sizes"))?;
-    let entry = if matches!(samples, Samples::Raw(_)) { "run_raw" } else { "run" };
+    let is_raw = matches!(samples, Samples::Raw(_));
+    let mut entries = vec![if is_raw { "run_raw" } else { "run" }];
+    if is_raw && interface.raw.as_ref().is_some_and(|raw| raw.hop.is_some()) {
+        entries.push("stream");
+    }
+    let bounds: Option<Vec<u64>> =
+        entries.iter().map(|entry| graph.bound(&format!("{}_{entry}", interface.name))).collect();
     let stack_bound_bytes =
-        graph.bound(&format!("{}_{entry}", interface.name)).ok_or_else(|| damaged("a call graph"))?;
+        bounds.and_then(|bounds| bounds.into_iter().max()).ok_or_else(|| damaged("a call graph"))?;
     let image = folder.read("nasc_image.elf", &toolchain.cc)?;
     let image = Image::parse(&image).ok_or_else(|| damaged("an image"))?;
     Ok(Device {
         instructions: machine.instructions(ticks),
+        front_end_instructions: is_raw.then(|| machine.instructions(raw_ticks.saturating_sub(ticks))),
         stack_bytes,
         stack_bound_bytes,
         text_bytes: image.section_size(".bundle_text"),

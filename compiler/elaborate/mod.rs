@@ -41,8 +41,8 @@ use crate::target::Target;
 pub use reference::reference;
 
 pub use program::{
-    Accounting, DataSpec, LossSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec,
-    RateSpec, Requirement, SearchSpec, Source, Strategy, TrainSpec,
+    Accounting, LossSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec,
+    Requirement, SearchSpec, Strategy, TrainSpec,
 };
 pub use schema::{Later, Setting, Settings};
 
@@ -325,7 +325,6 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     sections::fit_loss(section("train"), &output, &mut read, &mut context);
     read.later.extend(goals::later(&wants, &items.objectives, output.kind));
     let (failed, search) = (read.failed, read.settings.get("search").and_then(SearchSpec::of));
-    let data = read.settings.get("data").and_then(DataSpec::of);
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
     let on = objectives.iter().filter_map(|objective| objective.target.as_ref());
     for target in limits.filter_map(|limit| limit.target.as_ref()).chain(on) {
@@ -333,13 +332,12 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
             named_targets.push(target.clone());
         }
     }
-    if failed || !read.settings.contains_key("train") {
+    if failed || !["data", "train"].iter().all(|section| read.settings.contains_key(*section)) {
         return None;
     }
     let mut program = Program {
         name: model.name.text.clone(),
         space,
-        data: data?,
         settings: read.settings,
         phases: read.phases,
         later: read.later,

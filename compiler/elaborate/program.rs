@@ -10,34 +10,6 @@ use crate::source::Span;
 use crate::space::{Genome, Output, Scope, Space};
 use crate::target::Target;
 
-/// Where samples come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Source {
-    /// `ts(train: "a.ts", test: "b.ts")`: time series in text files; paths relative to the spec or to `--data`.
-    Ts {
-        /// File to learn from.
-        train: String,
-        /// File to test on.
-        test: String,
-    },
-    /// A reader that this version only checks.
-    Other(Setting),
-}
-
-/// The `data` section.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataSpec {
-    /// `source:`
-    pub source: Source,
-    /// `split: holdout(val: 20 %)`: share of the training file that is cut off for validation, in (0, 1).
-    pub validation_share: f64,
-    /// `normalize: standardize` (mean 0, deviation 1 for each channel of the training part) or `none`.
-    pub standardize: bool,
-    /// Keys that this version only checks.
-    #[serde(default, skip_serializing_if = "Settings::is_empty")]
-    pub other: Settings,
-}
-
 /// The rule by which weights follow gradients, with what it has of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -258,8 +230,6 @@ pub struct Program {
     pub name: String,
     /// The search space.
     pub space: Space,
-    /// Section `data`.
-    pub data: DataSpec,
     /// Every section that is there, by name, decisions not yet made; `quantize` always.
     pub settings: BTreeMap<String, Settings>,
     /// The phases in order, each with its name.
@@ -285,6 +255,14 @@ pub struct Program {
 }
 
 impl Program {
+    /// The section `data` at one point of the space.
+    ///
+    /// # Errors
+    /// As [`Program::train_for`].
+    pub fn data_for(&self, genome: &Genome) -> Result<Settings, String> {
+        self.resolved("data", genome)
+    }
+
     /// The recipe of one point of the space.
     ///
     /// # Errors

@@ -6,9 +6,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::fields::Context;
 use crate::elaborate::goals::Output;
 use crate::elaborate::schema::{self, Later, Setting, Settings};
-use crate::elaborate::{
-    DataSpec, LossSpec, OptimizerSpec, QuantizeSpec, RateSpec, SearchSpec, Source, Strategy, TrainSpec,
-};
+use crate::elaborate::{LossSpec, OptimizerSpec, QuantizeSpec, RateSpec, SearchSpec, Strategy, TrainSpec};
 use crate::space;
 use crate::syntax::ast;
 
@@ -104,28 +102,6 @@ fn consistent(given: &ast::Section, settings: Option<&Settings>, context: &mut C
 /// What keys of a section say beyond those that a view has fields for.
 fn beyond(section: &str, settings: &Settings, known: &[&str]) -> Settings {
     schema::find(section).map(|table| settings.beyond(table.keys, known)).unwrap_or_default()
-}
-
-impl DataSpec {
-    /// The view on a section; `None` where a key is missing, which the table forbids.
-    pub(super) fn of(settings: &Settings) -> Option<DataSpec> {
-        let source = match settings.form("source")? {
-            ("ts", Some(files)) => {
-                Source::Ts { train: files.text("train")?.to_owned(), test: files.text("test")?.to_owned() }
-            }
-            _ => Source::Other(settings.0.get("source")?.clone()),
-        };
-        let mut other = beyond("data", settings, &["source", "split", "normalize"]);
-        let validation_share = match settings.form("split")? {
-            ("holdout", Some(parts)) => parts.number("val")?,
-            (_, parts) => {
-                other.0.insert("split".to_owned(), settings.0.get("split")?.clone());
-                parts.and_then(|parts| parts.number("val")).unwrap_or(0.0)
-            }
-        };
-        let standardize = settings.form("normalize")?.0 == "standardize";
-        Some(DataSpec { source, validation_share, standardize, other })
-    }
 }
 
 impl LossSpec {

@@ -56,7 +56,8 @@ fn the_standard_library_and_the_spec_are_good() {
     assert_eq!(program.named_targets, ["cortex-m4"]);
     assert_eq!(program.targets["cortex-m4"].clock, 100_000_000);
     assert!(program.targets["cortex-m4"].toolchain.is_some() && program.targets.contains_key("host"));
-    assert_eq!(program.data.validation_share.to_bits(), f64::to_bits(0.2));
+    let (split, parts) = program.settings["data"].form("split").unwrap();
+    assert_eq!((split, parts.unwrap().number("val")), ("holdout", Some(0.2)));
     assert_eq!(program.requirements[0].limit.to_bits(), f64::to_bits(4096.0));
 }
 

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::emit::{Golden, Interface, Network, RawQuantizer, Reading};
+use crate::emit::{Golden, Interface, Network, RawInput, RawInterface, Reading, check_raw};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{AvgPool2d, MaxPool2d, Op};
 use crate::target::{Target, Toolchain};
 use crate::tensor::{DType, Shape, TensorType, Value};
 
 /// Version of the format; a reader takes no other.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Greatest size of a file; a document takes up to sixteen times its size in memory.
 const MAX_FILE_BYTES: usize = 64 << 20;
 /// Greatest number of nodes.
@@ -63,7 +63,7 @@ pub struct GraphFile {
     /// The integer graph.
     pub graph: Graph,
     /// What turns the sensor's values into the input.
-    pub raw: Option<RawQuantizer>,
+    pub raw: Option<RawInput>,
     /// Names of the classes.
     pub labels: Vec<String>,
     /// How each output is read where the network predicts numbers.
@@ -107,7 +107,7 @@ impl GraphFile {
 #[derive(Serialize, Deserialize)]
 struct Frame {
     interface: Interface,
-    raw: Option<RawQuantizer>,
+    raw: Option<RawInput>,
     labels: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     readings: Vec<Reading>,
@@ -362,16 +362,11 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     {
         return Err("the interface has other sizes than the graph".into());
     }
-    if interface.raw != raw.is_some() {
-        return Err("the interface and the raw quantizer do not agree".into());
-    }
     if let Some(raw) = raw {
-        let channels = input.shape.0.last().copied().unwrap_or(1);
-        let finite = raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite());
-        let in_range = (i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&raw.zero_point);
-        if (raw.mean.len(), raw.factor.len()) != (channels, channels) || !finite || !in_range {
-            return Err("the raw quantizer does not fit the input".into());
-        }
+        check_raw(raw, input)?;
+    }
+    if interface.raw != raw.as_ref().map(|raw| RawInterface::new(&raw.front_end)) {
+        return Err("the interface and the front end do not agree".into());
     }
     if !labels.is_empty() && labels.len() != interface.output_elements {
         return Err(format!("it has {} labels for {} outputs", labels.len(), interface.output_elements));
@@ -441,6 +436,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Element, FrontEnd, Quantizer, RawQuantizer};
     use crate::ops::{Clamp, Constant, Dense, Input, Requant};
     use crate::tensor::arith::Rounding;
     use crate::tensor::{Quant, Scale};
@@ -463,12 +459,20 @@ mod tests {
         graph.set_origin(y, "head \"µ\"", None);
         graph.add_output(y);
         GraphFile {
-            interface: Interface { name: "net".into(), input_elements: 3, output_elements: 2, raw: true },
+            interface: Interface {
+                name: "net".into(),
+                input_elements: 3,
+                output_elements: 2,
+                raw: Some(RawInterface { element: Element::F32, elements: 3, hop: None }),
+            },
             graph,
-            raw: Some(RawQuantizer {
-                mean: vec![0.1, 0.2, 1e-30],
-                factor: vec![3.3, 1.0, 2.0],
-                zero_point: -3,
+            raw: Some(RawInput {
+                front_end: FrontEnd::Values { element: Element::F32, extents: [1, 1, 3] },
+                quantizer: Quantizer::Float(RawQuantizer {
+                    mean: vec![0.1, 0.2, 1e-30],
+                    factor: vec![3.3, 1.0, 2.0],
+                    zero_point: -3,
+                }),
             }),
             labels: vec!["yes".into(), "no".into()],
             readings: vec![Reading::Share, Reading::Scaled { mean: 0.5, deviation: 2.0 }],
@@ -557,13 +561,15 @@ mod tests {
     fn large_numbers_are_refused() {
         let text = String::from_utf8(write_graph_file(&sample())).expect("JSON");
         for (from, to) in [
-            ("\"version\": 1", "\"version\": 2"),
+            ("\"version\": 2", "\"version\": 1"),
             ("nasc graph", "graph"),
             ("\"arena_bytes\": 32", "\"arena_bytes\": 2"),
             ("\"offset\": 0", "\"offset\": 18446744073709551615"),
             ("\"zero_point\": 5", "\"zero_point\": 500"),
             ("\"name\": \"net\"", "\"name\": \"ne t\""),
             ("\"input_elements\": 3", "\"input_elements\": 4"),
+            ("\"elements\": 3", "\"elements\": 4"),
+            ("\"element\": \"f32\"", "\"element\": \"i16\""),
         ] {
             assert!(text.contains(from), "{from}");
             read_graph_file("net.graph", text.replacen(from, to, 1).as_bytes()).expect_err(to);

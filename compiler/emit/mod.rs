@@ -4,6 +4,7 @@
 //! Out: a [`Bundle`] of files, made in memory. Not done here: writing files, running compilers (`device`).
 
 mod c;
+mod front_end;
 mod graph_file;
 pub mod jit;
 
@@ -15,8 +16,9 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::kernel::{BufferId, Program, Role};
 use crate::tensor::{DType, TensorType};
 
-pub use crate::data::RawQuantizer;
+pub use crate::data::{FrontEnd, Quantizer, RawInput, RawQuantizer};
 pub use c::emit_c;
+pub use front_end::{RawInterface, check_raw, front_end_cost};
 pub use graph_file::{
     GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file,
 };
@@ -58,7 +60,7 @@ pub struct Network<'a> {
     pub program: &'a Program,
     /// Where each buffer of the program starts in the arena, in bytes.
     pub offsets: &'a [u64],
-    /// Size of the arena.
+    /// Size of the arena, which holds the scratch of the front end too.
     pub arena_bytes: u64,
     /// Alignment of the arena; a power of two. Tables of weights are aligned to 4 on Arm.
     pub arena_align: usize,
@@ -67,7 +69,7 @@ pub struct Network<'a> {
     /// The output's type, quantized.
     pub output: &'a TensorType,
     /// What turns the sensor's values into the input; `None` if there is none.
-    pub raw: Option<&'a RawQuantizer>,
+    pub raw: Option<&'a RawInput>,
     /// Multiply-accumulates of one run.
     pub macs: u64,
     /// Vectors of the self-test.
@@ -133,15 +135,14 @@ pub struct Interface {
     pub input_elements: usize,
     /// Elements of the output, one byte each.
     pub output_elements: usize,
-    /// Whether there is a `_run_raw`, which takes as many floats as the input has elements.
-    pub raw: bool,
+    /// What `_run_raw` takes; `None` if there is none.
+    pub raw: Option<RawInterface>,
 }
 
 impl Network<'_> {
-    /// Bytes of all constant tables, those of the raw quantizer among them.
+    /// Bytes of all constant tables, those of the front end among them.
     pub fn weights_bytes(&self) -> u64 {
-        let raw = self.raw.map_or(0, |raw| 4 * (raw.mean.len() + raw.factor.len()) as u64);
-        self.program.table_bytes() + raw
+        self.program.table_bytes() + self.raw.map_or(0, |raw| front_end::table_bytes(&raw.front_end))
     }
 
     /// What a caller has to know.
@@ -150,7 +151,7 @@ impl Network<'_> {
             name: self.name.to_string(),
             input_elements: self.input.shape.elements(),
             output_elements: self.output.shape.elements(),
-            raw: self.raw.is_some(),
+            raw: self.raw.map(|raw| RawInterface::new(&raw.front_end)),
         }
     }
 
@@ -186,13 +187,10 @@ impl Network<'_> {
             assert!(ty.dtype == DType::I8 && ty.quant.is_some(), "{ty} is quantized to 8 bit");
         }
         if let Some(raw) = self.raw {
-            let channels = self.input.shape.0.last().copied().unwrap_or(1);
-            assert_eq!(
-                (raw.mean.len(), raw.factor.len()),
-                (channels, channels),
-                "one factor for each channel"
-            );
-            assert!(raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite()), "factors are finite");
+            check_raw(raw, self.input).expect("the front end fits the input");
+            let scratch = front_end::scratch_bytes(&raw.front_end);
+            assert!(scratch <= self.arena_bytes, "the front end's {scratch} B are in the arena");
+            assert!(scratch == 0 || self.arena_align >= 4, "the front end's scratch is aligned to 4");
         }
         for golden in self.golden {
             let lens = (self.input.shape.elements(), self.output.shape.elements());

@@ -52,8 +52,6 @@ macro_rules! terms {
 terms! {
     /// Interface functions: init, run with its two copies, input, output, the frame of the steps.
     Interface "interface" 3200,
-    /// Quantization of raw input.
-    Raw "raw" 2000,
     /// A function: prologue and epilogue.
     Function "function" 0,
     /// A parameter that GCC keeps and that is passed on the stack.
@@ -101,20 +99,20 @@ terms! {
 /// Values that fit the registers beside addresses under way.
 const FREE_REGISTERS: u64 = 9;
 
-/// How often each kind of code occurs in a program, by name; `raw` says whether raw input is quantized.
-pub fn terms(program: &Program, raw: bool) -> Vec<(&'static str, u64)> {
-    let counts = count(program, raw);
+/// How often each kind of code occurs in a program, by name.
+pub fn terms(program: &Program) -> Vec<(&'static str, u64)> {
+    let counts = count(program);
     Term::ALL.iter().map(|term| (term.name(), counts.get(term).copied().unwrap_or(0))).collect()
 }
 
 /// Bytes that the code of a program and the padding of its tables do not exceed on an instruction set.
-pub(super) fn bound(program: &Program, raw: bool, isa: Isa) -> u64 {
-    let tenths: u64 = count(program, raw).iter().map(|(term, count)| term.tenths() * count).sum();
+pub(super) fn bound(program: &Program, isa: Isa) -> u64 {
+    let tenths: u64 = count(program).iter().map(|(term, count)| term.tenths() * count).sum();
     (tenths * percent(isa)).div_ceil(1000) + padding(program)
 }
 
 /// Code of an instruction set in percent of Thumb-2.
-fn percent(isa: Isa) -> u64 {
+pub fn percent(isa: Isa) -> u64 {
     match isa {
         // At most 114 % in 100 images for a Cortex-M0+, 117 % in the objects of 60 networks for RV32IMC.
         Isa::Armv6m | Isa::Rv32imc => 118,
@@ -122,15 +120,14 @@ fn percent(isa: Isa) -> u64 {
     }
 }
 
-/// Bytes between tables. The raw quantizer's tables need none.
+/// Bytes between tables. Those of the front end are counted with its code.
 pub fn padding(program: &Program) -> u64 {
     program.tables.iter().map(|table| table.bytes().next_multiple_of(TABLE_ALIGN) - table.bytes()).sum()
 }
 
-fn count(program: &Program, raw: bool) -> BTreeMap<Term, u64> {
+fn count(program: &Program) -> BTreeMap<Term, u64> {
     let mut counter = Counter { program, counts: BTreeMap::new(), constant: Vec::new(), live: 0 };
     counter.add(Term::Interface, 1);
-    counter.add(Term::Raw, u64::from(raw));
     for (id, function) in program.functions.iter().enumerate() {
         let of_step = |step: &Step| step.calls.iter().filter(|call| call.function.0 as usize == id).count();
         let n_steps = program.steps.iter().filter(|step| of_step(step) > 0).count();

@@ -14,7 +14,7 @@ use crate::kernel::{self, Program, Role};
 use crate::plan::{self, Effort, Plan};
 use crate::target::{Isa, Target};
 
-pub use code::{padding, terms};
+pub use code::{padding, percent, terms};
 pub use cycles::work;
 
 #[cfg(test)]
@@ -25,7 +25,7 @@ mod tests;
 pub struct Estimate {
     /// Arena, context and static data: what the linked bundle takes of RAM without stack. Exact.
     pub ram_bytes: u64,
-    /// Input, output, intermediate tensors and scratch. Exact.
+    /// Input, output, intermediate tensors and scratch, that of the front end too. Exact.
     pub arena_bytes: u64,
     /// No plan of the named family needs less.
     pub lower_bound_bytes: u64,
@@ -35,18 +35,33 @@ pub struct Estimate {
     pub family: String,
     /// Tables and code. An upper bound, not exact: compilers differ.
     pub flash_bytes: u64,
-    /// Weights, biases and requantization tables. Exact.
+    /// Weights, biases, requantization tables and those of the front end. Exact.
     pub weights_bytes: u64,
     /// Code, and the padding between tables. A bound.
     pub code_bytes: u64,
     /// Multiply-accumulates.
     pub macs: u64,
-    /// Clock cycles, by the target's cost table.
+    /// Clock cycles of front end and network, by the target's cost table.
     pub cycles: u64,
     /// Seconds for one inference at the target's clock.
     pub latency_seconds: f64,
     /// Joules for one inference; `None` where the target's power is not known.
     pub energy_joules: Option<f64>,
+}
+
+/// What a front end costs besides the network; `emit` knows it, since it has the texts. No front end costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrontEndCost {
+    /// Constant tables. Exact.
+    pub table_bytes: u64,
+    /// Code. A bound.
+    pub code_bytes: u64,
+    /// State in the context besides its pointer to the arena. Exact.
+    pub context_bytes: u64,
+    /// Bytes from the start of the arena that are used before the input is written. Exact.
+    pub scratch_bytes: u64,
+    /// Clock cycles for one sample, estimated. Those of a sample that is only standardised are not counted.
+    pub cycles: u64,
 }
 
 /// A network that is ready to be emitted.
@@ -60,26 +75,29 @@ pub struct Deployment {
     pub problem: plan::Problem,
     /// What it costs.
     pub estimate: Estimate,
+    /// What of that is the front end's.
+    pub front_end: FrontEndCost,
 }
 
-/// Lowers, plans and costs an integer graph. `raw_table_bytes` are those of the tables that turn raw values into
-/// the network's input, which no kernel sees.
+/// Lowers, plans and costs an integer graph. The front end, which no kernel sees, has its scratch in the same arena:
+/// it is done before the network starts, so the arena is as large as the larger of the two.
 ///
 /// # Errors
 /// Our bugs only: a graph that cannot be lowered, or a plan that its verifier refuses. The text says which.
 pub fn deploy(
     graph: &Graph,
     target: &Target,
-    raw_table_bytes: u64,
+    front_end: FrontEndCost,
     effort: Effort,
 ) -> Result<Deployment, String> {
     let mut program = kernel::lower(graph, target.isa).map_err(|error| error.to_string())?;
     let problem = problem(&program, target.align as u64);
-    let plan = plan::plan(&problem, effort);
+    let mut plan = plan::plan(&problem, effort);
     plan::verify(&problem, &plan).map_err(|error| format!("the memory plan is wrong: {error}"))?;
     program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
-    let estimate = cost(graph, &program, &plan, target, raw_table_bytes);
-    Ok(Deployment { program, plan, problem, estimate })
+    plan.make_room(front_end.scratch_bytes);
+    let estimate = cost(graph, &program, &plan, target, &front_end);
+    Ok(Deployment { program, plan, problem, estimate, front_end })
 }
 
 /// The planner's view of a program; every buffer is aligned at least to its elements.
@@ -123,18 +141,24 @@ pub fn problem(program: &Program, align: u64) -> plan::Problem {
     plan::Problem { buffers, steps }
 }
 
-/// Bytes of the context that `<name>_init` fills: one pointer.
-pub fn context_bytes(isa: Isa) -> u64 {
-    isa.pointer_bytes()
+/// Bytes of the context that `<name>_init` fills: a pointer and the front end's state.
+pub fn context_bytes(isa: Isa, front_end: &FrontEndCost) -> u64 {
+    (isa.pointer_bytes() + front_end.context_bytes).next_multiple_of(isa.pointer_bytes())
 }
 
-fn cost(graph: &Graph, program: &Program, plan: &Plan, target: &Target, raw_table_bytes: u64) -> Estimate {
-    let weights_bytes = program.table_bytes() + raw_table_bytes;
-    let code_bytes = code::bound(program, raw_table_bytes > 0, target.isa);
-    let cycles = cycles::cycles(graph, program, &target.cost);
+fn cost(
+    graph: &Graph,
+    program: &Program,
+    plan: &Plan,
+    target: &Target,
+    front_end: &FrontEndCost,
+) -> Estimate {
+    let weights_bytes = program.table_bytes() + front_end.table_bytes;
+    let code_bytes = code::bound(program, target.isa) + front_end.code_bytes;
+    let cycles = cycles::cycles(graph, program, &target.cost) + front_end.cycles;
     let latency_seconds = cycles as f64 / target.clock.0.max(1) as f64;
     Estimate {
-        ram_bytes: plan.arena_bytes + context_bytes(target.isa),
+        ram_bytes: plan.arena_bytes + context_bytes(target.isa, front_end),
         arena_bytes: plan.arena_bytes,
         lower_bound_bytes: plan.certificate.lower_bound,
         optimal: plan.certificate.optimal,

@@ -58,7 +58,9 @@ fn skeleton_costs_what_the_trained_does(seed: u64) {
     let samples = net.samples(4);
     let (trained, skeleton) =
         (net.quantized(&samples).expect("finite"), skeleton(&net.graph).expect("floats"));
-    let deployed = |graph: &Graph| deploy(graph, &target(Isa::Armv7em), 0, Effort::Search).expect("deploys");
+    let deployed = |graph: &Graph| {
+        deploy(graph, &target(Isa::Armv7em), FrontEndCost::default(), Effort::Search).expect("deploys")
+    };
     let (before, after) = (deployed(&skeleton), deployed(&trained));
     let is_filled = after.program.steps.iter().any(|step| step.op == "fill");
     let (before, after) = (before.estimate, after.estimate);
@@ -80,25 +82,35 @@ fn figures_follow_from_one_another() {
     let mut net = FloatNet::random(5, 4, false);
     let samples = net.samples(3);
     let graph = net.quantized(&samples).expect("finite");
-    let deployment = deploy(&graph, &target(Isa::Armv7em), 24, Effort::Final).expect("deploys");
+    let front_end =
+        FrontEndCost { table_bytes: 24, context_bytes: 12, cycles: 500, ..FrontEndCost::default() };
+    let deployment = deploy(&graph, &target(Isa::Armv7em), front_end, Effort::Final).expect("deploys");
     let estimate = &deployment.estimate;
     assert_eq!(estimate.flash_bytes, estimate.weights_bytes + estimate.code_bytes);
     assert_eq!(estimate.weights_bytes, deployment.program.table_bytes() + 24);
-    assert_eq!(estimate.ram_bytes, estimate.arena_bytes + 4);
+    assert_eq!(estimate.ram_bytes, estimate.arena_bytes + 4 + 12);
     assert!((estimate.latency_seconds - estimate.cycles as f64 / 1e6).abs() < 1e-12);
     let energy = estimate.energy_joules.expect("the power is known");
     assert!((energy - 0.01 * estimate.latency_seconds).abs() < 1e-15);
 }
 
 #[test]
-fn raw_input_costs_code() {
+fn a_front_end_shares_the_arena_and_adds_the_rest() {
     let mut net = FloatNet::random(5, 4, false);
     let samples = net.samples(3);
     let graph = net.quantized(&samples).expect("finite");
-    let code = |raw| {
-        deploy(&graph, &target(Isa::Armv7em), raw, Effort::Search).expect("deploys").estimate.code_bytes
+    let deployed = |front_end| {
+        deploy(&graph, &target(Isa::Armv7em), front_end, Effort::Final).expect("deploys").estimate
     };
-    assert!(code(8) > code(0));
+    let alone = deployed(FrontEndCost::default());
+    let small = FrontEndCost { code_bytes: 300, scratch_bytes: 1, cycles: 70, ..FrontEndCost::default() };
+    let small = deployed(small);
+    assert_eq!((small.arena_bytes, small.lower_bound_bytes), (alone.arena_bytes, alone.lower_bound_bytes));
+    assert_eq!((small.code_bytes, small.cycles), (alone.code_bytes + 300, alone.cycles + 70));
+    let scratch_bytes = alone.arena_bytes + 40;
+    let large = deployed(FrontEndCost { scratch_bytes, ..FrontEndCost::default() });
+    assert_eq!((large.arena_bytes, large.lower_bound_bytes), (scratch_bytes, scratch_bytes));
+    assert!(large.optimal);
 }
 
 #[test]
@@ -112,5 +124,5 @@ fn padding_brings_tables_to_words() {
     let program = lower(&graph, Isa::Armv7em).expect("lowers");
     // 15 weights and 3 shifts, each to the next word; biases and mantissas are words.
     assert_eq!(padding(&program), 1 + 1);
-    assert_eq!(terms(&program, true).iter().find(|(name, _)| *name == "raw"), Some(&("raw", 1)));
+    assert_eq!(terms(&program).iter().find(|(name, _)| *name == "interface"), Some(&("interface", 1)));
 }

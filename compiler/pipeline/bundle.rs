@@ -4,13 +4,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Metric;
 use crate::emit::{self, Bundle, GraphFile, Network};
 use crate::estimate::Deployment;
-use crate::graph::Weights;
-use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{Lock, StoredNetwork};
 use crate::pipeline::network::interface;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{metric_name, raw_table_bytes};
-use crate::pipeline::tensors;
+use crate::pipeline::study::metric_name;
+use crate::pipeline::tensors::{self, Tensors};
 use crate::plan::Effort;
 use crate::report::{self, FrontPoint, Provenance, Quality, Report, SearchReport, TargetReport};
 use crate::target::Target;
@@ -42,9 +40,9 @@ pub fn emit(
     target: &Target,
     name: &str,
 ) -> Result<Emitted, Diagnostic> {
-    let raw_bytes = raw_table_bytes(&network.graph);
+    let front_end = network.front_end_cost(target.isa);
     let deployment = Passes { effort: Effort::Final }
-        .deploy(&network.graph, target, raw_bytes)
+        .deploy(&network.graph, target, front_end)
         .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;
     let quality = &lock.networks[&lock.targets[&target.name]].quality;
     let quality = Quality {
@@ -61,7 +59,7 @@ pub fn emit(
     let report = Report {
         schema_version: report::SCHEMA_VERSION,
         name: name.to_owned(),
-        targets: vec![TargetReport::new(&target.name, &deployment, quality)],
+        targets: vec![TargetReport::new(&target.name, &deployment, quality, &network.raw.front_end)],
         search: SearchReport {
             strategy: lock.strategy.clone(),
             trials: lock.trials,
@@ -120,7 +118,7 @@ fn files(
     let mut bundle = emit::emit_c(&emitted);
     let file = GraphFile::new(&emitted, &network.graph, Some(target));
     bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
-    bundle.files.insert(golden_name(name), golden_bytes(&network.golden));
+    bundle.files.insert(golden_name(name), golden_bytes(network));
     bundle
 }
 
@@ -129,8 +127,8 @@ pub(crate) fn golden_name(name: &str) -> String {
     format!("{name}_golden.safetensors")
 }
 
-fn golden_bytes(golden: &GoldenSet) -> Vec<u8> {
-    let mut tensors = Weights::new();
-    golden.to_tensors("", &mut tensors);
-    tensors::to_bytes(&tensors, "golden")
+fn golden_bytes(network: &StoredNetwork) -> Vec<u8> {
+    let mut all = Tensors::default();
+    network.golden.to_tensors("", network.raw.front_end.element(), &mut all);
+    tensors::all_to_bytes(&all, "golden")
 }

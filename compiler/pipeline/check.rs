@@ -12,7 +12,8 @@ use crate::elaborate::{self, Metric, Program, Requirement};
 use crate::pipeline::compile::{CompileOptions, Progress};
 use crate::pipeline::files::Files;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{amount_text, cost_of, metric_word, raw_table_bytes, violated};
+use crate::pipeline::prepare::assumed;
+use crate::pipeline::study::{amount_text, cost_of, front_end_cost, metric_word, violated};
 use crate::pipeline::survey::{self, DRAWN, Feasible, Limits, Size, Survey};
 use crate::pipeline::{Failure, Stage};
 use crate::plan::Effort;
@@ -304,8 +305,18 @@ pub fn stage_text(
     }
     let targets = loaded.targets(&options.targets)?;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed.unwrap_or(program.search.seed));
-    let graph = (0..DRAWN)
-        .find_map(|_| space::instantiate(&program.space, &space::sample(&program.space, &mut rng)).ok())
+    let (graph, front_end) = (0..DRAWN)
+        .find_map(|_| {
+            let genome = space::sample(&program.space, &mut rng);
+            let graph = space::instantiate(&program.space, &genome).ok()?;
+            let front_end = assumed(program, &genome, &graph);
+            Some((graph, front_end))
+        })
         .ok_or_else(|| loaded.failure(Diagnostic::error(Code::NO_VALID_NETWORK, "no point is a network")))?;
-    Ok(Passes { effort: Effort::Final }.text(&graph, targets[0], raw_table_bytes(&graph), stage))
+    Ok(Passes { effort: Effort::Final }.text(
+        &graph,
+        targets[0],
+        front_end_cost(&front_end, &graph, targets[0].isa),
+        stage,
+    ))
 }

@@ -12,8 +12,9 @@ use crate::pipeline::bundle::{self, Emitted};
 use crate::pipeline::check::{Loaded, must_fit};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
+use crate::pipeline::prepare::Prepared;
 use crate::pipeline::select;
-use crate::pipeline::study::{self, Prepared};
+use crate::pipeline::study;
 use crate::search::Clock;
 use crate::source::SourceMap;
 use crate::target::Target;
@@ -263,7 +264,7 @@ fn network(
         options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
     let mut data = None;
     if !options.locked {
-        let loaded = Prepared::load(program, &root);
+        let loaded = Prepared::load(program, &root, Some(&cache_of(spec)));
         match &loaded {
             // A lock does without the data; data that is there and bad is never passed over.
             Err(error) if lock.is_none() || error.code != Code::DATA_MISSING => return Err(error.clone()),
@@ -299,7 +300,7 @@ fn network(
     } else if options.locked {
         return Err(missing(&lock_path));
     }
-    let data = data.unwrap_or_else(|| Prepared::load(program, &root))?;
+    let data = data.unwrap_or_else(|| Prepared::load(program, &root, Some(&cache_of(spec))))?;
     let store = make_folders(spec, program, targets, options, env.files)?;
     let mut found = select::search(program, targets, &data, &store, options, env)?;
     found.lock.params.clone_from(&options.params);
@@ -309,6 +310,11 @@ fn network(
     files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
     files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
     Ok(Networks { lock: found.lock, networks: found.networks, searched: true, archive: Some(found.archive) })
+}
+
+/// Where what was read of a spec's data is kept.
+pub(crate) fn cache_of(spec: &Path) -> PathBuf {
+    spec.with_file_name(".nasc").join("cache")
 }
 
 /// Makes the folders of store and bundles: what cannot be written at the end is better known before the search. Gives

@@ -10,15 +10,18 @@ use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
 use crate::emit::{self, Bundle, GraphFile, Reading};
+use crate::estimate::FrontEndCost;
 use crate::graph::Graph;
 use crate::pipeline::Failure;
 use crate::pipeline::check::Loaded;
+use crate::pipeline::compile::cache_of;
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock};
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
+use crate::pipeline::prepare::Prepared;
 use crate::pipeline::quality::{Confusion, Figure, Intervals, metrics_of};
-use crate::pipeline::study::{Prepared, host_view, metric_word};
+use crate::pipeline::study::{host_view, metric_word};
 use crate::pipeline::task::Task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
@@ -114,10 +117,10 @@ fn scored(
     })
 }
 
-fn network(graph: &Graph, raw: &data::RawQuantizer) -> Result<IntegerNetwork, Diagnostic> {
+fn network(graph: &Graph, raw: &data::RawInput) -> Result<IntegerNetwork, Diagnostic> {
     let passes = Passes { effort: Effort::Search };
     passes
-        .deploy(graph, &host_view(), 0)
+        .deploy(graph, &host_view(), FrontEndCost::default())
         .and_then(|deployment| IntegerNetwork::new(graph.clone(), raw.clone(), &deployment))
         .map_err(|error| Diagnostic::error(Code::BUNDLE, format!("the network cannot be run: {error}")))
 }
@@ -159,10 +162,11 @@ pub fn evaluate_spec(
         fail(Diagnostic::error(Code::UNKNOWN_TARGET, message).help(format!("it has {}", known.join(", "))))
     })?;
     let root = root.or(spec.parent()).unwrap_or(Path::new(""));
-    let data = Prepared::load(&loaded.program, root).map_err(fail)?;
+    let data = Prepared::load(&loaded.program, root, Some(&cache_of(spec))).map_err(fail)?;
     let stored = stored.get(name).ok_or_else(|| missing(&weights_path))?;
+    let splits = data.behind(&stored.raw.front_end).map_err(fail)?;
     let task = task_of(&stored.graph, &lock.classes, &lock.readings).map_err(fail)?;
-    let test = fitting(&stored.graph, (&task, &lock.classes), data.splits.test).map_err(|diagnostic| {
+    let test = fitting(&stored.graph, (&task, &lock.classes), splits.test).map_err(|diagnostic| {
         fail(diagnostic.note("the lock was made from another spec: `nasc compile` makes it anew"))
     })?;
     let network = network(&stored.graph, &stored.raw).map_err(fail)?;

@@ -1,15 +1,22 @@
-//! Golden vectors: raw samples with the outputs of the evaluator, by which a bundle is verified without its data.
+//! Golden vectors: samples with the outputs of the evaluator, by which a bundle is verified without its data.
+//!
+//! The first samples are kept as the sensor gives them, as many as a limit of bytes allows, the others as the
+//! network's input, which is smaller: a bundle is not a data set.
 
-use crate::data::Dataset;
-use crate::graph::Weights;
+use crate::data::{Dataset, Element, RawInput, Table};
 use crate::pipeline::IntegerNetwork;
 use crate::pipeline::network::reference;
+use crate::pipeline::tensors::Tensors;
 use crate::tensor::{Shape, Value};
 
-/// At most so many bytes of raw samples are kept: a bundle is not a data set.
+/// At most so many bytes of raw samples are kept, but one sample at least.
 const RAW_BYTES: usize = 1 << 20;
+/// At most so many bytes of inputs are kept of the other samples, but [`LEAST`] samples at least.
+const INPUT_BYTES: usize = 1 << 20;
 /// At most so many samples are kept.
 const SAMPLES: usize = 1000;
+/// So many are kept, however large, if there are as many.
+const LEAST: usize = 200;
 
 /// At most so many samples are read from a file of anyone.
 const MAX_READ: usize = 1 << 16;
@@ -17,14 +24,21 @@ const MAX_READ: usize = 1 << 16;
 /// Samples in order, with what the integer network gives for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GoldenSet {
-    /// Raw values of each sample, channels innermost.
+    /// Raw values of each of the first samples, channels innermost.
     pub raw: Vec<Vec<f32>>,
-    /// Their labels; 0 where there are none.
+    /// Labels of all samples; 0 where there are none.
     pub labels: Vec<u32>,
     /// The network's input for each.
     pub inputs: Vec<Vec<i8>>,
     /// The network's output for each.
     pub outputs: Vec<Vec<i8>>,
+}
+
+/// How many samples are kept raw, and how many in all, of samples of so many bytes raw and as inputs.
+fn counts(raw_bytes: usize, input_bytes: usize) -> (usize, usize) {
+    let raw = SAMPLES.min(RAW_BYTES / raw_bytes.max(1)).max(1);
+    let others = INPUT_BYTES / input_bytes.max(1);
+    (raw, SAMPLES.min(raw.saturating_add(others)).max(LEAST))
 }
 
 impl GoldenSet {
@@ -33,15 +47,18 @@ impl GoldenSet {
     /// # Errors
     /// When the graph cannot be evaluated.
     pub fn new(network: &IntegerNetwork, data: &Dataset) -> Result<GoldenSet, String> {
-        let size = data.sample_len();
-        let count = SAMPLES.min(RAW_BYTES / (4 * size.max(1))).max(1);
+        let front_end = &network.raw.front_end;
+        let inputs: usize = front_end.extents().iter().product();
+        let (n_raw, count) = counts(front_end.element().bytes() * data.sample_len(), inputs);
         let mut set = GoldenSet::default();
-        let mut sample = vec![0.0; size];
+        let mut sample = vec![0.0; data.sample_len()];
         for index in 0..count.min(data.len()) {
             data.sample(index, &mut sample);
-            let input = network.raw.quantize_all(&sample);
+            let input = network.raw.quantize(&sample);
             set.outputs.push(reference(&network.graph, &input)?);
-            set.raw.push(sample.clone());
+            if set.raw.len() < n_raw {
+                set.raw.push(sample.clone());
+            }
             set.labels.push(data.labels.get(index).copied().unwrap_or(0));
             set.inputs.push(input);
         }
@@ -50,65 +67,92 @@ impl GoldenSet {
 
     /// Number of samples.
     pub fn len(&self) -> usize {
-        self.raw.len()
+        self.inputs.len()
     }
 
     /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
-        self.raw.is_empty()
+        self.inputs.is_empty()
     }
 
-    /// As tensors, names starting with `prefix`; the inputs follow from the raw values.
-    pub(crate) fn to_tensors(&self, prefix: &str, tensors: &mut Weights) {
-        let flat = |rows: &[Vec<i8>]| -> (Shape, Vec<i8>) {
+    /// Inputs of the samples that are not kept raw.
+    pub(crate) fn others(&self) -> &[Vec<i8>] {
+        &self.inputs[self.raw.len()..]
+    }
+
+    /// As tensors, names starting with `prefix`: raw values of `element`, and the inputs that do not follow from
+    /// them.
+    pub(crate) fn to_tensors(&self, prefix: &str, element: Element, tensors: &mut Tensors) {
+        let integers = |rows: &[Vec<i8>]| {
             let width = rows.first().map_or(0, Vec::len);
-            (Shape(vec![rows.len(), width]), rows.concat())
+            Value::from_i8(&Shape(vec![rows.len(), width]), rows.concat()).expect("rows of one length")
         };
-        let raw_shape = Shape(vec![self.len(), self.raw.first().map_or(0, Vec::len)]);
-        let (output_shape, outputs) = flat(&self.outputs);
+        let width = self.raw.first().map_or(0, Vec::len);
+        let mut raw = Vec::new();
+        self.raw.iter().for_each(|row| element.encode(row, &mut raw));
+        tensors.raw.insert(format!("{prefix}raw"), Table::from_bytes(element, width, raw));
         let labels = self.labels.iter().map(|&label| label as i32).collect();
-        let values = [
-            ("raw", Value::from_f32(&raw_shape, self.raw.concat())),
-            ("output", Value::from_i8(&output_shape, outputs)),
-            ("label", Value::from_i32(&Shape(vec![self.len()]), labels)),
-        ];
+        let labels = Value::from_i32(&Shape(vec![self.len()]), labels).expect("as many as there are");
+        let mut values = vec![("output", integers(&self.outputs)), ("label", labels)];
+        if !self.others().is_empty() {
+            values.push(("input", integers(self.others())));
+        }
         for (name, value) in values {
-            tensors.insert(format!("{prefix}{name}"), value.expect("rows of one length"));
+            tensors.values.insert(format!("{prefix}{name}"), value);
         }
     }
 
-    /// The inverse of [`GoldenSet::to_tensors`], with the quantizer that makes the inputs.
-    pub(crate) fn from_tensors(
-        prefix: &str,
-        tensors: &Weights,
-        raw: &crate::data::RawQuantizer,
-    ) -> Result<GoldenSet, String> {
-        let get = |name: &str| {
-            let name = format!("{prefix}{name}");
-            tensors.get(&name).ok_or_else(|| format!("tensor `{name}` is missing"))
+    /// The inverse of [`GoldenSet::to_tensors`], for tensors from anyone, with what makes inputs of raw values, which
+    /// is sound.
+    pub(crate) fn from_tensors(prefix: &str, tensors: &Tensors, raw: &RawInput) -> Result<GoldenSet, String> {
+        let name = |name: &str| format!("{prefix}{name}");
+        let get = |part: &str| {
+            let found = tensors.values.get(&name(part));
+            found.ok_or_else(|| format!("tensor `{}` is missing", name(part)))
         };
-        let raws = get("raw")?.as_f32().ok_or("raw samples are no floats")?;
-        let outputs = get("output")?.as_i8().ok_or("outputs are not 8 bit")?;
+        let table =
+            tensors.raw.get(&name("raw")).ok_or_else(|| format!("tensor `{}` is missing", name("raw")))?;
+        if table.element() != raw.front_end.element() {
+            return Err("raw samples are not what the front end takes".into());
+        }
+        let raw_elements: usize = raw.front_end.raw_extents().iter().product();
+        if table.rows() == 0 || table.width() != raw_elements {
+            return Err(format!("raw samples have not {raw_elements} values, or there is none"));
+        }
+        let outputs = rows(get("output")?, "outputs")?;
         let labels = get("label")?.as_i32().ok_or("labels are no integers")?;
-        let rows = |shape: &[usize]| (shape.len() == 2).then(|| shape[0]);
-        let count = rows(raws.shape()).ok_or("raw samples are no rows")?;
-        if rows(outputs.shape()) != Some(count) || labels.len() != count {
+        let others = match tensors.values.get(&name("input")) {
+            Some(others) => rows(others, "inputs")?,
+            None => Vec::new(),
+        };
+        let count = table.rows() + others.len();
+        if outputs.len() != count || labels.len() != count {
             return Err("samples, outputs and labels differ in number".into());
         }
-        if raw.mean.len() != raw.factor.len() || raw.mean.is_empty() {
-            return Err("the raw quantizer has not one mean and one factor for each channel".into());
+        if count > MAX_READ || outputs.iter().any(Vec::is_empty) {
+            return Err(format!("it has empty outputs, or more than {MAX_READ} samples"));
         }
-        if count > MAX_READ || raws.is_empty() || outputs.is_empty() {
-            return Err(format!("it has no samples, or more than {MAX_READ}"));
-        }
-        let mut set = GoldenSet::default();
-        for ((raws, outputs), label) in raws.outer_iter().zip(outputs.outer_iter()).zip(labels) {
-            let values: Vec<f32> = raws.iter().copied().collect();
-            set.inputs.push(raw.quantize_all(&values));
+        let mut set = GoldenSet { outputs, ..GoldenSet::default() };
+        let mut room = Vec::new();
+        for row in 0..table.rows() {
+            let mut values = vec![0.0; raw_elements];
+            table.row(row, &mut values, &mut room).map_err(|error| error.message)?;
+            set.inputs.push(raw.quantize(&values));
             set.raw.push(values);
-            set.outputs.push(outputs.iter().copied().collect());
+        }
+        set.inputs.extend(others);
+        for label in labels {
             set.labels.push(u32::try_from(*label).map_err(|_| "a label is negative")?);
         }
         Ok(set)
     }
+}
+
+/// The rows of a matrix of 8-bit numbers.
+fn rows(value: &Value, what: &str) -> Result<Vec<Vec<i8>>, String> {
+    let array = value.as_i8().ok_or_else(|| format!("{what} are not 8 bit"))?;
+    if array.ndim() != 2 {
+        return Err(format!("{what} are no rows"));
+    }
+    Ok(array.outer_iter().map(|row| row.iter().copied().collect()).collect())
 }

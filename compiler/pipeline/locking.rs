@@ -9,16 +9,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::RawQuantizer;
+use crate::data::RawInput;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
-use crate::emit::{Reading, read_graph, write_graph};
+use crate::emit::{self, Reading, read_graph, write_graph};
+use crate::estimate::FrontEndCost;
 use crate::graph::{Graph, Weights};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::network::interface;
-use crate::pipeline::tensors;
+use crate::pipeline::tensors::{self, Tensors};
 use crate::report::FrontPoint;
+use crate::target::Isa;
 use crate::tensor::{DType, TensorType};
 use crate::train::EngineKind;
 
@@ -119,7 +121,7 @@ pub struct StoredNetwork {
     /// The integer graph.
     pub graph: Graph,
     /// Raw values to its input.
-    pub raw: RawQuantizer,
+    pub raw: RawInput,
     /// Test samples with its outputs.
     pub golden: GoldenSet,
 }
@@ -232,7 +234,7 @@ fn damaged(path: &Path, why: impl std::fmt::Display) -> Diagnostic {
 
 /// The bytes of the weights file.
 pub(crate) fn weights_to_bytes(networks: &BTreeMap<String, StoredNetwork>) -> Vec<u8> {
-    let mut all = Weights::new();
+    let mut all = Tensors::default();
     let mut texts = serde_json::Map::new();
     for (name, network) in networks {
         let mut graph = write_graph(&network.graph);
@@ -240,13 +242,14 @@ pub(crate) fn weights_to_bytes(networks: &BTreeMap<String, StoredNetwork>) -> Ve
             object.remove("constants");
         }
         for (constant, value) in network.graph.constants() {
-            all.insert(format!("{name}/constant/{constant}"), value.as_ref().clone());
+            all.values.insert(format!("{name}/constant/{constant}"), value.as_ref().clone());
         }
-        network.golden.to_tensors(&format!("{name}/golden/"), &mut all);
+        let element = network.raw.front_end.element();
+        network.golden.to_tensors(&format!("{name}/golden/"), element, &mut all);
         texts.insert(name.clone(), serde_json::json!({ "graph": graph, "raw": network.raw }));
     }
     let text = serde_json::json!({ "version": VERSION, "networks": texts }).to_string();
-    tensors::to_bytes(&all, &text)
+    tensors::all_to_bytes(&all, &text)
 }
 
 /// Reads the weights file of a lock, which says its hash.
@@ -271,6 +274,12 @@ pub(crate) fn read_weights(
 }
 
 impl StoredNetwork {
+    /// What its front end costs.
+    pub(crate) fn front_end_cost(&self, isa: Isa) -> FrontEndCost {
+        let outputs = interface(&self.graph).map_or(0, |(_, output)| output.shape.elements());
+        emit::front_end_cost(&self.raw.front_end, outputs, isa)
+    }
+
     /// Whether the network is one for what its lock says of outputs; its parts fit each other already.
     fn check(&self, lock: &Lock) -> Result<(), String> {
         let (input, output) = interface(&self.graph)?;
@@ -288,17 +297,17 @@ impl StoredNetwork {
 }
 
 pub(crate) fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, StoredNetwork>, String> {
-    let (tensors, text) = tensors::from_bytes(content)?;
+    let (tensors, text) = tensors::all_from_bytes(content)?;
     let text: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let networks = text.get("networks").and_then(|networks| networks.as_object());
     let mut found = BTreeMap::new();
     for (name, network) in networks.ok_or("it holds no networks")? {
         let part = |key: &str| network.get(key).ok_or_else(|| format!("network `{name}` has no `{key}`"));
         let mut graph = part("graph")?.clone();
-        let constants = constants_of(name, &tensors);
+        let constants = constants_of(name, &tensors.values);
         graph.as_object_mut().ok_or("a graph is no object")?.insert("constants".into(), constants);
         let graph = read_graph(&graph)?;
-        let raw: RawQuantizer =
+        let raw: RawInput =
             serde_json::from_value(part("raw")?.clone()).map_err(|error| error.to_string())?;
         check_raw(&graph, &raw)?;
         let golden = GoldenSet::from_tensors(&format!("{name}/golden/"), &tensors, &raw)?;
@@ -312,22 +321,15 @@ pub(crate) fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, Stor
     Ok(found)
 }
 
-/// What the passes after it rely on: one input and one output of 8 bit, and a quantizer of raw values for it.
-fn check_raw(graph: &Graph, raw: &RawQuantizer) -> Result<(), String> {
+/// What the passes after it rely on: one input and one output of 8 bit, and a front end for it.
+fn check_raw(graph: &Graph, raw: &RawInput) -> Result<(), String> {
     let (input, output) = interface(graph)?;
     let is_activation =
         |ty: &TensorType| ty.dtype == DType::I8 && ty.quant.as_ref().is_some_and(|q| q.axis.is_none());
     if !is_activation(input) || !is_activation(output) {
         return Err("input and output are not quantized to 8 bit".into());
     }
-    let channels = input.shape.0.last().copied().unwrap_or(1);
-    let zero_point = input.quant.as_ref().map_or(0, |quant| quant.zero_point);
-    let is_finite = raw.mean.iter().chain(&raw.factor).all(|x| x.is_finite());
-    let in_range = zero_point == raw.zero_point && (-128..=127).contains(&zero_point);
-    if (raw.mean.len(), raw.factor.len()) != (channels, channels) || !is_finite || !in_range {
-        return Err("the raw quantizer does not fit the input".into());
-    }
-    Ok(())
+    emit::check_raw(raw, input)
 }
 
 /// The constants of a network in the form that graph documents have them.

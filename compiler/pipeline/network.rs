@@ -1,6 +1,6 @@
 //! An integer network on the host: what quality is measured with.
 
-use crate::data::{Dataset, RawQuantizer};
+use crate::data::{Dataset, RawInput};
 use crate::emit::jit::{Arena, Jit};
 use crate::estimate::Deployment;
 use crate::graph::{Graph, Weights};
@@ -12,7 +12,7 @@ pub struct IntegerNetwork {
     /// The graph.
     pub graph: Graph,
     /// Raw values to its input.
-    pub raw: RawQuantizer,
+    pub raw: RawInput,
     jit: Jit,
 }
 
@@ -21,7 +21,7 @@ impl IntegerNetwork {
     ///
     /// # Errors
     /// When there is no host code for this machine.
-    pub fn new(graph: Graph, raw: RawQuantizer, deployment: &Deployment) -> Result<IntegerNetwork, String> {
+    pub fn new(graph: Graph, raw: RawInput, deployment: &Deployment) -> Result<IntegerNetwork, String> {
         let plan = &deployment.plan;
         let jit = Jit::compile(&deployment.program, &plan.offsets, plan.arena_bytes)
             .map_err(|error| format!("no host code: {error}"))?;
@@ -42,10 +42,10 @@ impl IntegerNetwork {
 
     /// The output for raw values.
     pub fn run_raw(&self, arena: &mut Arena, raw: &[f32]) -> Vec<i8> {
-        self.run(arena, &self.raw.quantize_all(raw))
+        self.run(arena, &self.raw.quantize(raw))
     }
 
-    /// Runs all samples in order. `see` is given each one's output, and the input that was made of it, as the real
+    /// Runs all samples, which are features, in order. `see` is given each one's output, and the input that was made of it, as the real
     /// numbers that the integers mean.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl IntegerNetwork {
         let (inputs, outputs) = (Meaning::of(input)?, Meaning::of(output)?);
         let (mut arena, mut real) = (self.arena(), (Vec::new(), Vec::new()));
         data.for_each(|index, sample| {
-            let input = self.raw.quantize_all(sample);
+            let input = self.raw.quantizer.quantize_all(sample);
             outputs.read(&self.run(&mut arena, &input), &mut real.0);
             inputs.read(&input, &mut real.1);
             see(index, &real.0, &real.1);

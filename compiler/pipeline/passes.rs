@@ -1,6 +1,6 @@
 //! From a training graph to a deployment, with a verifier between the passes.
 
-use crate::estimate::{self, Deployment};
+use crate::estimate::{self, Deployment, FrontEndCost};
 use crate::graph::{Graph, Weights};
 use crate::ops::Op;
 use crate::plan::Effort;
@@ -95,8 +95,13 @@ impl Passes {
     ///
     /// # Errors
     /// When a layer's sums may not fit 32 bits, which no skeleton has and hardly any trained network.
-    pub fn deploy(self, graph: &Graph, target: &Target, raw_table_bytes: u64) -> Result<Deployment, String> {
-        estimate::deploy(graph, target, raw_table_bytes, self.effort)
+    pub fn deploy(
+        self,
+        graph: &Graph,
+        target: &Target,
+        front_end: FrontEndCost,
+    ) -> Result<Deployment, String> {
+        estimate::deploy(graph, target, front_end, self.effort)
     }
 }
 
@@ -147,11 +152,10 @@ impl DeploymentCost for LayerCost {
 
 impl Passes {
     /// The text of one stage on the way of an untrained graph to its kernels and plan.
-    pub fn text(self, graph: &Graph, target: &Target, raw_table_bytes: u64, stage: Stage) -> String {
+    pub fn text(self, graph: &Graph, target: &Target, front_end: FrontEndCost, stage: Stage) -> String {
         let float = || self.float(graph).graph;
         let quantized = || checked("quantize", quantize::skeleton(&float()));
-        let deployed =
-            || checked("kernel", self.deploy(&self.integer(&quantized()), target, raw_table_bytes));
+        let deployed = || checked("kernel", self.deploy(&self.integer(&quantized()), target, front_end));
         match stage {
             // Before there is a graph: the caller has the program.
             Stage::Elaborate => String::new(),

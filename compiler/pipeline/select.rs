@@ -13,8 +13,9 @@ use crate::elaborate::{Metric, Program, Requirement};
 use crate::pipeline::compile::{CompileOptions, Environment, Scored};
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{self, Lock, LockedNetwork, LockedQuality, StoredNetwork};
+use crate::pipeline::prepare::Prepared;
 use crate::pipeline::quality::{Figure, Intervals, Quality, metrics_of};
-use crate::pipeline::study::{self, Point, Prepared, Study};
+use crate::pipeline::study::{self, Point, Study};
 use crate::pipeline::{task, tensors};
 use crate::report::FrontPoint;
 use crate::search::{
@@ -418,10 +419,11 @@ fn finish(
     let network = study.network(&graph, &point.genome, &weights).map_err(|error| {
         Diagnostic::error(Code::DIVERGED, format!("the pick cannot be quantized: {error}"))
     })?;
-    let test = &study.data.splits.test;
-    let golden = GoldenSet::new(&network, test).map_err(cannot_evaluate)?;
+    let golden = GoldenSet::new(&network, &study.data.splits.test).map_err(cannot_evaluate)?;
     let task = &study.data.task;
-    let inputs = study.data.standardization.inputs(test);
+    let features = study.data.features(program, &point.genome)?;
+    let test = &features.splits.test;
+    let inputs = features.standardization.inputs(test);
     let float = task.of_floats(&train::predict(&graph, &weights, &inputs)?, &inputs, test);
     let integer = task.of_integer(&network, test, Intervals::Made).map_err(cannot_evaluate)?;
     let quality = locked_quality(study, &integer, &float, pick.validation);

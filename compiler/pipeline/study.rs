@@ -1,20 +1,21 @@
-//! One search: data in the form that training takes, and how a point of the space becomes a result.
+//! How a point of the space becomes a result.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use crate::data::{self, Cut, RawQuantizer, Split, Splits, Standardization};
+use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec, Requirement, Source};
-use crate::estimate::Estimate;
+use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec, Requirement};
+use crate::emit;
+use crate::estimate::{Estimate, FrontEndCost};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
-use crate::pipeline::network::{IntegerNetwork, interface};
+use crate::pipeline::network::IntegerNetwork;
 use crate::pipeline::passes::Passes;
+use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
 use crate::pipeline::quality::Intervals;
-use crate::pipeline::task::{self, Task};
+use crate::pipeline::task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
 use crate::report;
@@ -22,13 +23,14 @@ use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
 use crate::space::{self, Genome, Output};
-use crate::target::Target;
-use crate::tensor::Value;
+use crate::target::{Isa, Target};
 use crate::train;
 use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
-use crate::train::{AdamW, Answers, EmbeddedEngine, EngineKind, Loss, Recipe, Schedule, Sgd, Trainer};
+use crate::train::{
+    AdamW, EmbeddedEngine, EngineKind, LabelledBatches, Loss, Recipe, Samples, Schedule, Sgd, Trainer,
+};
 
 /// A point of the space, and which of its trainings is meant.
 #[derive(Clone, Debug)]
@@ -58,77 +60,6 @@ impl Candidate for Point {
     }
 }
 
-/// Samples, raw and as training takes them.
-pub(crate) struct Prepared {
-    /// Raw parts.
-    pub(crate) splits: Splits,
-    /// What training samples are brought to mean 0 and deviation 1 with.
-    pub(crate) standardization: Standardization,
-    /// The training part's samples, standardised: F32 `[N, H, W, C]`.
-    pub(crate) inputs: Value,
-    /// The training part's numbers to predict as training takes them.
-    pub(crate) numbers: Vec<f32>,
-    /// What networks are for.
-    pub(crate) task: Task,
-    /// Hash of the raw parts.
-    pub(crate) hash: String,
-}
-
-impl Prepared {
-    /// Reads the data of a spec below `root`.
-    ///
-    /// # Errors
-    /// E07xx: what is missing or wrong in it, or does not fit the model.
-    pub(crate) fn load(program: &Program, root: &Path) -> Result<Prepared, Diagnostic> {
-        let Source::Ts { train, test } = &program.data.source else {
-            let diagnostic = program.refusals().0.into_iter().next();
-            return Err(diagnostic.unwrap_or_else(|| {
-                Diagnostic::error(Code::NOT_YET, "this version of nasc does not read this `source`")
-            }));
-        };
-        let source = data::Source::Ts(data::Ts { train: train.clone(), test: test.clone() });
-        let split = Split::Holdout(program.data.validation_share);
-        let loaded = data::load(&source, &Cut { split, seed: program.search.seed }, root, None)?;
-        let splits = loaded.raw();
-        Prepared::new(program, splits, loaded.hash)
-    }
-
-    /// Brings samples into the form that training takes; `hash` tells them from others.
-    ///
-    /// # Errors
-    /// E07xx where they do not fit the model.
-    pub(crate) fn new(program: &Program, mut splits: Splits, hash: String) -> Result<Prepared, Diagnostic> {
-        task::check_fit(program, &splits.train)?;
-        if program.space.output == Output::Input && task::tells_anomalies(&splits.train) {
-            // What is normal is learned from normal samples alone.
-            splits.train = splits.train.of_class(0);
-            if splits.train.is_empty() {
-                let message = "the training part has no sample of the class `normal`";
-                return Err(Diagnostic::error(Code::DATA_SPLIT, message)
-                    .help("an autoencoder learns from normal samples: give it some"));
-            }
-        }
-        let standardization = if program.data.standardize {
-            Standardization::measure(&splits.train, splits.train.sample_shape()[2])
-        } else {
-            Standardization::fixed(0.0, 1.0, splits.train.sample_shape()[2])
-        };
-        let inputs = standardization.inputs(&splits.train);
-        let task = Task::new(program, &splits.train);
-        let numbers = task.standardized(&splits.train.numbers);
-        Ok(Prepared { splits, standardization, inputs, numbers, task, hash })
-    }
-
-    /// What training wants of the training part's samples.
-    fn answers(&self) -> Answers<'_> {
-        match self.task.output {
-            Output::Classes(_) => Answers::Labels(&self.splits.train.labels),
-            Output::Values(_) => Answers::Numbers(&self.numbers),
-            Output::Input => Answers::Input,
-        }
-    }
-}
-
 /// How points become results; see the search's `Problem`.
 pub(crate) struct Study<'a> {
     pub(crate) program: &'a Program,
@@ -153,17 +84,18 @@ pub(crate) struct Study<'a> {
 
 impl Study<'_> {
     /// The costs of a candidate on every target, if it can meet all requirements; else the reason.
-    fn costs(&self, graph: &Graph) -> Result<Metrics, String> {
+    fn costs(&self, graph: &Graph, front_end: &FrontEnd) -> Result<Metrics, String> {
         let mut metrics = Metrics::new();
         let search = Passes { effort: Effort::Search };
         let skeleton = search.skeleton(graph);
         for target in self.targets {
-            let mut deployment = search.deploy(&skeleton, target, raw_table_bytes(graph))?;
+            let before = front_end_cost(front_end, graph, target.isa);
+            let mut deployment = search.deploy(&skeleton, target, before)?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, raw_table_bytes(graph))?;
+                deployment = last.deploy(&last.skeleton(graph), target, before)?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -201,7 +133,7 @@ impl Study<'_> {
 
     /// Whether a training stays within the memory that one may take.
     pub(crate) fn trainable(&self, graph: &Graph, genome: &Genome) -> Result<(), String> {
-        let recipe = recipe(self.program, genome)?;
+        let recipe = self.recipe(genome)?;
         let samples = self.data.splits.train.len();
         let bytes = train::footprint(graph, recipe, samples, SURVEYED_THREADS)
             .map_err(|diagnostic| diagnostic.message)?;
@@ -240,11 +172,10 @@ impl Study<'_> {
         genome: &Genome,
         ticket: &Ticket<'_>,
     ) -> Result<Option<Weights>, TrialError> {
-        let recipe =
-            recipe(self.program, genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
-        let samples = (&self.data.inputs, self.data.answers());
+        let recipe = self.recipe(genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
+        let features = self.data.features(self.program, genome).map_err(TrialError::Failed)?;
         let mut trainer =
-            Trainer::with_engine(engine, graph, recipe, samples, ticket.seed).map_err(TrialError::Failed)?;
+            self.trainer(engine, graph, recipe, &features, ticket.seed).map_err(TrialError::Failed)?;
         let identity = ticket.key.to_string();
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
@@ -254,6 +185,31 @@ impl Study<'_> {
         let peak = trainer.memory().map_or(0, |memory| memory.peak);
         self.training_bytes.fetch_max(peak, Ordering::Relaxed);
         result
+    }
+
+    /// A training at its start: on samples that are in memory, or on ones that threads make for every epoch.
+    fn trainer<E: Engine>(
+        &self,
+        engine: E,
+        graph: &Graph,
+        recipe: Recipe,
+        features: &Arc<Features>,
+        seed: u64,
+    ) -> Result<Trainer<E>, Diagnostic> {
+        let answers = self.data.answers();
+        if !features.is_streamed() {
+            return Trainer::with_engine(engine, graph, recipe, (features.inputs(), answers), seed);
+        }
+        let rows = Arc::new(TrainingRows::new(features.clone(), &self.data.hash));
+        let outputs = graph.ty(graph.outputs()[0]).shape.elements();
+        let samples = Samples::made(rows, answers, outputs)?;
+        if recipe.loss == Loss::BinaryCrossEntropy {
+            samples.check_shares()?;
+        }
+        let source = Box::new(LabelledBatches::new(Arc::new(samples), &recipe, seed));
+        let mut trainer = Trainer::with_source(engine, graph, recipe, source, seed)?;
+        trainer.set_workers(rayon::current_num_threads());
+        Ok(trainer)
     }
 
     fn all_epochs<E: Engine>(
@@ -290,11 +246,12 @@ impl Study<'_> {
     ) -> Result<IntegerNetwork, String> {
         let passes = Passes { effort: Effort::Search };
         let quantize = self.program.quantize_for(genome)?;
-        let samples = self.data.splits.train.first(quantize.calibration_samples);
-        let samples = self.data.standardization.inputs(&samples);
+        let features = self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)?;
+        let samples = features.splits.train.first(quantize.calibration_samples);
+        let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
-        let raw = raw_quantizer(&integer, &self.data.standardization)?;
-        let deployment = passes.deploy(&integer, &host_view(), raw_table_bytes(graph))?;
+        let raw = features.raw_input(&integer)?;
+        let deployment = passes.deploy(&integer, &host_view(), FrontEndCost::default())?;
         IntegerNetwork::new(integer, raw, &deployment)
     }
 }
@@ -305,7 +262,11 @@ impl Problem<Point> for Study<'_> {
             Ok(graph) => graph,
             Err(diagnostic) => return Screen::Invalid(diagnostic.message),
         };
-        let costs = match self.costs(&graph) {
+        let front_end = match self.fitting(&graph, &point.genome) {
+            Ok(features) => features.front_end.clone(),
+            Err(problem) => return Screen::Invalid(problem),
+        };
+        let costs = match self.costs(&graph, &front_end) {
             Ok(costs) => costs,
             Err(reason) => return Screen::Reject(reason),
         };
@@ -326,7 +287,8 @@ impl Problem<Point> for Study<'_> {
         let Ok(network) = self.network(&graph, &point.genome, &weights) else {
             return Ok(diverged());
         };
-        let quality = self.data.task.of_integer(&network, &self.data.splits.val, Intervals::Omitted);
+        let features = self.data.features(self.program, &point.genome).map_err(TrialError::Failed)?;
+        let quality = self.data.task.of_integer(&network, &features.splits.val, Intervals::Omitted);
         let Ok(quality) = quality.map(|quality| quality.values()) else {
             return Ok(diverged());
         };
@@ -362,15 +324,36 @@ impl Study<'_> {
         found
     }
 
+    fn features(&self, genome: &Genome) -> Result<Arc<Features>, String> {
+        self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)
+    }
+
+    /// The features that a network of the space takes.
+    fn fitting(&self, graph: &Graph, genome: &Genome) -> Result<Arc<Features>, String> {
+        let features = self.features(genome)?;
+        let takes = graph.network_inputs().first().and_then(|&input| graph.ty(input).shape.nhwc());
+        let [h, w, c] = features.front_end.extents();
+        match takes {
+            Some([_, height, width, channels]) if [height, width, channels] == [h, w, c] => Ok(features),
+            _ => Err(format!("the features are {h} x {w} x {c}, and the network takes others")),
+        }
+    }
+
+    /// The recipe of a point of the space, with what `augment` says of whole batches.
+    fn recipe(&self, genome: &Genome) -> Result<Recipe, String> {
+        let recipe = recipe(self.program, genome)?;
+        Ok(Recipe { mixup: recipe.mixup.or(self.features(genome)?.mixup), ..recipe })
+    }
+
     fn key(&self, graph: &Graph, point: &Point) -> Result<TrialKey, String> {
         let program = self.program;
         let samples = program.quantize_for(&point.genome)?.calibration_samples;
         let (engine, numerics) = self.engine.numerics();
         let parts = TrialParts {
             graph: &graph.to_text(),
-            recipe: &format!("{}{}", recipe(program, &point.genome)?.canonical(), answers_text(program)),
+            recipe: &format!("{}{}", self.recipe(&point.genome)?.canonical(), answers_text(program)),
             data: &self.data.hash,
-            front_end: if program.data.standardize { "standardize" } else { "none" },
+            front_end: &self.features(&point.genome)?.canonical,
             quantization: &format!("i8 i8 calibrate {samples}"),
             engine,
             numerics,
@@ -436,20 +419,10 @@ fn no_recipe(problem: String) -> Diagnostic {
     Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 
-/// Bytes of the tables that turn raw values into the input of a network: a mean and a factor for each channel.
-pub(crate) fn raw_table_bytes(graph: &Graph) -> u64 {
-    let channels = graph.network_inputs().first().and_then(|&input| graph.ty(input).shape.0.last().copied());
-    8 * channels.unwrap_or(0) as u64
-}
-
-/// What turns raw values into the input of an integer graph.
-pub(crate) fn raw_quantizer(
-    graph: &Graph,
-    standardization: &Standardization,
-) -> Result<RawQuantizer, String> {
-    let (input, _) = interface(graph)?;
-    let quant = input.quant.as_ref().ok_or("the input is not quantized")?;
-    Ok(RawQuantizer::new(standardization, quant.scale(0), quant.zero_point))
+/// What a front end in front of a network costs.
+pub(crate) fn front_end_cost(front_end: &FrontEnd, graph: &Graph, isa: Isa) -> FrontEndCost {
+    let outputs: usize = graph.outputs().iter().map(|&output| graph.ty(output).shape.elements()).sum();
+    emit::front_end_cost(front_end, outputs, isa)
 }
 
 /// The host as a target for evaluation alone.

@@ -5,12 +5,14 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::{Metric, Program, Requirement};
 use crate::graph::Graph;
 use crate::pipeline::compile::Progress;
 use crate::pipeline::passes::Passes;
-use crate::pipeline::study::{amount_text, metric_word, raw_table_bytes, violated};
+use crate::pipeline::prepare::assumed;
+use crate::pipeline::study::{amount_text, front_end_cost, metric_word, violated};
 use crate::plan::Effort;
 use crate::report;
 use crate::space;
@@ -85,8 +87,8 @@ pub(super) struct Survey {
     pub(super) drawn: usize,
     /// Of these, the ones that are networks.
     pub(super) valid: usize,
-    /// The networks that are to be costed.
-    pub(super) graphs: Vec<Graph>,
+    /// The networks that are to be costed, each with what will stand before it.
+    pub(super) graphs: Vec<(Graph, FrontEnd)>,
 }
 
 impl Survey {
@@ -102,7 +104,7 @@ impl Survey {
     ) -> Result<Survey, Box<Diagnostic>> {
         let wanted = samples.unwrap_or(DRAWN);
         let mut rng = ChaCha8Rng::seed_from_u64(program.search.seed);
-        let mut graphs: Vec<Graph> = Vec::new();
+        let mut graphs: Vec<(Graph, FrontEnd)> = Vec::new();
         let mut first_error = None;
         let mut nodes = 0;
         let mut drawn = 0;
@@ -113,11 +115,12 @@ impl Survey {
             drawn += points.len();
             let made: Vec<_> =
                 points.par_iter().map(|point| space::instantiate(&program.space, point)).collect();
-            for network in made {
+            for (network, point) in made.into_iter().zip(&points) {
                 match network {
                     Ok(graph) => {
                         nodes += graph.len();
-                        graphs.push(graph);
+                        let front_end = assumed(program, point, &graph);
+                        graphs.push((graph, front_end));
                     }
                     Err(diagnostic) => first_error = first_error.or(Some(diagnostic)),
                 }
@@ -130,7 +133,7 @@ impl Survey {
         }
         if samples.is_none() {
             let mut operators = 0;
-            let few = |graph: &&Graph| {
+            let few = |(graph, _): &&(Graph, FrontEnd)| {
                 operators += graph.len() * n_targets.max(1);
                 operators <= OPERATORS
             };
@@ -184,15 +187,16 @@ pub(super) fn impossible(program: &Program, bounds: &space::Bounds, targets: &[&
 pub(super) fn feasible(
     program: &Program,
     target: &Target,
-    graphs: &[Graph],
+    graphs: &[(Graph, FrontEnd)],
     progress: &dyn Progress,
 ) -> Feasible {
     let passes = Passes { effort: Effort::Search };
     // In parallel, but in order: the number of threads does not show.
     let estimates: Vec<_> = graphs
         .par_iter()
-        .filter_map(|graph| {
-            let deployed = passes.deploy(&passes.skeleton(graph), target, raw_table_bytes(graph)).ok();
+        .filter_map(|(graph, front_end)| {
+            let cost = front_end_cost(front_end, graph, target.isa);
+            let deployed = passes.deploy(&passes.skeleton(graph), target, cost).ok();
             progress.part();
             deployed
         })

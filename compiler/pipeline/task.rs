@@ -138,10 +138,14 @@ pub(crate) fn tells_anomalies(data: &Dataset) -> bool {
     data.classes.first().is_some_and(|class| class == NORMAL) && !data.labels.is_empty()
 }
 
-/// Whether samples and what is wanted of them are what the model declares.
-pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnostic> {
-    let found = data.sample_shape();
-    if let Some(declared) = program.space.fixed_input()
+/// Whether samples and what is wanted of them are what the model declares; `features` are the extents behind the front
+/// end, where no decision is in it.
+pub(crate) fn check_fit(
+    program: &Program,
+    data: &Dataset,
+    features: Option<[usize; 3]>,
+) -> Result<(), Diagnostic> {
+    if let (Some(declared), Some(found)) = (program.space.fixed_input(), features)
         && found != declared
     {
         let text = |[h, w, c]: [usize; 3]| format!("{h} x {w} x {c} (height or time, width, channels)");
@@ -149,7 +153,7 @@ pub(crate) fn check_fit(program: &Program, data: &Dataset) -> Result<(), Diagnos
             Code::DATA_SHAPE,
             format!("the samples are {}, the model takes {}", text(found), text(declared)),
         )
-        .help("write the samples' shape as `input:` of the model"));
+        .help(format!("write `input: ({}, {}, {})` in the model", found[0], found[1], found[2])));
     }
     let error = |message: String, help: &str| Err(Diagnostic::error(Code::DATA_LABEL, message).help(help));
     match program.space.output {

@@ -4,18 +4,49 @@ use std::collections::{BTreeMap, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::data::{Element, Table};
 use crate::graph::Weights;
 use crate::tensor::{DType, Shape, Value};
 
 /// The one key of the metadata: with several, their order in the file would not be fixed.
 const KEY: &str = "nasc";
 
+/// Named tensors, with rows of raw samples among them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tensors {
+    /// What networks compute with.
+    pub(crate) values: Weights,
+    /// What sensors give. Of reading, every matrix of a type that a raw value may have.
+    pub(crate) raw: BTreeMap<String, Table>,
+}
+
+/// A tensor as the format has it.
+type Plain = (Dtype, Vec<usize>, Vec<u8>);
+
 /// The bytes of named tensors with a text.
 pub(crate) fn to_bytes(tensors: &Weights, text: &str) -> Vec<u8> {
-    let data: BTreeMap<&String, (Dtype, Vec<usize>, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, value)| (name, (dtype(value.dtype()), value.shape().0, value.to_le_bytes())))
-        .collect();
+    serialize(tensors.iter().map(plain).collect(), text)
+}
+
+/// The bytes of named tensors and raw samples with a text.
+pub(crate) fn all_to_bytes(tensors: &Tensors, text: &str) -> Vec<u8> {
+    let mut data: BTreeMap<&String, Plain> = tensors.values.iter().map(plain).collect();
+    for (name, table) in &tensors.raw {
+        let (mut bytes, mut row) = (Vec::new(), Vec::new());
+        for at in 0..table.rows() {
+            table.row_bytes(at, &mut row).expect("samples that are kept are in memory");
+            bytes.extend_from_slice(&row);
+        }
+        data.insert(name, (of_element(table.element()), vec![table.rows(), table.width()], bytes));
+    }
+    serialize(data, text)
+}
+
+fn plain<'a>((name, value): (&'a String, &Value)) -> (&'a String, Plain) {
+    (name, (dtype(value.dtype()), value.shape().0, value.to_le_bytes()))
+}
+
+fn serialize(data: BTreeMap<&String, Plain>, text: &str) -> Vec<u8> {
     let views = data.iter().map(|(name, (dtype, shape, bytes))| {
         let view = TensorView::new(*dtype, shape.clone(), bytes);
         (name.as_str(), view.expect("as many bytes as the shape says"))
@@ -29,12 +60,37 @@ pub(crate) fn to_bytes(tensors: &Weights, text: &str) -> Vec<u8> {
 /// # Errors
 /// What is wrong with them.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Weights, String), String> {
+    let (tensors, text) = all_from_bytes(bytes)?;
+    match tensors.raw.keys().find(|name| !tensors.values.contains_key(*name)) {
+        Some(name) => Err(format!("tensor `{name}` has the type U8")),
+        None => Ok((tensors.values, text)),
+    }
+}
+
+/// The inverse of [`all_to_bytes`], for bytes from anyone.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn all_from_bytes(bytes: &[u8]) -> Result<(Tensors, String), String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let text = metadata.metadata().as_ref().and_then(|map| map.get(KEY)).cloned();
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let mut tensors = Weights::new();
+    let mut tensors = Tensors::default();
     for (name, view) in file.tensors() {
+        let element = match view.dtype() {
+            Dtype::U8 => Some(Element::U8),
+            Dtype::I16 => Some(Element::I16),
+            Dtype::F32 => Some(Element::F32),
+            _ => None,
+        };
+        if let (Some(element), &[_, width]) = (element, view.shape())
+            && width > 0
+        {
+            let table = Table::from_bytes(element, width, view.data().to_vec());
+            tensors.raw.insert(name.clone(), table);
+        }
         let dtype = match view.dtype() {
+            Dtype::U8 if tensors.raw.contains_key(&name) => continue,
             Dtype::F32 => DType::F32,
             Dtype::I8 => DType::I8,
             Dtype::I16 => DType::I16,
@@ -43,9 +99,18 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Weights, String), String> {
         };
         let shape = Shape(view.shape().to_vec());
         let value = Value::from_le_bytes(dtype, &shape, view.data());
-        tensors.insert(name.clone(), value.ok_or_else(|| format!("tensor `{name}` has a wrong size"))?);
+        let value = value.ok_or_else(|| format!("tensor `{name}` has a wrong size"))?;
+        tensors.values.insert(name.clone(), value);
     }
     Ok((tensors, text.ok_or("it has no text of nasc")?))
+}
+
+fn of_element(element: Element) -> Dtype {
+    match element {
+        Element::U8 => Dtype::U8,
+        Element::I16 => Dtype::I16,
+        Element::F32 => Dtype::F32,
+    }
 }
 
 fn dtype(dtype: DType) -> Dtype {

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::*;
-use crate::data::{Dataset, RawQuantizer};
+use crate::data::{Dataset, Element, FrontEnd, IntegerQuantizer, Picture, Quantizer, RawInput, RawQuantizer};
+use crate::estimate::FrontEndCost;
 use crate::graph::Graph;
 use crate::ops::{Add, Clamp, Op, Window};
 use crate::pipeline::locking::{read_weights, weights_from_bytes, weights_to_bytes};
@@ -62,17 +63,25 @@ fn integer_net(seed: u64) -> Graph {
     FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite")
 }
 
-fn raw_of(graph: &Graph) -> RawQuantizer {
+fn raw_of(graph: &Graph) -> RawInput {
     let input = graph.ty(graph.network_inputs()[0]);
     let channels = *input.shape.0.last().expect("a dimension");
     let zero_point = input.quant.as_ref().expect("quantized").zero_point;
-    RawQuantizer { mean: vec![0.25; channels], factor: vec![40.0; channels], zero_point }
+    let [_, height, width, _] = input.shape.nhwc().expect("a feature map");
+    RawInput {
+        front_end: FrontEnd::Values { element: Element::F32, extents: [height, width, channels] },
+        quantizer: Quantizer::Float(RawQuantizer {
+            mean: vec![0.25; channels],
+            factor: vec![40.0; channels],
+            zero_point,
+        }),
+    }
 }
 
 fn stored(seed: u64) -> StoredNetwork {
     let graph = integer_net(seed);
     let raw = raw_of(&graph);
-    let deployment = FINAL.deploy(&graph, &target(), 8).expect("deploys");
+    let deployment = FINAL.deploy(&graph, &target(), FrontEndCost::default()).expect("deploys");
     let network = IntegerNetwork::new(graph.clone(), raw.clone(), &deployment).expect("host code");
     let shape = graph.ty(graph.network_inputs()[0]).shape.clone();
     let golden = GoldenSet::new(&network, &data(&shape.0, 5)).expect("evaluates");
@@ -218,14 +227,29 @@ fn weights_must_be_those_of_the_lock() {
     assert!(error.message.contains("has no network"), "{}", error.message);
 }
 
+fn floats(network: &mut StoredNetwork) -> &mut RawQuantizer {
+    match &mut network.raw.quantizer {
+        Quantizer::Float(floats) => floats,
+        Quantizer::Integer(_) => panic!("it is of floats"),
+    }
+}
+
 #[test]
 fn networks_that_do_not_fit_together_are_refused() {
     let good = stored(1);
-    let broken: [fn(&mut StoredNetwork); 7] = [
-        |network| network.raw.factor.clear(),
-        |network| network.raw.mean.push(0.0),
-        |network| network.raw.factor[0] = f32::INFINITY,
-        |network| network.raw.zero_point = i32::MAX,
+    let broken: [fn(&mut StoredNetwork); 10] = [
+        |network| floats(network).factor.clear(),
+        |network| floats(network).mean.push(0.0),
+        |network| floats(network).factor[0] = f32::INFINITY,
+        |network| floats(network).zero_point = i32::MAX,
+        |network| network.raw.front_end = FrontEnd::Values { element: Element::F32, extents: [1, 1, 2] },
+        |network| {
+            network.raw.front_end = FrontEnd::Values { element: Element::F32, extents: [usize::MAX, 1, 2] }
+        },
+        |network| {
+            let extents = network.raw.front_end.extents();
+            network.raw.front_end = FrontEnd::Values { element: Element::I16, extents };
+        },
         |network| network.golden.outputs.iter_mut().for_each(|output| output.push(1)),
         |network| network.golden.raw.iter_mut().for_each(|raw| raw.push(1.0)),
         |network| {
@@ -261,7 +285,7 @@ proptest! {
         }
         if let Ok(networks) = weights_from_bytes(&bytes) {
             for network in networks.values() {
-                if let Ok(deployment) = SEARCH.deploy(&network.graph, &target(), 8) {
+                if let Ok(deployment) = SEARCH.deploy(&network.graph, &target(), FrontEndCost::default()) {
                     let host = IntegerNetwork::new(network.graph.clone(), network.raw.clone(), &deployment);
                     let host = host.expect("host code");
                     let mut arena = host.arena();
@@ -295,8 +319,8 @@ proptest! {
         let trained = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
         skeleton.verify().expect("verifies");
         trained.verify().expect("verifies");
-        let before = SEARCH.deploy(&skeleton, &target(), 8).expect("deploys").estimate;
-        let after = FINAL.deploy(&trained, &target(), 8).expect("deploys").estimate;
+        let before = SEARCH.deploy(&skeleton, &target(), FrontEndCost::default()).expect("deploys").estimate;
+        let after = FINAL.deploy(&trained, &target(), FrontEndCost::default()).expect("deploys").estimate;
         prop_assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles);
         prop_assert!(after.flash_bytes <= before.flash_bytes);
     }
@@ -306,7 +330,7 @@ proptest! {
 fn golden_sets_are_limited_and_are_what_the_network_gives() {
     let graph = integer_net(4);
     let raw = raw_of(&graph);
-    let deployment = FINAL.deploy(&graph, &target(), 8).expect("deploys");
+    let deployment = FINAL.deploy(&graph, &target(), FrontEndCost::default()).expect("deploys");
     let network = IntegerNetwork::new(graph.clone(), raw, &deployment).expect("host code");
     let shape = graph.ty(graph.network_inputs()[0]).shape.0.clone();
     let all = data(&shape, 1200);
@@ -337,18 +361,69 @@ fn golden_sets_of_large_samples_are_small() {
     net.graph.add_output(y);
     let samples = net.samples(2);
     let graph = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
-    let deployment = SEARCH.deploy(&graph, &target(), 8).expect("deploys");
+    let deployment = SEARCH.deploy(&graph, &target(), FrontEndCost::default()).expect("deploys");
     let network = IntegerNetwork::new(graph.clone(), raw_of(&graph), &deployment).expect("host code");
-    let golden = GoldenSet::new(&network, &data(&[1, 300, 300, 1], 4)).expect("evaluates");
-    assert_eq!(golden.len(), 2, "at most 1 MiB of raw samples");
+    let golden = GoldenSet::new(&network, &data(&[1, 300, 300, 1], 250)).expect("evaluates");
+    assert_eq!(golden.raw.len(), 2, "at most 1 MiB of raw samples");
+    assert_eq!((golden.len(), golden.labels.len(), golden.others().len()), (200, 200, 198));
+    let mut arena = network.arena();
+    for at in [0, 1, 2, 199] {
+        assert_eq!(golden.outputs[at], network.run(&mut arena, &golden.inputs[at]));
+    }
+    let stored = StoredNetwork { graph, raw: network.raw.clone(), golden };
+    let bytes = weights_to_bytes(&BTreeMap::from([("n".to_owned(), stored.clone())]));
+    assert_eq!(weights_from_bytes(&bytes).expect("its own bytes")["n"].golden, stored.golden);
+    let few = GoldenSet::new(&network, &data(&[1, 300, 300, 1], 4)).expect("evaluates");
+    assert_eq!((few.len(), few.raw.len()), (4, 2));
+}
+
+/// Raw samples of every element are stored as what they are.
+#[test]
+fn raw_samples_of_integers_survive() {
+    let good = stored(3);
+    let [height, width, channels] = good.raw.front_end.extents();
+    let from = [height + 2, width + 1, channels];
+    let floats = good.golden.raw.clone();
+    for front_end in [
+        FrontEnd::Values { element: Element::I16, extents: [height, width, channels] },
+        FrontEnd::Values { element: Element::U8, extents: [height, width, channels] },
+        FrontEnd::Picture(Picture { from, to: [height, width, channels] }),
+    ] {
+        let mut network = good.clone();
+        let quantizer = Quantizer::Integer(IntegerQuantizer {
+            offset: vec![100; channels],
+            factor: vec![9000; channels],
+            shift: 14,
+            zero_point: good.raw.quantizer.zero_point(),
+        });
+        network.raw = RawInput { front_end, quantizer };
+        let size: usize = network.raw.front_end.raw_extents().iter().product();
+        for (at, sample) in network.golden.raw.iter_mut().enumerate() {
+            *sample = (0..size).map(|i| ((at * 31 + i * 7) % 256) as f32).collect();
+        }
+        network.golden.inputs =
+            network.golden.raw.iter().map(|sample| network.raw.quantize(sample)).collect();
+        let bytes = weights_to_bytes(&BTreeMap::from([("n".to_owned(), network.clone())]));
+        let back = &weights_from_bytes(&bytes).expect("its own bytes")["n"];
+        assert_eq!((&back.golden, &back.raw), (&network.golden, &network.raw));
+        // Of another element than the front end takes.
+        network.raw.front_end = good.raw.front_end.clone();
+        network.golden.raw.clone_from(&floats);
+        let bytes = weights_to_bytes(&BTreeMap::from([("n".to_owned(), network)]));
+        weights_from_bytes(&bytes).expect_err("integers before floats");
+    }
 }
 
 #[test]
 fn every_stage_has_a_text() {
     let net = training_net(3);
     for (name, stage) in Stage::ALL.into_iter().filter(|(_, stage)| *stage != Stage::Elaborate) {
-        let text = SEARCH.text(&net.graph, &target(), 8, stage);
-        assert_eq!(text, SEARCH.text(&net.graph, &target(), 8, stage), "{name} is stable");
+        let text = SEARCH.text(&net.graph, &target(), FrontEndCost::default(), stage);
+        assert_eq!(
+            text,
+            SEARCH.text(&net.graph, &target(), FrontEndCost::default(), stage),
+            "{name} is stable"
+        );
         assert!(text.lines().count() > 3, "{name}: {text}");
     }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::device::{self, HostCompiler, Measured, Samples};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::emit::{Bundle, GraphFile, PlacedBuffer};
-use crate::estimate::{self, Deployment};
+use crate::emit::{self, Bundle, GraphFile, PlacedBuffer};
+use crate::estimate::{self, Deployment, FrontEndCost};
 use crate::kernel;
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::golden_name;
@@ -21,7 +21,7 @@ use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors;
 use crate::plan::{self, Effort};
 use crate::report::Report;
-use crate::target::Target;
+use crate::target::{Target, Toolchain};
 use crate::tensor::Value;
 
 /// Time that a run of all samples may take before it counts as hanging.
@@ -76,7 +76,7 @@ pub fn verify(
     let golden = golden(&bundle, &file, folder)?;
     let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
     let deployment = Passes { effort: Effort::Final }
-        .deploy(&file.graph, &target, 0)
+        .deploy(&file.graph, &target, FrontEndCost::default())
         .map_err(|error| damaged(folder, &error))?;
     let deployment = as_bundled(&file, &target, deployment).map_err(|error| damaged(folder, &error))?;
     let mut check = Check { golden: &golden, ways: Vec::new(), progress };
@@ -100,13 +100,11 @@ pub fn verify(
     }
     for toolchain in emulated {
         progress.stage("running C on the emulator", 0);
-        let samples = Samples::Raw(&golden.raw);
-        let run = device::run_board(&bundle, &file.interface, samples, &golden.outputs, toolchain, LIMIT)?;
-        check.outputs(&format!("C on {}", run.measured.device.core), &run.outputs)?;
-        let sizes = sizes(&report, folder, &file, &run.measured)?;
-        let text = serde_json::to_string_pretty(&run.measured).expect("plain data serializes") + "\n";
+        let measured = on_board(&mut check, &bundle, &file, toolchain)?;
+        let sizes = sizes(&report, folder, &file, &measured)?;
+        let text = serde_json::to_string_pretty(&measured).expect("plain data serializes") + "\n";
         files::write(files, &folder.join("measured.json"), text.as_bytes())?;
-        (verified.measured, verified.sizes) = (Some(run.measured), Some(sizes));
+        (verified.measured, verified.sizes) = (Some(measured), Some(sizes));
     }
     verified.ways = check.ways;
     Ok(verified)
@@ -117,7 +115,7 @@ fn golden(bundle: &Bundle, file: &GraphFile, folder: &Path) -> Result<GoldenSet,
     let content = bundle.files.get(&name).ok_or_else(|| damaged(folder, &format!("`{name}` is missing")))?;
     let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
     let bad = |error: String| damaged(folder, &format!("`{name}`: {error}"));
-    let (tensors, _) = tensors::from_bytes(content).map_err(bad)?;
+    let (tensors, _) = tensors::all_from_bytes(content).map_err(bad)?;
     let golden = GoldenSet::from_tensors("", &tensors, raw).map_err(bad)?;
     let fits = |rows: &[Vec<i8>], size: usize| rows.iter().all(|row| row.len() == size);
     if golden.is_empty()
@@ -180,13 +178,21 @@ fn as_bundled(file: &GraphFile, target: &Target, deployment: Deployment) -> Resu
         let at = left.iter().position(|&step| program.steps[step].node == node);
         order.push(left.remove(at.ok_or("its plan runs a step that its graph has not")?));
     }
-    let arena_bytes = file.plan.arena_bytes;
+    let scratch =
+        file.raw.as_ref().map_or(0, |raw| emit::front_end_cost(&raw.front_end, 1, target.isa).scratch_bytes);
+    // Where the front end's scratch decides, the buffers end before the arena does.
+    let end = placed.iter().map(|buffer| buffer.offset + buffer.bytes).max().unwrap_or(0);
+    let arena_bytes = if file.plan.arena_bytes == scratch { end } else { file.plan.arena_bytes };
     let mut certificate = deployment.plan.certificate;
     certificate.optimal = certificate.lower_bound == arena_bytes;
     certificate.proof = if certificate.optimal { plan::Proof::Bound } else { plan::Proof::Open };
     let offsets = placed.iter().map(|buffer| buffer.offset).collect();
-    let plan = plan::Plan { order, offsets, arena_bytes, certificate };
+    let mut plan = plan::Plan { order, offsets, arena_bytes, certificate };
     plan::verify(&problem, &plan).map_err(|error| format!("its memory plan is wrong: {error}"))?;
+    plan.make_room(scratch);
+    if plan.arena_bytes != file.plan.arena_bytes {
+        return Err(format!("its arena is smaller than the {scratch} B that its front end needs"));
+    }
     program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
     Ok(Deployment { program, plan, problem, ..deployment })
 }
@@ -205,7 +211,8 @@ fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -
     let raw = file.raw.clone().unwrap_or_else(|| unreachable!("`golden` asked for it"));
     let network = IntegerNetwork::new(file.graph.clone(), raw, deployment).map_err(bug)?;
     let mut arena = network.arena();
-    let compiled: Vec<_> = golden.raw.iter().map(|raw| network.run_raw(&mut arena, raw)).collect();
+    let mut compiled: Vec<_> = golden.raw.iter().map(|raw| network.run_raw(&mut arena, raw)).collect();
+    compiled.extend(golden.others().iter().map(|input| network.run(&mut arena, input)));
     check.outputs("host code", &compiled)?;
     Ok(())
 }
@@ -238,13 +245,41 @@ fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Tar
     let compilers = if compilers.is_empty() && target.toolchain.is_none() { vec!["cc"] } else { compilers };
     for program in compilers {
         let compiler = HostCompiler { program: program.to_owned(), ..HostCompiler::default() };
-        let samples = Samples::Raw(&check.golden.raw);
+        let golden = check.golden;
         check.progress.stage(&format!("running C by {program}"), 0);
-        let outputs = device::run_host(bundle, &file.interface, samples, &compiler, LIMIT)?;
+        let raw = Samples::Raw(&golden.raw);
+        let mut outputs = device::run_host(bundle, &file.interface, raw, &compiler, LIMIT)?;
+        if !golden.others().is_empty() {
+            let others = Samples::Int8(golden.others());
+            outputs.extend(device::run_host(bundle, &file.interface, others, &compiler, LIMIT)?);
+        }
         check.outputs(&format!("C by {program}"), &outputs)?;
         device::self_test_host(bundle, &file.interface, &compiler, LIMIT)?;
     }
     Ok(())
+}
+
+/// The bundle's C on the emulated board. What is measured is the run from raw values on.
+fn on_board(
+    check: &mut Check<'_>,
+    bundle: &Bundle,
+    file: &GraphFile,
+    toolchain: &Toolchain,
+) -> Result<Measured, Failure> {
+    let golden = check.golden;
+    let (raw, others) = golden.outputs.split_at(golden.raw.len());
+    let samples = Samples::Raw(&golden.raw);
+    let run = device::run_board(bundle, &file.interface, samples, raw, toolchain, LIMIT)?;
+    let (mut outputs, mut measured) = (run.outputs, run.measured);
+    if !others.is_empty() {
+        let samples = Samples::Int8(golden.others());
+        let run = device::run_board(bundle, &file.interface, samples, others, toolchain, LIMIT)?;
+        outputs.extend(run.outputs);
+        measured.device.samples += run.measured.device.samples;
+        measured.device.mismatched_bytes += run.measured.device.mismatched_bytes;
+    }
+    check.outputs(&format!("C on {}", measured.device.core), &outputs)?;
+    Ok(measured)
 }
 
 /// Predicted against linked bytes: RAM and tables must be equal.

@@ -168,10 +168,23 @@ pub struct Plan {
     pub order: Vec<usize>,
     /// The offset of each buffer in the arena; 0 for one that is never live or has no bytes.
     pub offsets: Vec<u64>,
-    /// The greatest end of a live buffer.
+    /// The greatest end of a live buffer, or what is done in the arena before the first step takes.
     pub arena_bytes: u64,
     /// How good it is.
     pub certificate: Certificate,
+}
+
+impl Plan {
+    /// Makes the arena at least so large, for what is done in it before the first step. If that is what decides, no
+    /// plan has a smaller one.
+    pub fn make_room(&mut self, bytes: u64) {
+        let certificate = &mut self.certificate;
+        certificate.lower_bound = certificate.lower_bound.max(bytes);
+        if bytes >= self.arena_bytes {
+            (certificate.optimal, certificate.proof) = (true, Proof::Bound);
+        }
+        self.arena_bytes = self.arena_bytes.max(bytes);
+    }
 }
 
 /// How hard to try.

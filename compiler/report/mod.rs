@@ -10,6 +10,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::FrontEnd;
 use crate::estimate::{Deployment, Estimate};
 use crate::kernel::Program;
 
@@ -110,6 +111,9 @@ pub struct Layer {
     pub outputs: usize,
     /// Bytes of its tables.
     pub weights_bytes: u64,
+    /// Estimated cycles, where they are known of it alone: of the front end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_estimated: Option<u64>,
 }
 
 /// How the network was found.
@@ -172,15 +176,34 @@ impl Memory {
 }
 
 impl TargetReport {
-    /// A network's figures on a target.
-    pub fn new(target: &str, deployment: &Deployment, quality: Quality) -> TargetReport {
+    /// A network's figures on a target. A front end that does more than to standardise has a row before the layers.
+    pub fn new(
+        target: &str,
+        deployment: &Deployment,
+        quality: Quality,
+        front_end: &FrontEnd,
+    ) -> TargetReport {
         let estimate = &deployment.estimate;
+        let op = match front_end {
+            FrontEnd::Values { .. } => None,
+            FrontEnd::Audio(_) => Some("audio"),
+            FrontEnd::Picture(_) => Some("picture"),
+            FrontEnd::Series(_) => Some("series"),
+        };
+        let front_end = op.map(|op| Layer {
+            name: "front end".to_owned(),
+            op: op.to_owned(),
+            macs: 0,
+            outputs: front_end.extents().iter().product(),
+            weights_bytes: deployment.front_end.table_bytes,
+            cycles_estimated: Some(deployment.front_end.cycles),
+        });
         TargetReport {
             name: target.to_owned(),
             quality,
             memory: Memory::new(estimate),
             compute: Compute { macs: estimate.macs, cycles_estimated: estimate.cycles },
-            layers: layers(&deployment.program),
+            layers: front_end.into_iter().chain(layers(&deployment.program)).collect(),
         }
     }
 }
@@ -208,6 +231,7 @@ fn layers(program: &Program) -> Vec<Layer> {
                 macs: step.macs,
                 outputs: step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum(),
                 weights_bytes: tables.iter().map(|&table| program.tables[table as usize].bytes()).sum(),
+                cycles_estimated: None,
             }
         })
         .collect()

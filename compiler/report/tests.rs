@@ -25,6 +25,7 @@ fn report() -> Report {
         macs,
         outputs,
         weights_bytes,
+        cycles_estimated: None,
     };
     let memory = Memory {
         ram_bytes: 1508,

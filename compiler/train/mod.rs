@@ -27,7 +27,7 @@ pub mod tape;
 pub mod torch;
 mod trainer;
 
-pub use batch::{Answers, Augment, Batch, BatchSource, LabelledBatches, Samples, smoothed_targets};
+pub use batch::{Answers, Augment, Batch, BatchSource, LabelledBatches, Rows, Samples, smoothed_targets};
 pub use choice::EngineKind;
 pub use divergence::Watch;
 pub use embedded::EmbeddedEngine;

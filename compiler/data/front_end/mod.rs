@@ -13,6 +13,7 @@ use crate::data::raw::Quantizer;
 use crate::data::table::Element;
 
 pub use audio::{Audio, AudioSpec};
+pub(crate) use picture::Axis;
 pub use picture::Picture;
 
 /// How results follow one another on a chip that listens all the time. It changes no result of a whole sample.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::emit::c::Context;
 use crate::emit::c::names::{comment, float, string};
+use crate::emit::c::{Context, front_end};
+use crate::emit::front_end::{StreamShape, is_plain};
 use crate::emit::{Network, Reading};
 
 const TYPES: &str = "\
@@ -95,8 +96,12 @@ pub(super) fn header(context: &Context<'_>) -> String {
     define("INPUT_SIZE", input.shape.elements().to_string(), &input.shape.to_string());
     define("INPUT_SCALE", quant(input).0, "real = scale * (integer - zero point)");
     define("INPUT_ZERO_POINT", quant(input).1, "");
-    if network.raw.is_some() {
-        define("RAW_SIZE", input.shape.elements().to_string(), "");
+    if let Some(raw) = network.raw {
+        let raw_elements: usize = raw.front_end.raw_extents().iter().product();
+        define("RAW_SIZE", raw_elements.to_string(), "");
+        for (name, value, remark) in front_end::macros(raw, output.shape.elements()) {
+            define(name, value, remark);
+        }
     }
     define("OUTPUT_SIZE", output.shape.elements().to_string(), &output.shape.to_string());
     define("OUTPUT_SCALE", quant(output).0, "");
@@ -111,12 +116,27 @@ pub(super) fn header(context: &Context<'_>) -> String {
     out.push('\n');
     out.push_str(&context.fill(ERRORS));
     out.push_str(&context.fill(ALIGNED));
-    out.push_str(&context.fill(API));
-    if network.raw.is_some() {
-        out.push_str(&context.fill(RAW));
+    out.push_str(&context.fill(&api(context)));
+    match network.raw {
+        Some(raw) if is_plain(&raw.front_end) => out.push_str(&context.fill(RAW)),
+        Some(raw) => out.push_str(&front_end::declarations(context, raw)),
+        None => {}
     }
     out.push_str(&context.fill(TEST));
     out
+}
+
+/// The functions of every network, with the members of this one's context.
+fn api(context: &Context<'_>) -> String {
+    const ARENA: &str = "    unsigned char *arena;\n";
+    let shape = context.network.raw.and_then(|raw| StreamShape::new(&raw.front_end));
+    match shape {
+        Some(shape) => {
+            let members = front_end::members(&shape, context.network.output.shape.elements());
+            API.replace(ARENA, &format!("{ARENA}{members}"))
+        }
+        None => API.to_owned(),
+    }
 }
 
 /// What turns outputs into the numbers that are predicted.

@@ -4,7 +4,9 @@
 //! nothing, needs `memmove` and nothing else of the standard library, and has no external symbol without the
 //! network's prefix.
 
+mod audio;
 mod expr;
+mod front_end;
 mod function;
 mod header;
 mod helper;

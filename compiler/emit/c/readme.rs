@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::emit::c::Context;
 use crate::emit::c::names::comment;
+use crate::emit::front_end::StreamShape;
 
 const CMAKE: &str = "\
 # @: a network compiled by nasc. Use it with add_subdirectory and link to @::@.
@@ -67,6 +68,56 @@ The code is C99 and C++11, allocates nothing and needs `memmove` alone of the C 
 link into one program. An instance is not shared between threads; instances are independent.
 ";
 
+const STREAM: &str = "
+## Streaming
+
+`@_stream` takes a signal without end, `$_HOP_SIZE` values at a time (HOP), and keeps what it needs in the
+context. Once a sample is whole, and then after every EVERY, it runs the network and writes SCORES.
+
+```c
+/* Call it with every $_HOP_SIZE values that come; the class that is heard, or -1. */
+int listen(const @_raw_t *hop)
+{
+    @_output_t scores[$_OUTPUT_SIZE];
+    if (@_stream(&network, hop, scores) != 1) {
+        return -1;
+    }
+    return @_detect(scores, THRESHOLD);
+}
+```
+
+`@_detect` gives the first of the greatest scores if it is above a threshold in steps of the output: a real score
+`r` is the step `r / $_OUTPUT_SCALE + $_OUTPUT_ZERO_POINT`. `@_reset` forgets the signal, as `@_init` does.
+`@_run_raw` takes a whole sample; FORGETS.
+";
+
+/// How the network listens.
+fn stream(shape: &StreamShape, outputs: usize) -> String {
+    let StreamShape { hop, row, stream, .. } = *shape;
+    let is_sound = hop != row || shape.held > 0;
+    let rows = |count: usize| {
+        if count == 1 { "row of features".to_owned() } else { format!("{count} rows of features") }
+    };
+    let scores = match stream.smooth {
+        1 => "its output".to_owned(),
+        count => {
+            format!("the means of its last {count} outputs, or of as many as there are, halves rounded up")
+        }
+    };
+    let forgets = if is_sound {
+        "it works in the same memory, so it forgets the signal"
+    } else {
+        "it leaves the signal as it is"
+    };
+    let threshold = if outputs == 1 { "0" } else { "64" };
+    STREAM
+        .replace("(HOP)", if is_sound { "(the samples from one frame to the next)" } else { "(a row)" })
+        .replace("EVERY", &rows(stream.every))
+        .replace("SCORES", &scores)
+        .replace("THRESHOLD", threshold)
+        .replace("FORGETS", forgets)
+}
+
 /// The text of `CMakeLists.txt`.
 pub(super) fn cmake(context: &Context<'_>) -> String {
     // `$` stands for a variable of CMake here.
@@ -79,6 +130,9 @@ pub(super) fn readme(context: &Context<'_>) -> String {
     let (raw_type, run) = if network.raw.is_some() { ("@_raw_t", "run_raw") } else { ("@_input_t", "run") };
     let mut out = format!("# {}\n\nA neural network, compiled to C by nasc.\n", context.name);
     out.push_str(&context.fill(&USAGE.replace("RAW_TYPE", raw_type).replace("RUN", run)));
+    if let Some(shape) = network.raw.and_then(|raw| StreamShape::new(&raw.front_end)) {
+        out.push_str(&context.fill(&stream(&shape, network.output.shape.elements())));
+    }
     out.push_str("\n## Memory\n\n| what | value |\n|---|---|\n");
     let mut row = |what: &str, value: String| {
         writeln!(out, "| {what} | {value} |").expect("a String takes all");

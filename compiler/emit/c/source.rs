@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::data::{Quantizer, RawInput};
 use crate::emit::c::function::{self, Symbols, c_type};
 use crate::emit::c::names::{Scope, call, comment, int32};
-use crate::emit::c::{Context, table_symbol};
+use crate::emit::c::{Context, front_end, table_symbol};
+use crate::emit::front_end::is_plain;
 use crate::kernel::{Arg, BufferId, Call};
 use crate::tensor::DType;
 
@@ -84,6 +86,11 @@ int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output)
 }
 ";
 
+/// The end of `_init`, and what it is where there is a stream to forget.
+const INITIALISED: &str = "arena = (unsigned char *)arena;\n    return $_OK;\n";
+const RESET: &str = "arena = (unsigned char *)arena;\n    return @_reset(ctx);\n";
+
+/// That of plain floats; other front ends are in `front_end.rs`.
 const RAW: &str = "
 int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output)
 {
@@ -124,7 +131,11 @@ pub(super) fn source(context: &Context<'_>) -> String {
         code.push('\n');
         code.push_str(&function::function(context.name, item, &symbols, &mut helpers));
     }
+    let streams = network.raw.is_some_and(|raw| raw.front_end.stream().is_some());
     let mut out = context.fill(HEAD);
+    if streams {
+        out.push_str(&context.fill(front_end::ASSERT_CONTEXT));
+    }
     if program.micros.iter().any(|micro| micro.armv7em.is_some()) {
         writeln!(out, "\n{}\n#include <arm_acle.h>\n#endif", function::DSP_GUARD)
             .expect("a String takes all");
@@ -142,12 +153,19 @@ pub(super) fn source(context: &Context<'_>) -> String {
     let api = API
         .replace("@_at_INPUT", &offsets.names[input.0 as usize])
         .replace("@_at_OUTPUT", &offsets.names[output.0 as usize]);
+    let api = if streams { api.replacen(INITIALISED, RESET, 1) } else { api };
     out.push_str(&context.fill(&api));
-    if let Some(raw) = network.raw {
-        let zero_point =
-            if raw.zero_point < 0 { format!("({})", raw.zero_point) } else { raw.zero_point.to_string() };
-        let text = RAW.replace("CHANNELS", &raw.mean.len().to_string()).replace("ZERO_POINT", &zero_point);
-        out.push_str(&context.fill(&text));
+    match network.raw {
+        Some(RawInput { front_end, quantizer: Quantizer::Float(raw) }) if is_plain(front_end) => {
+            let channels = raw.mean.len().to_string();
+            let text =
+                RAW.replace("CHANNELS", &channels).replace("ZERO_POINT", &front_end::number(raw.zero_point));
+            out.push_str(&context.fill(&text));
+        }
+        Some(raw) => {
+            out.push_str(&front_end::source(context, raw, &offsets.names[input.0 as usize]));
+        }
+        None => {}
     }
     out
 }
@@ -179,6 +197,11 @@ fn symbols(context: &Context<'_>) -> Symbols {
         "raw_t",
     ] {
         scope.claim(&format!("{}_{taken}", context.name));
+    }
+    if context.network.raw.is_some_and(|raw| !is_plain(&raw.front_end)) {
+        for taken in front_end::SYMBOLS {
+            scope.claim(&format!("{}_{taken}", context.name));
+        }
     }
     for table in &context.network.program.tables {
         scope.claim(&table_symbol(context, &table.name));

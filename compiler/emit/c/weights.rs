@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::data::Quantizer;
 use crate::emit::c::function::c_type;
 use crate::emit::c::names::{float, int32};
 use crate::emit::c::{Context, rows, table_symbol};
@@ -66,21 +67,35 @@ fn items(context: &Context<'_>) -> Vec<Item> {
         })
         .collect();
     if let Some(raw) = context.network.raw {
-        for (name, values, remark) in [
-            ("raw_mean", &raw.mean, "means of raw values"),
-            ("raw_factor", &raw.factor, "factors of raw values"),
-        ] {
-            items.push(Item {
-                symbol: format!("{}_{name}", context.name),
-                ty: "float",
-                len: values.len(),
-                remark,
-                aligned: false,
-                rows: rows(values.iter().map(|&value| float(value))),
-            });
-        }
+        items.extend(quantizer(context, &raw.quantizer));
     }
     items
+}
+
+/// The tables of what brings raw values to the input.
+fn quantizer(context: &Context<'_>, quantizer: &Quantizer) -> Vec<Item> {
+    let floats = |values: &[f32]| rows(values.iter().map(|&value| float(value)));
+    let integers = |values: &[i32]| rows(values.iter().map(|&value| int32(value.into())));
+    let tables = match quantizer {
+        Quantizer::Float(raw) => [
+            ("raw_mean", "means of raw values", floats(&raw.mean)),
+            ("raw_factor", "factors of raw values", floats(&raw.factor)),
+        ],
+        Quantizer::Integer(raw) => [
+            ("raw_offset", "means of features", integers(&raw.offset)),
+            ("raw_factor", "factors of features", integers(&raw.factor)),
+        ],
+    };
+    let ty = if matches!(quantizer, Quantizer::Float(_)) { "float" } else { "int16_t" };
+    let item = |(name, remark, rows)| Item {
+        symbol: format!("{}_{name}", context.name),
+        ty,
+        len: quantizer.period(),
+        remark,
+        aligned: false,
+        rows,
+    };
+    tables.map(item).into()
 }
 
 /// Declarations for `<name>.c`.

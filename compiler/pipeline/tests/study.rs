@@ -9,7 +9,8 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{self, Options, Program};
-use crate::pipeline::study::{Point, Prepared, Study, recipe};
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::study::{Point, Study, recipe};
 use crate::search::{Archive, Clock, End, MemoryStore, Random, Report, Run, Settings, Status, Store};
 use crate::source::SourceMap;
 use crate::space;
@@ -55,7 +56,7 @@ fn prepared(program: &Program) -> Prepared {
     let folder = tempfile::tempdir().expect("a folder");
     let text = format!("@univariate false\n@classLabel true up down\n@data\n{rows}");
     std::fs::write(folder.path().join("a.ts"), text).expect("written");
-    Prepared::load(program, folder.path()).expect("readable")
+    Prepared::load(program, folder.path(), None).expect("readable")
 }
 
 /// Time stands still; the search is cancelled when it is asked for so many times.

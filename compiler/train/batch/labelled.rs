@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::{Augment, Batch, BatchSource, mixup};
+use super::{Augment, Batch, BatchSource, Rows, mixup};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::{Shape, Value};
 use crate::train::recipe::Recipe;
@@ -41,12 +42,21 @@ enum Kept {
     Input,
 }
 
+/// Where the elements of samples are.
+#[derive(Debug)]
+enum Elements {
+    /// One sample behind the other.
+    Here(Vec<f32>),
+    /// They are made when they are asked for.
+    Made(Arc<dyn Rows>),
+}
+
 /// Samples and what is wanted of them, to be shared by trainings.
 #[derive(Debug)]
 pub struct Samples {
     count: usize,
     extents: Vec<usize>,
-    elements: Vec<f32>,
+    elements: Elements,
     answers: Kept,
     /// Numbers that are wanted of one sample.
     outputs: usize,
@@ -70,8 +80,29 @@ impl Samples {
                 format!("training takes samples f32[N, ...], the data is {}{shape}", inputs.dtype());
             return Err(Diagnostic::error(Code::DATA_SHAPE, message));
         };
-        let elements: Vec<f32> = array.iter().copied().collect();
-        let (count, extents) = (shape.0[0], shape.0[1..].to_vec());
+        let elements = Elements::Here(array.iter().copied().collect());
+        Samples::of(elements, (shape.0[0], shape.0[1..].to_vec()), answers, outputs)
+    }
+
+    /// Samples that are made when they are asked for; the rest as with [`Samples::new`].
+    ///
+    /// # Errors
+    /// As [`Samples::new`].
+    pub fn made<'a>(
+        rows: Arc<dyn Rows>,
+        answers: impl Into<Answers<'a>>,
+        outputs: usize,
+    ) -> Result<Samples, Diagnostic> {
+        let shape = (rows.count(), rows.extents().to_vec());
+        Samples::of(Elements::Made(rows), shape, answers, outputs)
+    }
+
+    fn of<'a>(
+        elements: Elements,
+        (count, extents): (usize, Vec<usize>),
+        answers: impl Into<Answers<'a>>,
+        outputs: usize,
+    ) -> Result<Samples, Diagnostic> {
         let answers = match answers.into() {
             Answers::Labels(labels) => Kept::Labels(checked_labels(labels, count, outputs)?),
             Answers::Numbers(numbers) => Kept::Numbers(checked_numbers(numbers, count, outputs)?),
@@ -92,12 +123,20 @@ impl Samples {
     /// # Errors
     /// E0703 with the first number that is not.
     pub fn check_shares(&self) -> Result<(), Diagnostic> {
-        let numbers = match &self.answers {
-            Kept::Labels(_) => return Ok(()),
-            Kept::Numbers(numbers) => numbers,
-            Kept::Input => &self.elements,
+        let wrong = |numbers: &[f32]| numbers.iter().copied().find(|x| !(0.0..=1.0).contains(x));
+        let wrong = match &self.answers {
+            Kept::Labels(_) => None,
+            Kept::Numbers(numbers) => wrong(numbers),
+            Kept::Input => {
+                let mut sample = Vec::new();
+                (0..self.count).find_map(|index| {
+                    sample.clear();
+                    self.push(index, &mut sample);
+                    wrong(&sample)
+                })
+            }
         };
-        match numbers.iter().find(|x| !(0.0..=1.0).contains(*x)) {
+        match wrong {
             Some(wrong) => {
                 let message =
                     format!("a number to be learned is {wrong}, with `loss: bce` it must be in 0..1");
@@ -112,9 +151,34 @@ impl Samples {
         &self.extents
     }
 
-    pub(super) fn sample(&self, index: usize) -> &[f32] {
-        let size: usize = self.extents.iter().product();
-        &self.elements[index * size..(index + 1) * size]
+    /// Elements of a sample.
+    fn size(&self) -> usize {
+        self.extents.iter().product()
+    }
+
+    /// Appends a sample as it is.
+    pub(super) fn push(&self, index: usize, into: &mut Vec<f32>) {
+        let size = self.size();
+        match &self.elements {
+            Elements::Here(elements) => into.extend_from_slice(&elements[index * size..(index + 1) * size]),
+            Elements::Made(rows) => {
+                let start = into.len();
+                into.resize(start + size, 0.0);
+                rows.sample(index, &mut into[start..]);
+            }
+        }
+    }
+
+    /// Appends a sample as a training sees it.
+    fn push_changed(&self, index: usize, random: impl FnOnce() -> ChaCha8Rng, into: &mut Vec<f32>) {
+        match &self.elements {
+            Elements::Here(_) => self.push(index, into),
+            Elements::Made(rows) => {
+                let start = into.len();
+                into.resize(start + self.size(), 0.0);
+                rows.changed(index, &mut random(), &mut into[start..]);
+            }
+        }
     }
 
     /// Writes labels, where there are classes, and targets of the samples at these places.
@@ -131,7 +195,7 @@ impl Samples {
                 let rows = chosen.iter().map(|&index| index * self.outputs);
                 rows.for_each(|start| targets.extend_from_slice(&numbers[start..start + self.outputs]));
             }
-            Kept::Input => chosen.iter().for_each(|&index| targets.extend_from_slice(self.sample(index))),
+            Kept::Input => chosen.iter().for_each(|&index| self.push(index, targets)),
         }
     }
 
@@ -145,7 +209,10 @@ impl Samples {
                 Kept::Input => " input",
             };
             hash.update(format!("{:?} {}{kind}\n", self.extents, self.count));
-            self.elements.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            match &self.elements {
+                Elements::Here(elements) => elements.iter().for_each(|x| hash.update(x.to_le_bytes())),
+                Elements::Made(rows) => hash.update(rows.identity()),
+            }
             match &self.answers {
                 Kept::Labels(labels) => labels.iter().for_each(|label| hash.update(label.to_le_bytes())),
                 Kept::Numbers(numbers) => numbers.iter().for_each(|x| hash.update(x.to_le_bytes())),
@@ -247,7 +314,8 @@ impl BatchSource for LabelledBatches {
         self.samples.answer(chosen, self.smoothing, into);
         for &index in chosen {
             let start = into.inputs.len();
-            into.inputs.extend_from_slice(self.samples.sample(index));
+            let random = || numbered(self.seed, "change", &[self.epoch, index as u64]);
+            self.samples.push_changed(index, random, &mut into.inputs);
             if let Some(augment) = &self.augment {
                 let mut random = numbered(self.seed, "augment", &[self.epoch, index as u64]);
                 augment.apply(&mut into.inputs[start..], &self.samples.extents, &mut random);

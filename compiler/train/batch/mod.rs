@@ -55,6 +55,25 @@ pub trait BatchSource: Send + Sync + std::fmt::Debug {
     fn identity(&self) -> String;
 }
 
+/// Samples that are made when they are asked for: those of a set that memory does not hold, or that are changed before
+/// they become features.
+pub trait Rows: Send + Sync + std::fmt::Debug {
+    /// Number of samples, at least 1.
+    fn count(&self) -> usize;
+
+    /// Extents of one sample.
+    fn extents(&self) -> &[usize];
+
+    /// Writes a sample as it is.
+    fn sample(&self, index: usize, into: &mut [f32]);
+
+    /// Writes a sample as a training sees it: changed by chance. The stream is its own, for the epoch and the sample.
+    fn changed(&self, index: usize, random: &mut ChaCha8Rng, into: &mut [f32]);
+
+    /// A text that two share if and only if they give the same samples and make the same changes.
+    fn identity(&self) -> String;
+}
+
 /// A random change of samples while training: shifts, noise, masks.
 pub trait Augment: Send + Sync + std::fmt::Debug {
     /// Changes one sample of these extents. The stream is its own, for the epoch and the sample alone.

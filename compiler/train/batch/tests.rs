@@ -148,7 +148,8 @@ fn numbers_follow_their_samples_and_are_mixed_with_them() {
 #[test]
 fn what_is_reconstructed_is_the_sample_before_its_change() {
     let (plain, recipe) = (samples(), Recipe { batch: 4, ..Recipe::default() });
-    let elements = (0..23).flat_map(|i| plain.sample(i).to_vec()).collect();
+    let mut elements = Vec::new();
+    (0..23).for_each(|i| plain.push(i, &mut elements));
     let inputs = Value::from_f32(&[23, 2, 3].into(), elements).expect("138 elements");
     let samples = Arc::new(Samples::new(&inputs, Answers::Input, 6).expect("six outputs"));
     let source = LabelledBatches::new(samples, &recipe, 8);

@@ -1,0 +1,204 @@
+//! Pictures in folders that are called like their classes.
+//!
+//! In: a folder or archive of `CLASS/.../picture.png`, `.jpg` or `.jpeg`, either in one or in parts called `train`,
+//! `val` and `test`. Out: samples `[H, W, C]` of [`Element::U8`], `C` 1 or 3, all of one size. Deliberately not done
+//! here: turning pictures as a camera's note in them says, keeping proportions, and anything but 8 bits a channel.
+
+mod picture;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::data::bytes::join;
+use crate::data::collect::{Collector, Part, Sample, Values, Wanted};
+use crate::data::table::Element;
+use crate::data::{Reader, entries};
+use crate::diagnostic::{Code, Diagnostic};
+
+use picture::decode;
+
+/// What pictures are not parted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PictureGroup {
+    /// Nothing: each stands alone.
+    #[default]
+    None,
+    /// The file, which is one picture: for lists of groups that have an entry for each sample.
+    File,
+}
+
+/// Pictures in class folders. A picture has 4096 x 4096 pixels at most. Colours of 16 bits are rounded to 8, colour
+/// tables are looked up, what is transparent is laid on black, and colour becomes grey by
+/// `(77 R + 150 G + 29 B + 128) >> 8`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFolder {
+    /// The folder or archive, below the root. Without `train`, its folders (or archives) `train`, `val` (also `valid`,
+    /// `validation`) and `test` are the parts if there is a `train`; `val` is for testing where there is no `test`.
+    /// Otherwise it holds the folders of the classes, and shares decide.
+    pub path: String,
+    /// Folder or archive to train on, below `path`.
+    pub train: Option<String>,
+    /// Folder or archive to test on, below `path`; without it shares of `train` are.
+    pub test: Option<String>,
+    /// Height and width that pictures are brought to: by averages over areas where they shrink, by straight lines
+    /// between pixels where they grow; proportions are not kept. Without it all have to be of one size.
+    pub size: Option<(usize, usize)>,
+    /// 1 for grey, 3 for red, green and blue.
+    pub channels: usize,
+    /// Classes in the order of the network's outputs; without it the names of the folders are sorted.
+    pub classes: Option<Vec<String>>,
+    /// What pictures are not parted from.
+    pub group: PictureGroup,
+}
+
+/// Where pictures are.
+struct Place {
+    source: String,
+    /// The folder inside the source and the part that it is.
+    parts: Vec<(Option<&'static str>, Option<Part>)>,
+}
+
+impl Reader for ImageFolder {
+    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+        Ok(Element::U8)
+    }
+
+    fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {
+        let mut files = Vec::new();
+        for place in self.places(root)? {
+            files.extend(entries::list(root, &place.source)?);
+        }
+        Ok(files)
+    }
+
+    fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic> {
+        self.check()?;
+        if let Some(classes) = &self.classes {
+            into.declare(classes)?;
+        }
+        for place in self.places(root)? {
+            let before = into.len();
+            entries::walk(root, &place.source, &mut |entry| {
+                if !is_picture(entry.path) {
+                    return Ok(());
+                }
+                let Some((inside, part)) = place.parts.iter().find_map(|&(folder, part)| match folder {
+                    None => Some((entry.path, part)),
+                    Some(folder) => Some((entry.path.strip_prefix(folder)?.strip_prefix('/')?, part)),
+                }) else {
+                    return Ok(());
+                };
+                self.picture(inside.to_owned(), part, entry, into)
+            })?;
+            if into.len() == before {
+                let message = format!("`{}` has no pictures", place.source.escape_debug());
+                return Err(Diagnostic::error(Code::DATA_MISSING, message)
+                    .help("pictures are `CLASS/name.png`, `.jpg` or `.jpeg`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_picture(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+impl ImageFolder {
+    fn check(&self) -> Result<(), Diagnostic> {
+        if ![1, 3].contains(&self.channels) {
+            let message = format!("pictures of {} channels; 1 or 3 are allowed", self.channels);
+            return Err(Diagnostic::error(Code::DATA_SHAPE, message).help("1 is grey, 3 is colour"));
+        }
+        let allowed = 1..=picture::SIDE as usize;
+        if let Some((height, width)) = self.size
+            && !(allowed.contains(&height) && allowed.contains(&width))
+        {
+            let message = format!("a size of {height} x {width}; 1 to {} are allowed", picture::SIDE);
+            return Err(Diagnostic::error(Code::DATA_LIMIT, message).help("change `size`"));
+        }
+        Ok(())
+    }
+
+    fn places(&self, root: &Path) -> Result<Vec<Place>, Diagnostic> {
+        let whole = |source: String, part| Place { source, parts: vec![(None, part)] };
+        let named = |name: &str| join(&self.path, name);
+        if let Some(train) = &self.train {
+            let Some(test) = &self.test else { return Ok(vec![whole(named(train), None)]) };
+            return Ok(vec![whole(named(train), Some(Part::Train)), whole(named(test), Some(Part::Test))]);
+        }
+        let places = |found: &dyn Fn(&str) -> bool| parts_of(found);
+        // Folders or archives beside one another.
+        let beside = places(&|name| entries::exists(root, &named(name)));
+        if !beside.is_empty() {
+            return Ok(beside.into_iter().map(|(name, part)| whole(named(name), Some(part))).collect());
+        }
+        // Folders inside an archive.
+        let mut folders = BTreeSet::new();
+        entries::walk(root, &self.path, &mut |entry| {
+            if is_picture(entry.path)
+                && let Some((folder, rest)) = entry.path.split_once('/')
+                && rest.contains('/')
+                && !folders.contains(folder)
+            {
+                folders.insert(folder.to_owned());
+            }
+            Ok(())
+        })?;
+        let inside = places(&|name| folders.contains(name));
+        let parts = match inside.is_empty() {
+            true => vec![(None, None)],
+            false => inside.into_iter().map(|(name, part)| (Some(name), Some(part))).collect(),
+        };
+        Ok(vec![Place { source: self.path.clone(), parts }])
+    }
+
+    fn picture(
+        &self,
+        inside: String,
+        part: Option<Part>,
+        entry: entries::Entry<'_>,
+        into: &mut Collector,
+    ) -> Result<(), Diagnostic> {
+        let (file, shown) = (entry.file(), entry.shown());
+        let Some((class, _)) = inside.split_once('/') else {
+            let message = format!("{shown}: sample without label: the picture is in no class folder");
+            return Err(Diagnostic::error(Code::DATA_LABEL, message)
+                .help("move it into the folder of its class, or away"));
+        };
+        let mut picture = decode(entry.read()?, &shown)?.with_channels(self.channels);
+        if let Some((height, width)) = self.size {
+            picture = picture.resized(height, width);
+        }
+        let group = match self.group {
+            PictureGroup::None => None,
+            PictureGroup::File => Some(file.as_str()),
+        };
+        into.push(Sample {
+            values: Values::U8(&picture.pixels),
+            extents: [picture.height, picture.width, self.channels],
+            wanted: Wanted::Class(class),
+            file: &file,
+            position: 0,
+            group,
+            part,
+        })
+    }
+}
+
+/// The folders that are parts, of those that `found` knows; none without one to train on.
+fn parts_of(found: &dyn Fn(&str) -> bool) -> Vec<(&'static str, Part)> {
+    if !found("train") {
+        return Vec::new();
+    }
+    let test = ["test"].into_iter().find(|name| found(name));
+    let val = ["val", "valid", "validation"].into_iter().find(|name| found(name));
+    let mut parts = vec![("train", Part::Train)];
+    parts.extend(val.map(|name| (name, if test.is_some() { Part::Val } else { Part::Test })));
+    parts.extend(test.map(|name| (name, Part::Test)));
+    if parts.len() == 1 { Vec::new() } else { parts }
+}
+
+#[cfg(test)]
+mod tests;
