@@ -1,4 +1,5 @@
 mod study;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -98,7 +99,16 @@ fn data(shape: &[usize], count: usize) -> Dataset {
 }
 
 fn lock(weights: &[u8]) -> Lock {
-    let quality = LockedQuality { validation: 0.75, test_right: 7, test_right_float: 8, test_samples: 9 };
+    let quality = LockedQuality {
+        metric: "accuracy".into(),
+        test: 7.0 / 9.0,
+        test_ci95: [0.5, 0.9],
+        test_float: 8.0 / 9.0,
+        test_right: Some(7),
+        test_samples: 9,
+        validation: 0.75,
+        validation_metric: None,
+    };
     Lock {
         classes: ["a", "b", "c"].map(String::from).to_vec(),
         data: "d".into(),
@@ -108,6 +118,7 @@ fn lock(weights: &[u8]) -> Lock {
         networks: [("n0".to_owned(), LockedNetwork { genome: serde_json::json!({"width": 8}), quality })]
             .into(),
         params: BTreeMap::new(),
+        readings: Vec::new(),
         sections: BTreeMap::from([("space".to_owned(), "s".to_owned())]),
         seed: 7,
         strategy: "random".into(),
@@ -160,10 +171,19 @@ fn locks_survive_and_damaged_ones_are_refused() {
     assert_eq!(read_lock(text.as_bytes()).expect("what was written"), Some(lock.clone()));
     assert_eq!(text, read_lock(text.as_bytes()).expect("readable").expect("there").to_text());
     assert!(Lock::read(&Memory::default(), Path::new("a.lock")).expect("no file is no error").is_none());
-    let broken: [fn(&mut Lock); 4] = [
+    let broken: [fn(&mut Lock); 8] = [
         |lock| lock.version = 99,
         |lock| lock.networks.clear(),
-        |lock| lock.networks.values_mut().for_each(|network| network.quality.test_right = 10),
+        |lock| lock.networks.values_mut().for_each(|network| network.quality.test_right = Some(10)),
+        |lock| lock.networks.values_mut().for_each(|network| network.quality.test = 1.5),
+        |lock| lock.networks.values_mut().for_each(|network| network.quality.metric = "ram".into()),
+        |lock| {
+            let worse = |network: &mut LockedNetwork| {
+                (network.quality.validation_metric, network.quality.validation) = (Some("mse".into()), -1.0);
+            };
+            lock.networks.values_mut().for_each(worse);
+        },
+        |lock| lock.readings = vec![crate::emit::Reading::Scaled { mean: 0.0, deviation: 0.0 }],
         |lock| lock.networks.values_mut().for_each(|network| network.quality.validation = -0.5),
     ];
     for change in broken {

@@ -61,8 +61,15 @@ fn end_to_end(target: &str, emulated: bool) {
     ] {
         let args = [args.as_slice(), &["--format", "json"]].concat();
         let evaluated = lab.run(&args).good().json();
-        assert_keys(&evaluated, &["name", "split", "samples", "right", "accuracy", "ci95"]);
-        assert_eq!(evaluated["accuracy"], quality["int8"], "{args:?}");
+        assert_keys(&evaluated, &["name", "split", "samples", "right", "metric", "ci95", "confusion"]);
+        assert_eq!(
+            (&evaluated["metric"], &evaluated["value"]),
+            (&quality["metric"], &quality["int8"]),
+            "{args:?}"
+        );
+        assert_eq!(evaluated["metrics"]["accuracy"]["value"], quality["int8"]);
+        assert_keys(&evaluated["metrics"], &["accuracy", "error", "f1", "recall"]);
+        assert_eq!(evaluated["classes"].as_array().map(Vec::len), Some(3));
         assert_eq!((&evaluated["samples"], &evaluated["ci95"]), (&quality["samples"], &quality["ci95"]));
     }
 }

@@ -128,30 +128,90 @@ fn lone_normalisations_become_convolutions() {
     assert!(checked.contains("cortex-m4: "), "{checked}");
 }
 
-#[test]
-fn a_model_without_classes_is_checked_but_not_trained() {
-    for (output, says) in [("outputs: 3", "gives 3 values"), ("", "as many values as come in")] {
-        let lab = Lab::new();
-        let input = if output.is_empty() { "input: (12, 4)" } else { "input: (12, 4), " };
-        lab.edit("waves.nas", "input: (12, 4), classes: 3", &format!("{input}{output}"));
-        lab.edit(
-            "waves.nas",
-            "units: classes",
-            if output.is_empty() { "units: 48" } else { "units: outputs" },
-        );
-        lab.edit("waves.nas", "maximize accuracy\n", "");
-        let checked = lab.run(&["check", "waves.nas", "--target", "host", "--format", "json"]).good().json();
-        assert_eq!(checked["size"]["points"], "12");
-        assert!(checked["feasible"][0]["fitting"].as_u64() > Some(0), "{checked}");
-        assert!(checked["bounds"]["macs"][0].as_u64() > Some(0), "{checked}");
-        lab.remove("train.ts");
-        let refused = lab.run(&["compile", "waves.nas", "--target", "host"]);
-        assert_eq!((refused.code, refused.n_errors()), (Some(1), 1), "{}", refused.stderr);
-        for part in ["E0806", "classifiers only", says, "`classes:`"] {
-            assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
-        }
-        assert!(!lab.path(".nasc").exists() && !lab.path("build").exists(), "nothing is begun");
+/// The lab's spec with a model that gives its input again; the class `slow` is normal.
+fn reconstruction() -> Lab {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "input: (12, 4), classes: 3", "input: (12, 4)");
+    lab.edit("waves.nas", "units: classes", "units: 48");
+    lab.edit("waves.nas", "maximize accuracy\n", "maximize auc\n");
+    for file in ["train.ts", "test.ts"] {
+        let text = lab.text(file).replace("true slow mid fast", "true normal anomaly");
+        let text = text.replace(":slow", ":normal").replace(":mid", ":anomaly").replace(":fast", ":anomaly");
+        lab.write(file, text);
     }
+    lab
+}
+
+#[test]
+fn a_model_without_classes_learns_to_give_its_input_again() {
+    let lab = reconstruction();
+    let compiled = lab.run(&["compile", "waves.nas", "--target", "host"]).good();
+    assert!(compiled.stdout.contains("auc"), "{}", compiled.stdout);
+    let folder = "build/waves/host";
+    let report: serde_json::Value =
+        serde_json::from_str(&lab.text(&format!("{folder}/report.json"))).unwrap();
+    let quality = &report["targets"][0]["quality"];
+    assert_eq!((&quality["metric"], &quality["samples"]), (&"auc".into(), &30.into()), "{quality}");
+    for args in [vec!["eval", "waves.nas"], vec!["eval", folder, "--data", "test.ts"]] {
+        let evaluated = lab.run(&[args.as_slice(), &["--format", "json"]].concat()).good().json();
+        assert_eq!((&evaluated["metric"], &evaluated["value"]), (&"auc".into(), &quality["int8"]));
+        assert!(evaluated["metrics"]["mse"]["value"].as_f64() > Some(0.0), "{evaluated}");
+        assert!(evaluated.get("confusion").is_none() && evaluated.get("right").is_none(), "{evaluated}");
+    }
+    let told = lab.run(&["eval", "waves.nas"]).good().stdout;
+    assert!(told.contains("auc") && told.contains("mse"), "{told}");
+    lab.run(&["verify", folder]).good();
+}
+
+#[test]
+fn without_anomalies_a_reconstruction_is_judged_by_its_error() {
+    let lab = reconstruction();
+    let rows = lab.text("train.ts");
+    let normal: Vec<&str> = rows.lines().filter(|line| !line.ends_with(":anomaly")).collect();
+    lab.write("train.ts", normal.join("\n") + "\n");
+    let compiled = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]).good();
+    assert!(compiled.stderr.contains("compared by `mse` and not by `auc`"), "{}", compiled.stderr);
+    let quality = &lab.run(&["eval", "waves.nas", "--format", "json"]).good().json();
+    assert_eq!(quality["metric"], "auc", "the test part has anomalies");
+    lab.edit("waves.nas", "require  {", "require  { auc >= 10 %,");
+    let refused = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]);
+    for part in ["E0704", "`auc` cannot be measured", "no anomalies"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+}
+
+#[test]
+fn numbers_need_data_that_has_them() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "classes: 3", "outputs: 3");
+    lab.edit("waves.nas", "units: classes", "units: outputs");
+    let refused = lab.run(&["check", "waves.nas", "--target", "host"]);
+    for part in ["E0204", "`accuracy` needs classes", "`mse`"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+    lab.edit("waves.nas", "maximize accuracy", "minimize mse");
+    lab.run(&["check", "waves.nas", "--target", "host"]).good();
+    let refused = lab.run(&["compile", "waves.nas", "--target", "host"]);
+    for part in ["E0703", "0 numbers to predict", "`classes:`"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+    assert!(!lab.path(".nasc").exists() && !lab.path("build").exists(), "nothing is begun");
+}
+
+#[test]
+fn classes_are_judged_by_what_the_spec_asks_for() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "maximize accuracy", "maximize f1");
+    lab.edit("waves.nas", "require  {", "require  { error <= 95 %,");
+    let compiled = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]).good();
+    assert!(compiled.stdout.contains("f1") && compiled.stderr.contains("f1 "), "{}", compiled.stderr);
+    let told = lab.run(&["eval", "waves.nas"]).good().stdout;
+    for part in ["f1", "accuracy", "error", "recall", "slow", "mid", "fast"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    lab.edit("waves.nas", "error <= 95 %", "error <= 0 %");
+    let refused = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]);
+    assert!(refused.code == Some(0) || refused.stderr.contains("E0501"), "{}", refused.stderr);
 }
 
 #[test]
