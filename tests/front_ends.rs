@@ -164,6 +164,7 @@ impl Case {
             macs: self.deployment.estimate.macs,
             golden: &self.golden,
             labels: &[],
+            readings: &[],
         }
     }
 

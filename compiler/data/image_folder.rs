@@ -19,7 +19,7 @@ use picture::decode;
 
 /// What pictures are not parted from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PictureGroup {
+pub enum ImageGroup {
     /// Nothing: each stands alone.
     #[default]
     None,
@@ -48,7 +48,7 @@ pub struct ImageFolder {
     /// Classes in the order of the network's outputs; without it the names of the folders are sorted.
     pub classes: Option<Vec<String>>,
     /// What pictures are not parted from.
-    pub group: PictureGroup,
+    pub group: ImageGroup,
 }
 
 /// Where pictures are.
@@ -59,7 +59,7 @@ struct Place {
 }
 
 impl Reader for ImageFolder {
-    fn element(&self, _: &Path) -> Result<Element, Diagnostic> {
+    fn element(&self, _root: &Path) -> Result<Element, Diagnostic> {
         Ok(Element::U8)
     }
 
@@ -172,8 +172,8 @@ impl ImageFolder {
             picture = picture.resized(height, width);
         }
         let group = match self.group {
-            PictureGroup::None => None,
-            PictureGroup::File => Some(file.as_str()),
+            ImageGroup::None => None,
+            ImageGroup::File => Some(file.as_str()),
         };
         into.push(Sample {
             values: Values::U8(&picture.pixels),

@@ -59,7 +59,7 @@ pub use dataset::{Dataset, Splits};
 pub(crate) use front_end::Axis;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
 pub use idx::Idx;
-pub use image_folder::{ImageFolder, PictureGroup};
+pub use image_folder::{ImageFolder, ImageGroup};
 pub use npy::Npy;
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
 pub use raw_file::{RawElement, RawFile};

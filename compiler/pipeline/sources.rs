@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::data::{
     self, AudioFolder, AudioGroup, Augment, Background, Cifar, CifarLabel, Csv, FrontEnd, Idx, ImageFolder,
-    Npy, PictureGroup, RawElement, RawFile, Source, Ts,
+    ImageGroup, Npy, RawElement, RawFile, Source, Ts,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Setting, Settings};
@@ -139,8 +139,8 @@ impl Keys<'_> {
             channels,
             classes: texts(self.keys, "classes"),
             group: match self.kept_together() {
-                Some("file") => PictureGroup::File,
-                _ => PictureGroup::None,
+                Some("file") => ImageGroup::File,
+                _ => ImageGroup::None,
             },
         })
     }

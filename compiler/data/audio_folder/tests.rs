@@ -22,7 +22,7 @@ fn spec(path: &str) -> AudioFolder {
 }
 
 fn read(root: &Path, spec: &AudioFolder) -> Result<Collection, Diagnostic> {
-    let mut collector = Collector::new(spec.element(), None);
+    let mut collector = Collector::new(Element::I16, None);
     spec.read(root, &mut collector)?;
     collector.finish()
 }
@@ -238,7 +238,7 @@ fn other_rates_are_refused_or_resampled() {
 fn bad_input_is_named() {
     let dir = folder(&[("a/x.wav", &[1, 2])]);
     let root = dir.path();
-    let mut check = |path: &str, bytes: &[u8], code, parts: &[&str]| {
+    let check = |path: &str, bytes: &[u8], code, parts: &[&str]| {
         put(root, path, bytes);
         refused(root, &spec("."), code, parts);
         std::fs::remove_file(root.join(path)).unwrap();
