@@ -8,6 +8,7 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -248,14 +249,14 @@ impl Reading<'_> {
             return Err(Diagnostic::error(Code::DATA_SHAPE, message)
                 .help(format!("write `resample: true` to bring it to {rate} Hz, or correct `rate`")));
         }
-        if !self.resamplers.contains_key(&found) {
-            let resampler = Resampler::new(found, rate).map_err(|why| {
+        let resampler = match self.resamplers.entry(found) {
+            MapEntry::Occupied(known) => known.into_mut(),
+            MapEntry::Vacant(place) => place.insert(Resampler::new(found, rate).map_err(|why| {
                 Diagnostic::error(Code::DATA_LIMIT, format!("{shown} cannot be resampled: {why}"))
                     .help("bring it to a usual rate first: `ffmpeg -i FILE -ar 16000 NEW.wav`")
-            })?;
-            self.resamplers.insert(found, resampler);
-        }
-        self.resamplers[&found].run(&recording.samples).ok_or_else(|| {
+            })?),
+        };
+        resampler.run(&recording.samples).ok_or_else(|| {
             Diagnostic::error(Code::DATA_LIMIT, format!("{shown} is too long at {rate} Hz"))
                 .help("cut it into several files")
         })

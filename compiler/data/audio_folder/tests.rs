@@ -230,7 +230,7 @@ fn other_rates_are_refused_or_resampled() {
     let data = read(root, &AudioFolder { resample: true, ..spec(".") }).unwrap();
     assert_eq!(data.extents, [160, 1, 1]);
     assert_eq!(rows(&data)[1][80], 100.0);
-    put(root, "a/y.wav", &mono(7_993, &[100; 80]));
+    put(root, "a/y.wav", &mono(44_101, &[100; 80]));
     refused(root, &AudioFolder { resample: true, ..spec(".") }, Code::DATA_LIMIT, &["a/y.wav", "divisor"]);
 }
 

@@ -309,10 +309,8 @@ fn walk_archive(
         }
         let path = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let Some(path) = inside(&path, name)? else { continue };
-        if let Some(folder) = top_folder(&path, kind.is_dir()) {
-            if !folders.contains(folder) {
-                folders.insert(folder.to_owned());
-            }
+        if let Some(folder) = top_folder(&path, kind.is_dir()).filter(|&folder| !folders.contains(folder)) {
+            folders.insert(folder.to_owned());
         }
         if kind.is_dir() {
             continue;
