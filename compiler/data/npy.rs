@@ -59,7 +59,6 @@ struct Files<'a> {
 }
 
 impl Reader for Npy {
-    /// What samples can always be; [`Npy::element_in`] says what those at hand are.
     fn element(&self, root: &Path) -> Result<Element, Diagnostic> {
         self.element_in(root)
     }
@@ -76,7 +75,7 @@ impl Reader for Npy {
         existing(root, files.into_iter().flatten())
     }
 
-    /// The collector's element is that of the reader or of [`Npy::element_in`].
+    /// The collector's element is [`Element::F32`] or that of [`Npy::element_in`]; another one is E0702.
     fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic> {
         self.check()?;
         let names = self.names(root, into)?;

@@ -22,10 +22,12 @@ pub(super) struct Rows<R> {
     line: u64,
 }
 
+/// The first line, which was read to find the separator, the rest, and an end of line, so that all lines have one.
+type Whole<R> = Chain<Chain<Cursor<Vec<u8>>, BufReader<R>>, &'static [u8]>;
+
 /// Stops where one row has more than [`limits::LINE_BYTES`].
 struct Bounded<R> {
-    /// The first line, which was read to find the separator, the rest, and an end of line, so that all lines have one.
-    reader: Chain<Chain<Cursor<Vec<u8>>, BufReader<R>>, &'static [u8]>,
+    reader: Whole<R>,
     /// Bytes read since a row ended.
     bytes: u64,
 }
