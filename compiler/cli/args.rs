@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use nasc::pipeline::Stage;
+use nasc::pipeline::{Scope, Stage};
 
 /// A compiler for TinyML neural architecture search.
 #[derive(Debug, Parser)]
@@ -56,8 +56,9 @@ pub(crate) enum Command {
     /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
     #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
     Compile(CompileArgs),
-    /// Accuracy of the locked integer network on data in the spec's format.
+    /// Quality of the locked integer network on data in the spec's format.
     #[command(after_help = "Examples:\n  nasc eval examples/vowels/vowels.nas --data recordings\n  \
+                            nasc eval kws.nas --data new_recordings --split all\n  \
                             nasc eval build/vowels/cortex-m4 --data recordings/new.ts")]
     Eval {
         /// A spec with its lock, or a bundle's folder.
@@ -65,6 +66,9 @@ pub(crate) enum Command {
         /// Spec: the folder of the data. Bundle: a data file.
         #[arg(long, value_name = "PATH")]
         data: Option<PathBuf>,
+        /// The samples of a spec's data that are scored; `all` for data that the network was not made with.
+        #[arg(long, value_name = "PART", default_value = "test", value_parser = parse_scope)]
+        split: Scope,
         /// The target whose network is meant, where they differ.
         #[arg(long, value_name = "NAME")]
         target: Option<String>,
@@ -229,4 +233,11 @@ fn parse_emit(text: &str) -> Result<EmitStage, String> {
     stage
         .map(|(_, stage)| EmitStage(*stage))
         .ok_or_else(|| format!("must be `ir:after=PASS` with one of {}", names.join(", ")))
+}
+
+fn parse_scope(text: &str) -> Result<Scope, String> {
+    let all = [Scope::Test, Scope::Val, Scope::Train, Scope::All];
+    all.into_iter()
+        .find(|scope| scope.name() == text)
+        .ok_or_else(|| "the parts are test, val, train and all".to_owned())
 }

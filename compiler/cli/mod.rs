@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use nasc::device;
 use nasc::diagnostic::{self, Code, Diagnostic, Diagnostics, Style};
-use nasc::pipeline::{self, CheckOptions, CompileOptions, Compiled, Environment, Failure, Stage};
+use nasc::pipeline::{self, CheckOptions, CompileOptions, Compiled, Environment, Failure, Scope, Stage};
 use nasc::train::EngineKind;
 use serde_json::json;
 
@@ -36,8 +36,8 @@ pub(crate) fn run() -> ExitCode {
             check(&spec, &options, format)
         }
         Command::Compile(args) => compile(&args, format),
-        Command::Eval { input, data, target, params } => {
-            eval(&input, data.as_deref(), target.as_deref(), &params.into_iter().collect(), format)
+        Command::Eval { input, data, split, target, params } => {
+            eval(&input, data.as_deref(), (target.as_deref(), split), &params.into_iter().collect(), format)
         }
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
         Command::Fmt(args) => fmt::fmt(&args, format),
@@ -238,7 +238,7 @@ fn unverified(folder: &Path, missing: Diagnostics) -> Diagnostic {
 fn eval(
     input: &Path,
     data: Option<&Path>,
-    target: Option<&str>,
+    target: (Option<&str>, Scope),
     params: &BTreeMap<String, String>,
     format: Format,
 ) -> Outcome {

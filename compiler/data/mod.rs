@@ -209,6 +209,22 @@ pub fn hash(data: &Collection, partition: &Partition) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The features that a front end makes of all samples of a source, in whatever part they are.
+///
+/// # Errors
+/// Those of [`load`] but for parts, and of [`Loaded::features`].
+pub fn everything(
+    source: &Source,
+    front_end: &FrontEnd,
+    root: &Path,
+    cache: Option<&Path>,
+) -> Result<Dataset, Diagnostic> {
+    let (collection, key) = collection(source, root, cache)?;
+    let table = features(&collection, key.as_deref(), front_end, cache)?;
+    let Collection { labels, classes, numbers, .. } = collection;
+    Ok(Dataset::new(table, front_end.extents(), labels, classes, numbers))
+}
+
 impl Loaded {
     /// Leaves out of the training part the samples of other labels.
     pub fn keep_training(&mut self, wanted: impl Fn(u32) -> bool) {
@@ -227,31 +243,7 @@ impl Loaded {
     /// # Errors
     /// E0705 where the front end takes samples of another shape; E0706 where they have no room.
     pub fn features(&self, front_end: &FrontEnd, cache: Option<&Path>) -> Result<Splits, Diagnostic> {
-        let (found, wanted) = (self.collection.extents, front_end.raw_extents());
-        if found != wanted {
-            let message = format!(
-                "the samples are {}, the front end takes {} (height or time, width, channels)",
-                Shape::from(found),
-                Shape::from(wanted)
-            );
-            return Err(Diagnostic::error(Code::DATA_SHAPE, message));
-        }
-        if matches!(front_end, FrontEnd::Values { .. } | FrontEnd::Series(_)) {
-            return Ok(self.raw());
-        }
-        let width = front_end.extents().iter().product();
-        let key = self.key.as_ref().map(|key| cache::derived(key, &front_end.canonical()));
-        let kept = cache.zip(key.as_deref());
-        let found =
-            kept.and_then(|(folder, key)| cache::rows(folder, key, front_end.feature_element(), width));
-        let table = match found.filter(|table| table.rows() == self.collection.len()) {
-            Some(table) => table,
-            None => {
-                let table = featurize(&self.collection.table, front_end, cache)?;
-                kept.into_iter().for_each(|(folder, key)| cache::keep_rows(folder, key, &table));
-                table
-            }
-        };
+        let table = features(&self.collection, self.key.as_deref(), front_end, cache)?;
         Ok(self.splits(table, front_end.extents()))
     }
 
@@ -264,6 +256,37 @@ impl Loaded {
             test: all.select(&self.partition.test),
         }
     }
+}
+
+/// The features that a front end makes of all samples, from the cache where it has them.
+fn features(
+    collection: &Collection,
+    key: Option<&str>,
+    front_end: &FrontEnd,
+    cache: Option<&Path>,
+) -> Result<Table, Diagnostic> {
+    let (found, wanted) = (collection.extents, front_end.raw_extents());
+    if found != wanted {
+        let message = format!(
+            "the samples are {}, the front end takes {} (height or time, width, channels)",
+            Shape::from(found),
+            Shape::from(wanted)
+        );
+        return Err(Diagnostic::error(Code::DATA_SHAPE, message));
+    }
+    if matches!(front_end, FrontEnd::Values { .. } | FrontEnd::Series(_)) {
+        return Ok(collection.table.clone());
+    }
+    let width = front_end.extents().iter().product();
+    let key = key.map(|key| cache::derived(key, &front_end.canonical()));
+    let kept = cache.zip(key.as_deref());
+    let found = kept.and_then(|(folder, key)| cache::rows(folder, key, front_end.feature_element(), width));
+    if let Some(table) = found.filter(|table| table.rows() == collection.len()) {
+        return Ok(table);
+    }
+    let table = featurize(&collection.table, front_end, cache)?;
+    kept.into_iter().for_each(|(folder, key)| cache::keep_rows(folder, key, &table));
+    Ok(table)
 }
 
 /// Samples that become features at a time: enough to share among threads.

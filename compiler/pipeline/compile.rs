@@ -271,7 +271,11 @@ fn network(
             Err(error) => {
                 env.progress.note(&format!("{}: the lock cannot be compared with it", error.message))
             }
-            Ok(_) => {}
+            Ok(loaded) => loaded
+                .loaded
+                .warnings
+                .iter()
+                .for_each(|warning| env.progress.note(&format!("{}: {}", warning.code, warning.message))),
         }
         data = Some(loaded);
     }

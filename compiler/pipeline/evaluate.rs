@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, FrontEnd};
 use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
@@ -19,7 +19,7 @@ use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock};
 use crate::pipeline::network::{IntegerNetwork, interface};
 use crate::pipeline::passes::Passes;
-use crate::pipeline::prepare::Prepared;
+use crate::pipeline::prepare::{self, Prepared};
 use crate::pipeline::quality::{Confusion, Figure, Intervals, metrics_of};
 use crate::pipeline::study::{host_view, metric_word};
 use crate::pipeline::task::Task;
@@ -125,8 +125,34 @@ fn network(graph: &Graph, raw: &data::RawInput) -> Result<IntegerNetwork, Diagno
         .map_err(|error| Diagnostic::error(Code::BUNDLE, format!("the network cannot be run: {error}")))
 }
 
-/// Evaluates the network that a spec's lock has for a target (the first one by default) on the test part of the
-/// spec's data, which lies in `root` or beside the spec.
+/// Which samples of a spec's data are scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The test part, which the network has not seen.
+    #[default]
+    Test,
+    /// The validation part, by which it was chosen.
+    Val,
+    /// The training part.
+    Train,
+    /// All: for data that is none of what the network was made with.
+    All,
+}
+
+impl Scope {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Test => "test",
+            Scope::Val => "val",
+            Scope::Train => "train",
+            Scope::All => "all",
+        }
+    }
+}
+
+/// Evaluates the network that a spec's lock has for a target (the first one by default) on samples of the spec's data,
+/// which lies in `root` or beside the spec.
 ///
 /// # Errors
 /// A spec, lock or weights that are missing or damaged; data that is missing or does not fit.
@@ -134,7 +160,7 @@ pub fn evaluate_spec(
     files: &dyn Files,
     spec: &Path,
     root: Option<&Path>,
-    target: Option<&str>,
+    (target, scope): (Option<&str>, Scope),
     params: &BTreeMap<String, String>,
 ) -> Result<Evaluated, Failure> {
     let loaded = Loaded::read(files, spec, params)?;
@@ -162,16 +188,35 @@ pub fn evaluate_spec(
         fail(Diagnostic::error(Code::UNKNOWN_TARGET, message).help(format!("it has {}", known.join(", "))))
     })?;
     let root = root.or(spec.parent()).unwrap_or(Path::new(""));
-    let data = Prepared::load(&loaded.program, root, Some(&cache_of(spec))).map_err(fail)?;
     let stored = stored.get(name).ok_or_else(|| missing(&weights_path))?;
-    let splits = data.behind(&stored.raw.front_end).map_err(fail)?;
+    let samples =
+        samples(&loaded.program, &stored.raw.front_end, root, &cache_of(spec), scope).map_err(fail)?;
     let task = task_of(&stored.graph, &lock.classes, &lock.readings).map_err(fail)?;
-    let test = fitting(&stored.graph, (&task, &lock.classes), splits.test).map_err(|diagnostic| {
+    let test = fitting(&stored.graph, (&task, &lock.classes), samples).map_err(|diagnostic| {
         fail(diagnostic.note("the lock was made from another spec: `nasc compile` makes it anew"))
     })?;
     let network = network(&stored.graph, &stored.raw).map_err(fail)?;
     let metric = &lock.networks[name].quality.metric;
-    scored((name, "test"), &network, &task, metric, &test).map_err(fail)
+    scored((name, scope.name()), &network, &task, metric, &test).map_err(fail)
+}
+
+/// The features of the samples that are asked for.
+fn samples(
+    program: &Program,
+    front_end: &FrontEnd,
+    root: &Path,
+    cache: &Path,
+    scope: Scope,
+) -> Result<Dataset, Diagnostic> {
+    if scope == Scope::All {
+        return prepare::everything(program, front_end, root, Some(cache));
+    }
+    let splits = Prepared::load(program, root, Some(cache))?.behind(front_end)?;
+    Ok(match scope {
+        Scope::Train => splits.train,
+        Scope::Val => splits.val,
+        Scope::Test | Scope::All => splits.test,
+    })
 }
 
 /// Sections that decide what the network is; the others may change and it is still the one of the spec.

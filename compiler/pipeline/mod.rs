@@ -30,7 +30,7 @@ mod tests;
 pub use bundle::{Emitted, emit};
 pub use check::{CheckOptions, Checked, check, stage_text};
 pub use compile::{CompileOptions, Compiled, Environment, Progress, Scored, Silent, Written, compile};
-pub use evaluate::{Evaluated, WeakClass, evaluate_bundle, evaluate_spec};
+pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use golden::GoldenSet;
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};

@@ -143,6 +143,20 @@ impl Prepared {
     }
 }
 
+/// The features of all samples of a spec's data, in whatever part they are.
+///
+/// # Errors
+/// E07xx: what is missing or wrong in the data, or does not fit the front end.
+pub(crate) fn everything(
+    program: &Program,
+    front_end: &FrontEnd,
+    root: &Path,
+    cache: Option<&Path>,
+) -> Result<Dataset, Diagnostic> {
+    let settings = program.settings.get("data").ok_or_else(|| wrong("the spec has no section `data`"))?;
+    data::everything(&sources::source(settings)?, front_end, root, cache)
+}
+
 fn wrong(message: &str) -> Diagnostic {
     Diagnostic::error(Code::MISSING, message)
 }

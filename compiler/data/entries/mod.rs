@@ -411,13 +411,6 @@ pub(super) struct Bounded {
     ended: Rc<Cell<bool>>,
 }
 
-impl Bounded {
-    /// The name that messages use.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 /// Opens one plain or `.gz` file below `root`.
 ///
 /// # Errors
