@@ -25,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Parts, Splits};
-pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
+pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Scratch, Series, Stream};
 pub use raw::{IntegerQuantizer, Quantizer, RawQuantizer};
 pub use split::Cut;
 pub use standardize::Standardization;

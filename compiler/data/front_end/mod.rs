@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::raw::Quantizer;
 use crate::data::table::Element;
 
-pub use audio::{Audio, AudioSpec};
+pub use audio::{Audio, AudioSpec, Scratch};
 pub use picture::Picture;
 
 /// How results follow one another on a chip that listens all the time. It changes no result of a whole sample.

@@ -313,7 +313,7 @@ fn what_cannot_be_is_said() {
     bad(&|spec| spec.length = usize::MAX, &["allowed"]);
     bad(&|spec| spec.filters = 0, &["`filters`"]);
     bad(&|spec| spec.filters = 129, &["129", "128"]);
-    bad(&|spec| (spec.frame, spec.filters) = (256, 60), &["of 60", "62.5 Hz", "fewer filters"]);
+    bad(&|spec| (spec.frame, spec.filters) = (256, 90), &["of 90", "62.5 Hz", "fewer filters"]);
     bad(&|spec| spec.low = 8000.0, &["`low`"]);
     bad(&|spec| spec.low = -1.0, &["-1 Hz"]);
     bad(&|spec| spec.low = f64::NAN, &["`low`"]);
