@@ -57,7 +57,7 @@ pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use csv::Csv;
 pub use dataset::{Dataset, Splits};
 pub(crate) use front_end::Axis;
-pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
+pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Scratch, Series, Stream};
 pub use idx::Idx;
 pub use image_folder::{ImageFolder, ImageGroup};
 pub use npy::Npy;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::raw::Quantizer;
 use crate::data::table::Element;
 
-pub use audio::{Audio, AudioSpec};
+pub use audio::{Audio, AudioSpec, Scratch};
 pub(crate) use picture::Axis;
 pub use picture::Picture;
 

@@ -12,7 +12,6 @@ use crate::data::front_end::audio::log::FRACTION;
 use crate::tensor::math::cos_pi;
 
 /// The cosine transform of a row.
-#[derive(Debug)]
 pub(crate) struct Dct {
     /// A row for each coefficient.
     table: Vec<i16>,

@@ -27,7 +27,6 @@ use crate::tensor::math::cos_pi;
 pub(crate) type Turn = [i16; 2];
 
 /// The transform of frames of one length.
-#[derive(Debug)]
 pub(crate) struct Fft {
     window: Vec<i16>,
     /// Points of the real transform.

@@ -13,7 +13,6 @@ use crate::tensor::math::power;
 const CORNER: f64 = 700.0;
 
 /// The filters over the bins of one transform.
-#[derive(Debug)]
 pub(crate) struct Mel {
     /// The lowest bin of the lowest gap.
     first: usize,

@@ -37,6 +37,7 @@ mod reference;
 mod tests;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -119,7 +120,7 @@ impl AudioSpec {
 }
 
 /// The front end with its tables.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "AudioSpec", into = "AudioSpec")]
 pub struct Audio {
     spec: AudioSpec,
@@ -127,11 +128,16 @@ pub struct Audio {
 }
 
 /// What the steps need, from the spec alone.
-#[derive(Debug)]
 struct Tables {
     fft: Fft,
     mel: Mel,
     dct: Option<Dct>,
+}
+
+impl fmt::Debug for Audio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Audio").field(&self.spec).finish()
+    }
 }
 
 impl PartialEq for Audio {

@@ -32,12 +32,11 @@ pub(super) fn energies(spec: &AudioSpec, samples: &[i16]) -> Vec<f64> {
     out
 }
 
-/// The features, as [`energies`].
-pub(super) fn features(spec: &AudioSpec, samples: &[i16]) -> Vec<f64> {
+/// The features of the frames whose [`energies`] are given.
+pub(super) fn features(spec: &AudioSpec, energies: &[f64]) -> Vec<f64> {
     let size = spec.frame.next_power_of_two().max(64);
     let floor = 2f64.powi(28) / size as f64;
-    let logarithms: Vec<f64> =
-        energies(spec, samples).iter().map(|energy| (1.0 + energy / floor).log2()).collect();
+    let logarithms: Vec<f64> = energies.iter().map(|energy| (1.0 + energy / floor).log2()).collect();
     let Some(count) = spec.coefficients else { return logarithms };
     let n = spec.filters as f64;
     let coefficient = |row: &[f64], k: usize| {

@@ -8,6 +8,9 @@
 //! put together with the new ones in scratch memory, so that a frame is in one piece and every pass reads it in the
 //! order it wants.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 
 use crate::data::Audio;
