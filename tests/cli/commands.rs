@@ -305,13 +305,13 @@ fn several_targets_get_a_folder_each() {
 #[test]
 fn what_this_version_only_checks_is_accepted_by_check_and_refused_by_compile() {
     let lab = Lab::new();
-    lab.edit("waves.nas", "epochs: 3", "loss: mse, epochs: 3");
+    lab.edit("waves.nas", "epochs: 3", "inherit: true, epochs: 3");
     let checked = lab.run(&["check", "waves.nas"]).good();
-    let told = "`loss: mse` of `train`";
+    let told = "`inherit` of `train`";
     assert!(checked.stderr.contains("warning[E0806]") && checked.stderr.contains(told), "{}", checked.stderr);
     let refused = lab.run(&["compile", "waves.nas", "--target", "host", "--no-verify"]);
     assert_eq!((refused.code, refused.n_errors()), (Some(1), 1), "{}", refused.stderr);
-    assert!(refused.stderr.contains(told) && refused.stderr.contains("leave `loss` out"));
+    assert!(refused.stderr.contains(told) && refused.stderr.contains("leave `inherit` out"));
     assert!(!lab.path("waves.nas.lock").exists());
 }
 

@@ -380,7 +380,7 @@ fn what_commands_refuse_names_key_place_and_way_out() {
         .replace("strategy: random", "strategy: aging_evolution(population: 32, tournament: 8)")
         .replace("quantize { ", "quantize { weights: {i8, i4}, aware: last(5 epochs), per: channel, ")
         .replace("mixup: 0.1..0.5", "distill: largest, mixup: 0.1..0.5")
-        .replace("maximize accuracy", "maximize f1\nrequire { ram(munas) <= 4 KiB }");
+        .replace("maximize accuracy", "maximize f1\nrequire { ram(munas) <= 4 KiB, auc >= 90 % }");
     let program = program(&text);
     let told: Vec<String> = program
         .refusals()
@@ -403,7 +403,7 @@ fn what_commands_refuse_names_key_place_and_way_out() {
                 "{start} `strategy: aging_evolution` of `search` | this version searches by `strategy: random`"
             ),
             format!("{start} `ram(munas)` | `ram` alone counts what the bundle really takes"),
-            format!("{start} `f1` | this version measures the quality of classifiers by `accuracy`"),
+            format!("{start} `auc` | `f1` and `accuracy` measure more than two classes"),
         ]
     );
     assert!(matches!(program.settings["quantize"].0["weights"], Setting::Decision(_)));
