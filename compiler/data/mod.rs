@@ -7,6 +7,7 @@
 //! their order, which belong to training.
 
 mod audit;
+mod augment;
 mod collect;
 mod dataset;
 mod front_end;
@@ -31,6 +32,7 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::Shape;
 
+pub use augment::{Augment, Background, Stage};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use dataset::{Dataset, Splits};
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Series, Stream};
