@@ -478,4 +478,15 @@ fn bits_are_those_of_every_machine() {
     assert_eq!(found, BITS);
 }
 
-const BITS: [u64; 10] = [0; 10];
+const BITS: [u64; 10] = [
+    0xe359_3246_3915_5aa5,
+    0xa645_942d_1977_1544,
+    0x829c_7c21_c427_b2c9,
+    0x608d_6d73_10a6_3e53,
+    0xde70_b010_4b74_5aa5,
+    0x638a_9274_def7_5aa5,
+    0xe080_eb90_7875_1a1c,
+    0x40ab_7fe8_f4e0_b43c,
+    0x9495_bc3e_55e1_8a7b,
+    0x2a15_d618_d2a4_dad6,
+];
