@@ -240,7 +240,7 @@ fn bombs_are_refused_while_they_unpack() {
 
     let mut stream = open_maybe_gz(root, "bomb.tar.gz").unwrap();
     let error = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err();
-    assert_eq!(unreadable(stream.get_ref().name(), &error).code, Code::DATA_LIMIT);
+    assert_eq!(unreadable(&stream.get_ref().name, &error).code, Code::DATA_LIMIT);
     put(root, "huge.tar", {
         header.set_size(limits::ENTRY_BYTES + 1);
         header.set_cksum();
@@ -258,7 +258,7 @@ fn one_file_is_read_plain_or_packed() {
     let read = |name: &str| {
         let mut text = String::new();
         let mut stream = open_maybe_gz(root, name)?;
-        stream.read_to_string(&mut text).map_err(|error| unreadable(stream.get_ref().name(), &error))?;
+        stream.read_to_string(&mut text).map_err(|error| unreadable(&stream.get_ref().name, &error))?;
         Ok::<_, Diagnostic>(text)
     };
     assert_eq!(read("x/a.npy").unwrap(), "plain");
