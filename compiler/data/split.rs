@@ -115,7 +115,7 @@ fn check(data: &Collection, partition: &Partition) -> Result<(), Diagnostic> {
 
 /// Whether the classes say only what is normal: then there is no anomaly to learn from.
 fn is_anomaly(data: &Collection) -> bool {
-    data.classes.first().is_some_and(|class| class == "normal")
+    data.classes == ["normal", "anomaly"]
 }
 
 fn no_training(class: &str) -> Diagnostic {

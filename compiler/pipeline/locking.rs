@@ -24,8 +24,8 @@ use crate::target::Isa;
 use crate::tensor::{DType, TensorType};
 use crate::train::EngineKind;
 
-/// Version of both formats.
-const VERSION: u32 = 1;
+/// Version of both formats. 2: front ends, and quality by any metric.
+const VERSION: u32 = 2;
 
 /// Sections whose change makes the search go again; the others only change what fits.
 const SEARCHED: [&str; 6] = ["data", "objectives", "quantize", "search", "space", "train"];
@@ -207,6 +207,14 @@ impl Lock {
                 );
                 return Err(Diagnostic::error(Code::LOCK_FORMAT, message)
                     .help("use the nasc that wrote it, or `nasc compile --research` to make it anew"));
+            }
+            Some(version @ 1..) => {
+                let message = format!(
+                    "`{}` has version {version} of the format, this nasc reads and writes {VERSION}",
+                    path.display()
+                );
+                return Err(Diagnostic::error(Code::LOCK_FORMAT, message)
+                    .help("`nasc compile --research` makes it anew; trials that are kept are not trained again"));
             }
             _ => return Err(damaged(path, "it is not a lock of nasc")),
         }
