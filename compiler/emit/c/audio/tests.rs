@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::{hop_code, kept, row_code, scratch_bytes, table_bytes, tables};
+use super::{cost, hop_code, kept, row_code, scratch_bytes, table_bytes, tables};
 use crate::data::{Audio, AudioSpec, Scratch, Stream};
 use crate::emit::c::rows;
+use crate::target::Isa;
 
 const HEAD: &str = "\
 #include <stddef.h>
@@ -224,5 +225,23 @@ fn c_on_a_cortex_m_gives_the_same_bits() {
             .status()
             .unwrap();
         assert_eq!(status.code(), Some(0), "{core}");
+    }
+}
+
+#[test]
+fn costs_are_near_what_was_counted() {
+    let low = |low: f64, high: f64, spec: AudioSpec| Audio::new(AudioSpec { low, high, ..spec }).unwrap();
+    let counted = [
+        (low(20.0, 4000.0, spec(16_000, 640, 320, 40, Some(10))), [56_958, 226_927], 2337),
+        (low(20.0, 8000.0, spec(16_000, 400, 160, 40, None)), [32_360, 161_669], 2123),
+        (low(20.0, 8000.0, spec(16_000, 1024, 512, 64, None)), [63_978, 317_723], 2125),
+    ];
+    for (audio, cycles, code) in counted {
+        for (isa, counted) in [Isa::Armv7em, Isa::Armv6m].into_iter().zip(cycles) {
+            let found = cost(&audio, isa).cycles_per_row;
+            assert!(found.abs_diff(counted) < counted / 10, "{isa:?}: {found} for {counted}");
+        }
+        let bound = cost(&audio, Isa::Armv7em).code_bytes;
+        assert!((code..code + 500).contains(&bound), "{bound} for {code}");
     }
 }
