@@ -42,14 +42,15 @@ chmod 755 "$folder"
 printf 'Downloading %s (31 MB) ...\n' "$package"
 (cd "$folder" && apt-get download -qq "$package") >"$folder/log" 2>&1 || {
     cat "$folder/log" >&2
-    fail "apt-get could not download $package" 'run `apt-get update` first, and check the network'
+    fail "apt-get could not download $package" 'run apt-get update first, and check the network'
 }
 dpkg-deb -x "$folder/$package"_*.deb "$folder/package" || fail "cannot unpack $package" 'run this script again'
 
 for file in $files; do
     found="$folder/package/usr/share/datasets/fashion-mnist/$file"
     [ -f "$found" ] || fail "$package does not hold $file"
-    cp -- "$found" "$here/$file.tmp" && mv -f -- "$here/$file.tmp" "$here/$file" ||
+    if ! { cp -- "$found" "$here/$file.tmp" && mv -f -- "$here/$file.tmp" "$here/$file"; }; then
         fail "cannot write $here/$file" 'make the folder writable'
+    fi
 done
 printf 'Fashion-MNIST is there: %s\n' "$here"

@@ -10,6 +10,7 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 out=${1:-$here/synthetic}
+out=${out%/}
 words='yes no up down left right on off stop go'
 others='bed bird cat dog eight five four happy house marvin nine one seven sheila six three tree two wow zero'
 accents='en-us en-gb en-gb-scotland en-029'
@@ -35,7 +36,7 @@ rm -rf -- "$making"
 trap 'rm -rf -- "$making"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-mkdir -p "$making/_unknown_" "$making/_silence_"
+mkdir -p -- "$making/_unknown_" "$making/_silence_" || fail "cannot make $making" 'name a folder that can be written'
 printf 'This speech is synthetic, made by espeak-ng.\n' >"$making/README.txt"
 
 # say FOLDER WORD VOICE NUMBER SPEED PITCH

@@ -5,6 +5,8 @@ with "kws.nas"
 /// without recordings. Its figures say nothing about people.
 param epochs = 20
 
-data { source: audio_folder(".", rate: 16 kHz, length: 1 s, resample: true, speaker: "*_{}_nohash_*") }
+data {
+  source: audio_folder(".", rate: 16 kHz, length: 1 s, resample: true, speaker: "*_{}_nohash_*")
+}
 
 search { trials: 2, finalists: 1 }

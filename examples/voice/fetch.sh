@@ -30,7 +30,7 @@ fi
 for tool in apt-get dpkg-deb; do
     command -v "$tool" >/dev/null 2>&1 ||
         fail "$tool is not installed" \
-            'unpack the packages elsewhere and name the folder that holds sounds with --data'
+            "get the packages from packages.debian.org, and put what is in usr/share/asterisk/sounds into $here/sounds"
 done
 
 folder=$(mktemp -d) || fail 'no temporary folder can be made' 'free some space, or set TMPDIR to a writable folder'
@@ -45,17 +45,18 @@ for language in en es fr it ru; do
     package="asterisk-core-sounds-$language-wav"
     (cd "$folder" && apt-get download -qq "$package") >"$folder/log" 2>&1 || {
         cat "$folder/log" >&2
-        fail "apt-get could not download $package" 'run `apt-get update` first, and check the network'
+        fail "apt-get could not download $package" 'run apt-get update first, and check the network'
     }
     dpkg-deb -x "$folder/$package"_*.deb "$folder/package" || fail "cannot unpack $package" 'run this script again'
 done
 
-mkdir -p "$here/sounds"
+mkdir -p -- "$here/sounds" || fail "cannot make $here/sounds" 'make the folder of this script writable'
 for voice in $voices; do
     found="$folder/package/usr/share/asterisk/sounds/$voice"
     [ -d "$found" ] || fail "the packages hold no folder $voice"
     rm -rf -- "$here/sounds/$voice.tmp" "$here/sounds/$voice"
-    cp -R -- "$found" "$here/sounds/$voice.tmp" && mv -- "$here/sounds/$voice.tmp" "$here/sounds/$voice" ||
+    if ! { cp -R -- "$found" "$here/sounds/$voice.tmp" && mv -- "$here/sounds/$voice.tmp" "$here/sounds/$voice"; }; then
         fail "cannot write $here/sounds" 'make the folder writable'
+    fi
 done
 printf 'The prompts are there: %s\n' "$here/sounds"
