@@ -307,7 +307,7 @@ impl Collector {
                 (Element::I16, values.len())
             }
             Values::F32(values) => {
-                if let Some(at) = values.iter().position(|x| !(x.abs() <= limits::MAGNITUDE)) {
+                if let Some(at) = values.iter().position(|x| x.is_nan() || x.abs() > limits::MAGNITUDE) {
                     let found = values[at];
                     let (code, what) = match found.is_nan() {
                         true => (Code::DATA_FORMAT, "is not a number".to_owned()),
@@ -348,7 +348,7 @@ impl Collector {
     }
 
     fn numbers_fit(&mut self, numbers: &[f32], place: &str) -> Result<(), Diagnostic> {
-        if numbers.iter().any(|x| !(x.abs() <= limits::MAGNITUDE)) {
+        if numbers.iter().any(|x| x.is_nan() || x.abs() > limits::MAGNITUDE) {
             let message = format!("{place}: a number to predict is not finite");
             return Err(
                 Diagnostic::error(Code::DATA_FORMAT, message).help("mend it, or leave the sample out")

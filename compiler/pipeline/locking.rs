@@ -213,8 +213,9 @@ impl Lock {
                     "`{}` has version {version} of the format, this nasc reads and writes {VERSION}",
                     path.display()
                 );
-                return Err(Diagnostic::error(Code::LOCK_FORMAT, message)
-                    .help("`nasc compile --research` makes it anew; trials that are kept are not trained again"));
+                return Err(Diagnostic::error(Code::LOCK_FORMAT, message).help(
+                    "`nasc compile --research` makes it anew; trials that are kept are not trained again",
+                ));
             }
             _ => return Err(damaged(path, "it is not a lock of nasc")),
         }

@@ -273,11 +273,10 @@ fn series(keys: &Settings, element: Element, extents: [usize; 3]) -> Result<Seri
 /// The front end that a network of the space will have, as far as it is known without the data: for costs.
 pub(crate) fn assumed(program: &Program, genome: &Genome, graph: &Graph) -> FrontEnd {
     let shape = graph.network_inputs().first().map(|&input| graph.ty(input).shape.clone());
-    let extents = shape.and_then(|shape| {
+    let extents = shape.map_or([1; 3], |shape| {
         let last = shape.0.last().copied().unwrap_or(1);
-        Some(shape.nhwc().map_or([1, 1, last], |[_, height, width, channels]| [height, width, channels]))
+        shape.nhwc().map_or([1, 1, last], |[_, height, width, channels]| [height, width, channels])
     });
-    let extents = extents.unwrap_or([1; 3]);
     let settings = program.data_for(genome).unwrap_or_default();
     let (source, keys) = settings.form("source").unwrap_or(("", None));
     let element = match source {

@@ -28,6 +28,6 @@ pub(super) fn log2(energy: u64, floor: u32) -> i16 {
     let piece = (mantissa >> 26 & 31) as usize;
     let place = mantissa >> 10 & 0xffff;
     let (from, to) = (u32::from(LOG_TABLE[piece]), u32::from(LOG_TABLE[piece + 1]));
-    let fraction = from + ((to - from) * place >> 16);
+    let fraction = from + (((to - from) * place) >> 16);
     (((63 - zeros - floor) << FRACTION) + ((fraction + 32) >> (15 - FRACTION))) as i16
 }

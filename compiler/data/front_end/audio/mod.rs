@@ -99,7 +99,7 @@ impl AudioSpec {
         if *filters == 0 || *filters > MAX_FILTERS {
             return Err(format!("`filters` is {filters}, allowed are 1 to {MAX_FILTERS}"));
         }
-        if !(0.0..f64::from(*rate)).contains(low) || !(low < high) {
+        if !(0.0..f64::from(*rate)).contains(low) || high.is_nan() || low >= high {
             return Err(format!("filters from {low} Hz to {high} Hz: `low` is at least 0 and below `high`"));
         }
         if *high > f64::from(*rate) / 2.0 {
