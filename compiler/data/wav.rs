@@ -209,9 +209,6 @@ fn decode(format: Format, data: &[u8]) -> Result<Vec<i16>, Problem> {
         Kind::I32 | Kind::F32 => 4,
     };
     let moment = width * format.channels;
-    if data.is_empty() {
-        return fault("has no samples", "leave it out, or copy it again");
-    }
     if !data.len().is_multiple_of(moment) {
         return cut_short(&format!("its {} bytes of samples are no multiple of {moment}", data.len()));
     }
@@ -398,7 +395,6 @@ pub(super) mod tests {
         refused(&with(fmt(FLOAT, 1, 8_000, 64), &[0; 8]), &["floats of 64 bit"]);
         refused(&with(fmt(PCM, 1, 0, 16), &[0, 0]), &["0 samples a second"]);
         refused(&with(fmt(PCM, 1, u32::MAX, 16), &[0, 0]), &["4294967295 samples a second"]);
-        refused(&with(fmt(PCM, 1, 8_000, 16), &[]), &["no samples"]);
         refused(&with(fmt(PCM, 2, 8_000, 16), &[0; 6]), &["6 bytes of samples", "4"]);
         refused(&with(fmt(FLOAT, 1, 8_000, 32), &f32::NAN.to_le_bytes()), &["not finite"]);
     }

@@ -52,12 +52,18 @@ pub struct AudioFolder {
     /// Samples from the start of a window to that of the next; the last one that is not whole is left out. `None`: one
     /// window of each recording, the loudest (greatest sum of squares, the first of several).
     pub hop: Option<usize>,
-    /// Windows whose root mean square is below this share of full scale (32768) are left out.
+    /// Windows whose root mean square is below this share of full scale (32768) are left out, and recordings without
+    /// samples with them.
     pub quiet: Option<f64>,
     /// The classes in order; other folders are passed over. `None`: every folder but `_background_noise_`.
     pub classes: Option<Vec<String>>,
     /// What must not be parted.
     pub group: AudioGroup,
+}
+
+fn empty(shown: &str) -> Diagnostic {
+    Diagnostic::error(Code::DATA_FORMAT, format!("{shown} has no samples"))
+        .help("copy it again, take it out, or write `quiet: 0.1 %` to leave out what holds nothing")
 }
 
 /// What recordings are kept together by when they are split.
@@ -222,6 +228,10 @@ impl Reading<'_> {
             return Ok(());
         }
         let recording = wav::parse(entry.read()?, &shown)?;
+        if recording.samples.is_empty() {
+            // Nothing is the quietest of all.
+            return if self.spec.quiet.is_some() { Ok(()) } else { Err(empty(&shown)) };
+        }
         let samples = self.at_rate(recording, &shown)?;
         self.same_length(samples.len(), &shown)?;
         *self.recordings.entry(class.clone()).or_default() += 1;

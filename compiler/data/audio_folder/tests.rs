@@ -180,6 +180,15 @@ fn recordings_are_padded_cut_and_windowed() {
 }
 
 #[test]
+fn recordings_that_hold_nothing_are_errors_unless_quiet_ones_are_left_out() {
+    let dir = folder(&[("a/x.wav", &[900, 900]), ("a/void.wav", &[])]);
+    let spec = AudioFolder { length: Some(2), ..spec(".") };
+    refused(dir.path(), &spec, Code::DATA_FORMAT, &["a/void.wav", "no samples", "quiet:"]);
+    let spec = AudioFolder { quiet: Some(0.001), ..spec };
+    assert_eq!(rows(&read(dir.path(), &spec).unwrap()), [[900.0, 900.0]]);
+}
+
+#[test]
 fn quiet_windows_are_left_out_and_a_silent_class_is_told() {
     let dir = folder(&[("a/x.wav", &[0, 0, 328, 328, 3, 3]), ("b/y.wav", &[1, 1, 1, 1, 1, 1])]);
     let spec = AudioFolder { length: Some(2), hop: Some(2), quiet: Some(0.01), ..spec(".") };
