@@ -18,13 +18,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Element;
 use crate::device::elf::Image;
 use crate::device::machine::Machine;
 use crate::device::process::TempFolder;
 use crate::device::stack::CallGraph;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Result};
-use crate::emit::{Bundle, Interface};
+use crate::emit::{Bundle, Element, Interface};
 use crate::target::Toolchain;
 
 pub use tools::{Tool, find, tools};

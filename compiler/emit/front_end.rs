@@ -154,7 +154,8 @@ pub fn front_end_cost(front_end: &FrontEnd, outputs: usize, isa: Isa) -> FrontEn
     }
 }
 
-/// Bytes of Thumb-2 at `-O2` that the code does not exceed; fitted to images of `tests/front_ends.rs`.
+/// Bytes of Thumb-2 at `-O2` that the code should not exceed: set by hand from few images of `tests/front_ends.rs`.
+/// TODO: those of sound are guesses that no image was compared with; fit all by `cargo bench --bench code_size`.
 fn code_bytes(front_end: &FrontEnd, isa: Isa) -> u64 {
     let is_float = front_end.feature_element() == Element::F32;
     let smooths = front_end.stream().is_some_and(|stream| stream.smooth > 1);
@@ -175,7 +176,8 @@ fn code_bytes(front_end: &FrontEnd, isa: Isa) -> u64 {
     }
 }
 
-/// Instructions of one sample on a kind of core: a model that was fitted to those of `tests/front_ends.rs`.
+/// Instructions of one sample on a kind of core: set by hand from few runs of `tests/front_ends.rs`.
+/// TODO: those of sound and of pictures on a small core are guesses; fit all by `cargo bench --bench code_size`.
 fn cycles(front_end: &FrontEnd, isa: Isa) -> u64 {
     let is_small = isa == Isa::Armv6m;
     let features: u64 = front_end.extents().iter().map(|&extent| extent as u64).product();

@@ -16,7 +16,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::kernel::{BufferId, Program, Role};
 use crate::tensor::{DType, TensorType};
 
-pub use crate::data::{FrontEnd, Quantizer, RawInput, RawQuantizer};
+pub use crate::data::{Element, FrontEnd, Quantizer, RawInput, RawQuantizer};
 pub use c::emit_c;
 pub use front_end::{RawInterface, check_raw, front_end_cost};
 pub use graph_file::{

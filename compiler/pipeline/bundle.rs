@@ -1,5 +1,6 @@
 //! From a stored network to the files of a bundle.
 
+use crate::data::{Element, FrontEnd};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Metric;
 use crate::emit::{self, Bundle, GraphFile, Network};
@@ -10,7 +11,7 @@ use crate::pipeline::passes::Passes;
 use crate::pipeline::study::metric_name;
 use crate::pipeline::tensors::{self, Tensors};
 use crate::plan::Effort;
-use crate::report::{self, FrontPoint, Provenance, Quality, Report, SearchReport, TargetReport};
+use crate::report::{self, FrontPoint, Layer, Provenance, Quality, Report, SearchReport, TargetReport};
 use crate::target::Target;
 
 /// Vectors of the self-test that is compiled into a firmware; all of them are in the golden file.
@@ -56,10 +57,12 @@ pub fn emit(
     let mut bundle = files(lock, network, target, name, &deployment);
     let result = bundle.files.iter().filter(|(file, _)| !EDITABLE.contains(&file.as_str()));
     let hashes = result.map(|(file, content)| (file.clone(), tensors::sha256(content))).collect();
+    let mut on_target = TargetReport::new(&target.name, &deployment, quality);
+    on_target.layers.splice(0..0, front_end_layer(&network.raw.front_end, &deployment));
     let report = Report {
         schema_version: report::SCHEMA_VERSION,
         name: name.to_owned(),
-        targets: vec![TargetReport::new(&target.name, &deployment, quality, &network.raw.front_end)],
+        targets: vec![on_target],
         search: SearchReport {
             strategy: lock.strategy.clone(),
             trials: lock.trials,
@@ -77,6 +80,25 @@ pub fn emit(
     };
     bundle.add("report.json", serde_json::to_string_pretty(&report).expect("plain data serializes") + "\n");
     Ok(Emitted { bundle, report, deployment })
+}
+
+/// The row of a front end that does more than to standardise floats.
+fn front_end_layer(front_end: &FrontEnd, deployment: &Deployment) -> Option<Layer> {
+    let op = match front_end {
+        FrontEnd::Values { element: Element::F32, .. } => return None,
+        FrontEnd::Values { .. } => "values",
+        FrontEnd::Audio(_) => "audio",
+        FrontEnd::Picture(_) => "picture",
+        FrontEnd::Series(_) => "series",
+    };
+    Some(Layer {
+        name: "front end".to_owned(),
+        op: op.to_owned(),
+        macs: 0,
+        outputs: front_end.extents().iter().product(),
+        weights_bytes: deployment.front_end.table_bytes,
+        cycles_estimated: Some(deployment.front_end.cycles),
+    })
 }
 
 /// The compromises of the search that the target's network comes from.

@@ -10,7 +10,6 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Element, FrontEnd};
 use crate::estimate::{Deployment, Estimate};
 use crate::kernel::Program;
 
@@ -45,7 +44,7 @@ pub struct TargetReport {
     pub memory: Memory,
     /// What it takes of time.
     pub compute: Compute,
-    /// Layer by layer, in the order they run.
+    /// Layer by layer, in the order they run; first the front end, if it does more than to standardise floats.
     pub layers: Vec<Layer>,
 }
 
@@ -176,36 +175,15 @@ impl Memory {
 }
 
 impl TargetReport {
-    /// A network's figures on a target. A front end that does more than to standardise floats has a row before the
-    /// layers.
-    pub fn new(
-        target: &str,
-        deployment: &Deployment,
-        quality: Quality,
-        front_end: &FrontEnd,
-    ) -> TargetReport {
+    /// A network's figures on a target.
+    pub fn new(target: &str, deployment: &Deployment, quality: Quality) -> TargetReport {
         let estimate = &deployment.estimate;
-        let op = match front_end {
-            FrontEnd::Values { element: Element::F32, .. } => None,
-            FrontEnd::Values { .. } => Some("values"),
-            FrontEnd::Audio(_) => Some("audio"),
-            FrontEnd::Picture(_) => Some("picture"),
-            FrontEnd::Series(_) => Some("series"),
-        };
-        let front_end = op.map(|op| Layer {
-            name: "front end".to_owned(),
-            op: op.to_owned(),
-            macs: 0,
-            outputs: front_end.extents().iter().product(),
-            weights_bytes: deployment.front_end.table_bytes,
-            cycles_estimated: Some(deployment.front_end.cycles),
-        });
         TargetReport {
             name: target.to_owned(),
             quality,
             memory: Memory::new(estimate),
             compute: Compute { macs: estimate.macs, cycles_estimated: estimate.cycles },
-            layers: front_end.into_iter().chain(layers(&deployment.program)).collect(),
+            layers: layers(&deployment.program),
         }
     }
 }

@@ -15,9 +15,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nasc::data::{Audio, AudioSpec, IntegerQuantizer, Picture, Series, Stream};
 use nasc::device::{Samples, run_board};
-use nasc::emit::{Network, RawQuantizer, emit_c};
-use nasc::estimate::{self, Deployment};
+use nasc::emit::{Element, FrontEnd, Network, Quantizer, RawInput, RawQuantizer, emit_c, front_end_cost};
+use nasc::estimate::{self, Deployment, FrontEndCost};
 use nasc::graph::{Graph, NodeId, Weights};
 use nasc::ops::{
     Add, AvgPool2d, Clamp, Concat, Constant, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, Input,
@@ -246,6 +247,8 @@ struct Row {
     bound: u64,
     instructions: u64,
     cycles: u64,
+    /// Instructions of the front end, and those that were estimated.
+    front_end: Option<(u64, u64)>,
     terms: Vec<u64>,
     work: Vec<(&'static str, f64)>,
     names: Vec<&'static str>,
@@ -271,6 +274,9 @@ impl Row {
              estimated {cycles:>9}{mark}",
             isa = format!("{isa:?}")
         );
+        if let Some((instructions, estimated)) = self.front_end {
+            println!("     front end: instructions {instructions:>9} estimated {estimated:>9}");
+        }
         if terms {
             let counts: Vec<String> = self.terms.iter().map(u64::to_string).collect();
             let work: Vec<String> = self.work.iter().map(|(_, count)| count.to_string()).collect();
@@ -279,20 +285,60 @@ impl Row {
     }
 }
 
+/// A front end before an input, of another kind for each seed; none for most.
+fn raw_input(seed: u64, input: &TensorType) -> Option<RawInput> {
+    let [_, height, width, channels] = input.shape.nhwc().expect("a feature map");
+    let extents = [height, width, channels];
+    let mut dice = Dice(seed ^ 0x5eed);
+    let stream = Stream { every: 1 + dice.below(4), smooth: 1 + dice.below(4) };
+    let front_end = match seed % 12 {
+        0 | 2 | 4 => FrontEnd::Values { element: Element::F32, extents },
+        6 => FrontEnd::Values { element: Element::I16, extents },
+        7 | 8 => {
+            let colours = if channels == 1 { 3 } else { channels };
+            let from = [8 + dice.below(40), 8 + dice.below(40), colours];
+            FrontEnd::Picture(Picture { from, to: extents })
+        }
+        9 if width == 1 => {
+            let element = dice.pick(&[Element::F32, Element::I16]);
+            FrontEnd::Series(Series { element, length: height, channels, stream })
+        }
+        10 | 11 if channels == 1 && width <= 20 => {
+            let (frame, hop) = (dice.pick(&[400, 480, 512, 640]), dice.pick(&[160, 320]));
+            let coefficients = dice.pick(&[None, Some(width)]);
+            let filters = coefficients.map_or(width, |count| count + dice.below(20));
+            let length = frame + hop * (height - 1);
+            let (rate, low, high) = (16000, 60.0, 7600.0);
+            let spec = AudioSpec { rate, length, frame, hop, filters, low, high, coefficients, stream };
+            FrontEnd::Audio(Audio::new(spec).ok()?)
+        }
+        _ => return None,
+    };
+    let (period, zero_point) = (front_end.period(), input.quant.as_ref().expect("quantized").zero_point);
+    let quantizer = match front_end.feature_element() {
+        Element::F32 => {
+            Quantizer::Float(RawQuantizer { mean: vec![0.5; period], factor: vec![20.0; period], zero_point })
+        }
+        Element::U8 | Element::I16 => Quantizer::Integer(IntegerQuantizer {
+            offset: vec![100; period],
+            factor: vec![10_000; period],
+            shift: 14,
+            zero_point,
+        }),
+    };
+    Some(RawInput { front_end, quantizer })
+}
+
 fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
     let graph = Net::random(seed);
     let target = Target { isa, ..target.clone() };
     let (input, output) = (graph.ty(graph.network_inputs()[0]), graph.ty(graph.outputs()[0]));
-    let channels = input.shape.0[3];
-    let quantizer = RawQuantizer {
-        mean: vec![0.5; channels],
-        factor: vec![20.0; channels],
-        zero_point: input.quant.as_ref().expect("quantized").zero_point,
-    };
-    let raw = seed.is_multiple_of(2).then_some(&quantizer);
-    let raw_bytes = raw.map_or(0, |_| 8 * channels as u64);
+    let input_of_raw = raw_input(seed, input);
+    let raw = input_of_raw.as_ref();
+    let outputs = output.shape.elements();
+    let cost = raw.map_or(FrontEndCost::default(), |raw| front_end_cost(&raw.front_end, outputs, target.isa));
     let Deployment { program, plan, estimate, .. } =
-        estimate::deploy(&graph, &target, raw_bytes, Effort::Search).expect("it can be lowered");
+        estimate::deploy(&graph, &target, cost, Effort::Search).expect("it can be lowered");
     let network = Network {
         name: "net",
         program: &program,
@@ -307,8 +353,17 @@ fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
         labels: &[],
         readings: &[],
     };
-    let floats: Vec<f32> = (0..input.shape.elements()).map(|at| (at % 37) as f32 / 9.0 - 2.0).collect();
-    let integers = quantizer.quantize_all(&floats);
+    let raw_elements = |raw: &RawInput| raw.front_end.raw_extents().iter().product();
+    let floats: Vec<f32> = match raw.map(|raw| raw.front_end.element()) {
+        Some(Element::F32) | None => {
+            (0..raw.map_or(0, raw_elements)).map(|at| (at % 37) as f32 / 9.0 - 2.0).collect()
+        }
+        Some(_) => (0..raw.map_or(0, raw_elements)).map(|at| (at * 7 % 251) as f32).collect(),
+    };
+    let integers = match raw {
+        Some(raw) => raw.quantize(&floats),
+        None => (0..input.shape.elements()).map(|at| (at % 251) as u8 as i8).collect(),
+    };
     let value = Value::from_i8(&input.shape, integers.clone()).expect("as many as the shape says");
     let wanted = graph.evaluate(&[value], &Weights::new()).expect("an integer graph");
     let wanted: Vec<i8> = wanted[0].as_i8().expect("8 bit").iter().copied().collect();
@@ -319,14 +374,15 @@ fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
     let run = run_board(&emit_c(&network), &network.interface(), samples, &[wanted], toolchain, limit);
     let device = run.unwrap_or_else(|error| panic!("network {seed}: {error:?}")).measured.device;
     assert_eq!(device.mismatched_bytes, 0, "network {seed} {isa:?}");
-    let terms = estimate::terms(&program, raw.is_some());
+    let terms = estimate::terms(&program);
     Row {
         seed,
         isa,
         code_bytes: device.flash_bytes() - device.weights_bytes_linked,
         bound: estimate.code_bytes,
         instructions: device.instructions,
-        cycles: estimate.cycles,
+        cycles: estimate.cycles - cost.cycles,
+        front_end: device.front_end_instructions.map(|count| (count, cost.cycles)),
         names: terms.iter().map(|(name, _)| *name).chain(["padding"]).collect(),
         terms: terms.iter().map(|(_, count)| *count).chain([estimate::padding(&program)]).collect(),
         work: estimate::work(&graph, &program),
