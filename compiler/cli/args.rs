@@ -53,6 +53,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", value_parser = parse_trials)]
         samples: Option<usize>,
     },
+    /// What a spec's data really holds, and what a network will see of it.
+    #[command(after_help = "Examples:\n  nasc data examples/vowels/vowels.nas\n  \
+                            nasc data kws.nas --data recordings --html kws.html\n\n\
+                            Warnings do not change the exit code; data that no network can be trained on does.")]
+    Data(DataArgs),
     /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
     #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
     Compile(CompileArgs),
@@ -102,6 +107,25 @@ pub(crate) enum Command {
     /// The tools that verification needs, and the packages that bring them.
     #[command(after_help = "Example:\n  nasc doctor")]
     Doctor,
+}
+
+/// Arguments of `data`.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// The spec.
+    pub(crate) spec: PathBuf,
+    /// Folder that the spec's data paths are relative to. Default: the spec's.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Value of a `param` instead of the spec's; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub(crate) params: Vec<(String, String)>,
+    /// Also write a page for a browser that shows samples of every class.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Samples of each class on the page, at most 100.
+    #[arg(long, value_name = "N", default_value = "8", value_parser = parse_samples, requires = "html")]
+    pub(crate) samples: usize,
 }
 
 /// Arguments of `compile`.
@@ -210,6 +234,10 @@ fn parse_jobs(text: &str) -> Result<usize, String> {
 
 fn parse_trials(text: &str) -> Result<usize, String> {
     positive(text)
+}
+
+fn parse_samples(text: &str) -> Result<usize, String> {
+    positive(text).ok().filter(|&n| n <= 100).ok_or_else(|| "must be an integer from 1 to 100".to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Seconds, String> {

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 
 mod args;
+mod data;
 mod fmt;
 mod show;
 mod world;
@@ -35,6 +36,7 @@ pub(crate) fn run() -> ExitCode {
             let options = CheckOptions { targets, params: params.into_iter().collect(), samples };
             check(&spec, &options, format)
         }
+        Command::Data(args) => data::data(&args, format),
         Command::Compile(args) => compile(&args, format),
         Command::Eval { input, data, split, target, params } => {
             eval(&input, data.as_deref(), (target.as_deref(), split), &params.into_iter().collect(), format)

@@ -11,6 +11,7 @@ mod compile;
 mod evaluate;
 mod files;
 mod golden;
+mod inspect;
 mod locking;
 mod network;
 mod passes;
@@ -33,6 +34,10 @@ pub use compile::{CompileOptions, Compiled, Environment, Progress, Scored, Silen
 pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use golden::GoldenSet;
+pub use inspect::{
+    ClassFacts, InputFacts, InspectOptions, Inspected, PartFacts, Range, Sound, SourceFacts, ValueFacts,
+    duration_text, inspect, number_text,
+};
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
 pub use network::IntegerNetwork;
 pub use passes::{Passes, Stage};

@@ -51,6 +51,8 @@ pub(crate) struct Features {
     pub(crate) splits: Splits,
     /// What features are brought to the network's range with.
     pub(crate) standardization: Standardization,
+    /// A text of the above: `standardize`, or the fixed mean and factor.
+    pub(crate) normalization: String,
     /// Changes of training samples.
     pub(crate) augments: Vec<Augment>,
     /// Two front ends share it if and only if training sees the same of the same data.
@@ -65,7 +67,22 @@ impl Prepared {
     /// # Errors
     /// E07xx: what is missing or wrong in it; E0204 and E0305 for what the spec says of it.
     pub(crate) fn load(program: &Program, root: &Path, cache: Option<&Path>) -> Result<Prepared, Diagnostic> {
-        let settings = program.settings.get("data").ok_or_else(|| wrong("the spec has no section `data`"))?;
+        let (prepared, fit) = Prepared::look(program, root, cache)?;
+        fit.map(|()| prepared)
+    }
+
+    /// The same for who shows data that the model may not take: whether it does comes beside it.
+    ///
+    /// # Errors
+    /// Those of [`load`](Prepared::load) but for what does not fit the model.
+    pub(crate) fn look(
+        program: &Program,
+        root: &Path,
+        cache: Option<&Path>,
+    ) -> Result<(Prepared, Result<(), Diagnostic>), Diagnostic> {
+        let settings = program.settings.get("data").ok_or_else(|| {
+            wrong("the spec has no section `data`").help("write `data { source: ..., split: ... }`")
+        })?;
         let source = sources::source(settings)?;
         let cut = Cut { split: split(settings)?, seed: program.search.seed };
         let mut loaded = data::load(&source, &cut, root, cache)?;
@@ -79,17 +96,13 @@ impl Prepared {
             return Err(Diagnostic::error(Code::DATA_SPLIT, message)
                 .help("an autoencoder learns from normal samples: give it some"));
         }
-        let features = match settings.decides() {
-            true => None,
-            false => Some(front_end(settings, &loaded)?.extents()),
-        };
-        task::check_fit(program, &splits.train, features)?;
+        let fit = fit(program, settings, &loaded, &splits.train);
         let task = Task::new(program, &splits.train);
         let numbers = task.standardized(&splits.train.numbers);
         let hash = loaded.hash.clone();
         let (root, cache) = (root.to_owned(), cache.map(Path::to_owned));
         let features = Mutex::new(BTreeMap::new());
-        Ok(Prepared { loaded, splits, numbers, task, hash, root, cache, features })
+        Ok((Prepared { loaded, splits, numbers, task, hash, root, cache, features }, fit))
     }
 
     /// What training wants of the training part's samples.
@@ -139,7 +152,17 @@ impl Prepared {
             canonical.push_str(&format!("\n{}", augment.canonical()));
         }
         let (raw, inputs) = (self.splits.clone(), OnceLock::new());
-        Ok(Features { front_end, raw, inputs, splits, standardization, augments, canonical, mixup })
+        Ok(Features {
+            front_end,
+            raw,
+            inputs,
+            splits,
+            standardization,
+            normalization,
+            augments,
+            canonical,
+            mixup,
+        })
     }
 }
 
@@ -157,12 +180,21 @@ pub(crate) fn everything(
     data::everything(&sources::source(settings)?, front_end, root, cache)
 }
 
+/// Whether the model takes what the front end makes of the samples.
+fn fit(program: &Program, settings: &Settings, loaded: &Loaded, train: &Dataset) -> Result<(), Diagnostic> {
+    let features = match settings.decides() {
+        true => None,
+        false => Some(front_end(settings, loaded)?.extents()),
+    };
+    task::check_fit(program, train, features)
+}
+
 fn wrong(message: &str) -> Diagnostic {
     Diagnostic::error(Code::MISSING, message)
 }
 
 /// How the section parts samples.
-fn split(settings: &Settings) -> Result<Split, Diagnostic> {
+pub(super) fn split(settings: &Settings) -> Result<Split, Diagnostic> {
     let found = match settings.form("split") {
         Some(("holdout", Some(parts))) => parts.number("val").map(Split::Holdout),
         Some(("by", Some(parts))) => {
