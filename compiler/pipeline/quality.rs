@@ -42,7 +42,8 @@ pub struct Quality {
     /// Samples.
     pub samples: usize,
     /// Figures by name: `accuracy`, `error`, `f1`, `recall` (the mean of the classes'), `auc`, `mse`, `mae`, `r2`, as far
-    /// as the task has them.
+    /// as the task has them. `auc_of_mean` is what a network would have that always gives the mean of the training
+    /// part: one that does not beat it has learned nothing of use.
     pub metrics: BTreeMap<String, Figure>,
     /// Answers by class, where there are classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,8 +97,8 @@ pub(crate) enum Tally {
     },
     /// Of one that gives numbers.
     Values(Errors),
-    /// Of one that gives its input again.
-    Input(Curve),
+    /// Of one that gives its input again; and of one that knows nothing and always gives the mean of the training part.
+    Input(Curve, Curve),
 }
 
 impl Tally {
@@ -110,7 +111,7 @@ impl Tally {
                 curve: (classes == 2).then(Curve::default),
             },
             Output::Values(values) => Tally::Values(Errors::new(values)),
-            Output::Input => Tally::Input(Curve::default()),
+            Output::Input => Tally::Input(Curve::default(), Curve::default()),
         }
     }
 
@@ -133,10 +134,12 @@ impl Tally {
 
     /// Adds a sample that is to be given again; the mean of the squares is its score.
     pub(crate) fn input(&mut self, outputs: &[f32], input: &[f32], is_anomaly: bool) {
-        if let Tally::Input(curve) = self {
+        if let Tally::Input(curve, of_mean) = self {
             let square = |(x, y): (&f32, &f32)| (f64::from(*x) - f64::from(*y)).powi(2);
-            let sum: f64 = outputs.iter().zip(input).map(square).sum();
-            curve.add(sum / input.len().max(1) as f64, is_anomaly);
+            let mean = |sum: f64| sum / input.len().max(1) as f64;
+            curve.add(mean(outputs.iter().zip(input).map(square).sum()), is_anomaly);
+            // Inputs are standardised, so their mean is 0.
+            of_mean.add(mean(input.iter().map(|x| f64::from(*x).powi(2)).sum()), is_anomaly);
         }
     }
 
@@ -156,9 +159,11 @@ impl Tally {
                 quality.samples = errors.samples();
                 quality.metrics = errors.figures(intervals);
             }
-            Tally::Input(curve) => {
+            Tally::Input(curve, of_mean) => {
                 quality.samples = curve.samples();
                 quality.metrics.extend(curve.figure(intervals).map(|auc| ("auc".to_owned(), auc)));
+                let of_mean = of_mean.figure(intervals).map(|auc| ("auc_of_mean".to_owned(), auc));
+                quality.metrics.extend(of_mean);
                 quality.metrics.extend(curve.normal_mean(intervals).map(|mse| ("mse".to_owned(), mse)));
             }
         }
