@@ -121,15 +121,12 @@ fn leaks_and_duplicates_of_pictures_are_warned_of() {
     let run = lab.run(&["data", "p.nas", "--html", "p.html"]).good();
     assert!(run.stderr.contains("warning[E0708]: 2 samples are in two parts"), "{}", run.stderr);
     assert!(run.stderr.contains("warning[E0707]: 1 samples are there with two labels"), "{}", run.stderr);
-    insta::assert_snapshot!(run.stdout.replace(&hash_of(&run.stdout), "HASH"), @"");
+    let hash = hash_of(&run.stdout);
+    insta::assert_snapshot!("pictures_as_text", run.stdout.replace(&hash, "HASH"));
     let page = lab.text("p.html");
     // Eight of the twelve samples of each class.
     assert_eq!(page.matches("<img ").count(), 16);
-    assert_eq!(
-        page.matches("class=\"note\"").count(),
-        2 + 1,
-        "two warnings of samples and one of constant channels"
-    );
+    assert_eq!(page.matches("class=\"note\"").count(), 2, "one for each warning");
 }
 
 fn hash_of(text: &str) -> String {
@@ -203,11 +200,7 @@ type Case = (&'static str, fn(&Lab), &'static [&'static str]);
 const BAD: &[Case] = &[
     ("cut short", |lab| lab.truncate("words/no/s2_2.wav"), &["E0702", "s2_2.wav"]),
     ("no sound", |lab| lab.write("words/no/s2_2.wav", "hello"), &["E0702", "s2_2.wav"]),
-    (
-        "wrong rate",
-        |lab| lab.write("words/no/s2_2.wav", wav(16_000, &tone(1))),
-        &["s2_2.wav", "16000", "8000"],
-    ),
+    ("wrong rate", |lab| lab.write("words/no/s2_2.wav", wav(16_000, &tone(1))), &["s2_2.wav", "resample"]),
     ("other length", |lab| lab.write("words/no/s2_2.wav", wav(8000, &[5; 700])), &["s2_2.wav"]),
     (
         "empty class",
@@ -224,7 +217,7 @@ const BAD: &[Case] = &[
         |lab| {
             lab.write(
                 "words.nas",
-                "nas 1\nmodel m(input: (8, 1, 2), classes: 2) { global_avg_pool dense(units: classes) }\n",
+                "nas 1\nmodel m(input: (8, 1, 2), classes: 2) {\n  global_avg_pool\n  dense(units: classes)\n}\n",
             )
         },
         &["data"],
@@ -248,13 +241,18 @@ const BAD: &[Case] = &[
     (
         "a bomb",
         |lab| {
-            let (mut x, y) = idx(&[], &[]);
-            x[4..8].copy_from_slice(&(16u32 << 20).to_be_bytes());
+            // Two million pictures of 2 x 24, all black: 96 MiB in a file of some 100 KiB.
+            let (mut x, mut y) = idx(&[], &[]);
+            let count = (2u32 << 20).to_be_bytes();
+            x[4..8].copy_from_slice(&count);
+            y[4..8].copy_from_slice(&count);
+            x[12..16].copy_from_slice(&24u32.to_be_bytes());
             x.resize(96 << 20, 0);
-            pictures(lab, &x, &y);
+            y.resize(2 << 20, 0);
+            pictures(lab, b"", &y);
             lab.write("x", gzip(&x));
         },
-        &["x"],
+        &["E0706", "x"],
     ),
     (
         "two million columns",
