@@ -11,6 +11,8 @@
 mod bad;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/data.rs"]
+mod data;
 #[path = "cli/determinism.rs"]
 mod determinism;
 #[path = "cli/engine.rs"]

@@ -24,7 +24,7 @@ fn reference_is_current() {
 fn examples_in_the_documentation_parse() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = 0;
-    for name in ["README.md", "CHANGELOG.md", "docs/language.md"] {
+    for name in ["README.md", "CHANGELOG.md", "docs/language.md", "docs/data.md"] {
         let text = fs::read_to_string(root.join(name)).expect("it is there");
         let lines: Vec<&str> = text.lines().collect();
         let starts = (0..lines.len()).filter(|&at| lines[at].trim() == "```nas");

@@ -157,7 +157,8 @@ fn bar(count: usize, most: usize) -> String {
 fn numbers(out: &mut String, found: &Inspected) {
     let mut line = |name: &str, cells: [String; 4]| {
         let cells: String = cells.iter().map(|cell| format!("  {cell:>10}")).collect();
-        let _ = writeln!(out, "{}", format!("  {name:<12}{cells}").trim_end());
+        let text = format!("  {name:<12}{cells}");
+        let _ = writeln!(out, "{}", text.trim_end());
     };
     line("numbers", ["min", "max", "mean", "deviation"].map(str::to_owned));
     let range =

@@ -47,10 +47,10 @@ pub(super) fn page(found: &Inspected, sheet: &Sheet) -> String {
     let _ = writeln!(out, "<header><h1>{name}</h1><code>{}</code></header>", escape(&found.source.text));
     headline(&mut out, found);
     messages(&mut out, found);
-    balance(&mut out, found);
     out.push_str("<div class=\"two\"><section>");
-    input(&mut out, found);
+    balance(&mut out, found);
     out.push_str("</section><section>");
+    input(&mut out, found);
     values(&mut out, found);
     out.push_str("</section></div>\n");
     samples(&mut out, found, sheet);

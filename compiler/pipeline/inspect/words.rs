@@ -156,7 +156,7 @@ pub(super) fn oddities(found: &Inspected) -> Vec<String> {
         out.push(format!("{} are silent: {}", of(sound.silent), sound.silent_examples.join(", ")));
     }
     if sound.clipped > 0 {
-        let share = rounded((1e6 * sound.clipped_share).round() / 1e4);
+        let share = number_text(100.0 * sound.clipped_share);
         let examples = sound.clipped_examples.join(", ");
         out.push(format!("{} reach full scale ({share} % of all numbers): {examples}", of(sound.clipped)));
     }
