@@ -15,7 +15,7 @@ struct Small {
     /// The metric of the example, and what the network must reach on the test part.
     metric: &'static str,
     at_least: f64,
-    /// The name of the front end in the report, and numbers of its raw sample.
+    /// What the report calls the front end; floats that are only standardised have no row.
     front_end: &'static str,
 }
 
@@ -35,8 +35,7 @@ impl Small {
         if !emulated {
             args.push("--no-verify");
         }
-        let compiled = lab.run(&args).good();
-        let compiled = compiled.json();
+        let compiled = lab.run(&args).good().json();
         self.check(&lab, &compiled["bundles"][0], emulated);
     }
 
@@ -58,7 +57,7 @@ impl Small {
         assert!((1..=1024 * ram).contains(&bytes("ram_bytes")), "{name}: {}", found["memory"]);
         assert!((1..=1024 * flash).contains(&bytes("flash_bytes")), "{name}: {}", found["memory"]);
         assert_eq!(bytes("flash_bytes"), bytes("weights_bytes") + bytes("code_bytes"), "{name}");
-        assert_eq!(found["memory"]["optimal"].as_bool().is_some(), true, "{name}: {}", found["memory"]);
+        assert!(found["memory"]["optimal"].is_boolean(), "{name}: {}", found["memory"]);
         assert!(found["compute"]["macs"].as_u64() > Some(1000), "{name}: {}", found["compute"]);
         assert!(found["compute"]["cycles_estimated"].as_u64() > Some(1000), "{name}: {}", found["compute"]);
         let layers = found["layers"].as_array().unwrap();
@@ -97,7 +96,7 @@ fn kws() {
         epochs: Some(5),
         metric: "accuracy",
         at_least: 2.0 / 12.0,
-        front_end: "log_mel",
+        front_end: "audio",
     };
     small.runs(data::keywords(10, 1));
 }
@@ -125,7 +124,7 @@ fn voice() {
         epochs: Some(2),
         metric: "accuracy",
         at_least: 2.0 / 5.0,
-        front_end: "log_mel",
+        front_end: "audio",
     };
     small.runs(data::prompts(1));
 }
@@ -138,7 +137,7 @@ fn digits() {
         epochs: Some(8),
         metric: "accuracy",
         at_least: 2.0 / 10.0,
-        front_end: "log_mel",
+        front_end: "audio",
     };
     small.runs(data::digits(1));
 }
@@ -151,7 +150,7 @@ fn fashion() {
         epochs: Some(3),
         metric: "accuracy",
         at_least: 2.0 / 10.0,
-        front_end: "",
+        front_end: "values",
     };
     small.runs(data::clothes(160, 30));
 }
