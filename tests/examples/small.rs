@@ -1,5 +1,8 @@
 //! Each example from its spec to verified C, on small data and with a short training.
 
+use std::path::Path;
+
+use nasc::data::{AudioFolder, AudioGroup, Cut, Source, Split, load};
 use serde_json::Value as Json;
 
 use crate::data::{self, Files};
@@ -92,13 +95,13 @@ fn vowels() {
 fn kws() {
     let small = Small {
         name: "kws",
-        shorter: "train { batch: 16 }",
+        shorter: "let width = 48\nlet deep = 64\ntrain { batch: 16 }",
         epochs: Some(5),
         metric: "accuracy",
         at_least: 2.0 / 12.0,
         front_end: "audio",
     };
-    small.runs(data::keywords(10, 1));
+    small.runs(data::keywords(9, 1));
 }
 
 /// The network of the baseline, and data as archives of parts.
@@ -186,12 +189,28 @@ fn pump() {
 #[test]
 fn kws_reads_the_shared_recordings() {
     let Some(shared) = std::env::var_os("NASC_SHARED") else { return };
-    let folder = std::path::Path::new(&shared).join("data/speech_commands_12");
+    let folder = Path::new(&shared).join("data/speech_commands_12");
+    let source = Source::AudioFolder(AudioFolder {
+        path: ".".to_owned(),
+        train: None,
+        test: None,
+        rate: 16_000,
+        resample: false,
+        length: Some(16_000),
+        hop: None,
+        quiet: None,
+        classes: None,
+        group: AudioGroup::Speaker("{}_nohash_*".to_owned()),
+    });
+    let cut = Cut { split: Split::Groups { val: 0.1, test: 0.1, by_file: false }, seed: 7 };
+    let found = load(&source, &cut, &folder, None).unwrap();
+    let parts = &found.partition;
+    assert_eq!((parts.train.len() + parts.val.len(), parts.test.len()), (2015, 520));
+    assert_eq!(found.collection.classes.len(), 12);
+
     let lab = copy("kws");
-    lab.write(
-        "small.nas",
-        "nas 1\nwith \"kws.nas\"\nlet width = 48\nlet deep = 64\nlet depth = 2\nlet kernel = 3\n",
-    );
+    let small = "let width = 48\nlet deep = 64\nlet depth = 2\nlet kernel = 3\n";
+    lab.write("small.nas", format!("nas 1\nwith \"kws.nas\"\n{small}"));
     let data = folder.display().to_string();
     let args = ["compile", "small.nas", "--target", "host", "--no-verify", "--data", &data, "-o", "out"];
     let more = ["--trials", "1", "--set", "epochs=1", "--format", "json"];
