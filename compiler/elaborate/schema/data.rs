@@ -35,9 +35,10 @@ pub(super) const DATA: Section = Section {
         optional(
             "normalize",
             Kind::Forms(NORMALIZE),
-            Default::Word("none"),
+            Default::Absent,
             "standardize",
-            "What is done to the values of each channel; the bundle does the same to what the sensor gives.",
+            "What is done to the values of each channel; the bundle does the same to what the sensor gives. Without it \
+             features of sound are standardised, pixels are brought to -1..1, and other values stay.",
         ),
         optional(
             "augment",
