@@ -177,9 +177,11 @@ fn locks_weights_and_stores() {
         "truncated lock", COMPILE, |lab| lab.truncate("waves.nas.lock") => ["E0902", "waves.nas.lock", "--research"];
         "other JSON", COMPILE, |lab| lab.write("waves.nas.lock", "[1, 2]") => ["E0902", "waves.nas.lock", "--research"];
         "no JSON", COMPILE, |lab| lab.write("waves.nas.lock", b"\xff\x00") => ["E0902", "waves.nas.lock"];
-        "part of a lock", COMPILE, |lab| lab.write("waves.nas.lock", "{\"version\": 1}") => ["E0902", "classes", "--research"];
-        "later lock", COMPILE, |lab| lab.edit("waves.nas.lock", "\"version\": 1", "\"version\": 2")
-            => ["E0902", "version 2", "this nasc reads 1", "use the nasc that wrote it"];
+        "part of a lock", COMPILE, |lab| lab.write("waves.nas.lock", "{\"version\": 2}") => ["E0902", "classes", "--research"];
+        "later lock", COMPILE, |lab| lab.edit("waves.nas.lock", "\"version\": 2", "\"version\": 3")
+            => ["E0902", "version 3", "this nasc reads 2", "use the nasc that wrote it"];
+        "earlier lock", COMPILE, |lab| lab.edit("waves.nas.lock", "\"version\": 2", "\"version\": 1")
+            => ["E0902", "version 1", "reads and writes 2", "--research"];
         "lock without its network", COMPILE, |lab| lab.edit("waves.nas.lock", "\"host\": \"waves\"", "\"host\": \"ripple\"")
             => ["E0902", "waves.nas.lock"];
         "lock that is a folder", COMPILE, |lab| { lab.remove("waves.nas.lock"); lab.write("waves.nas.lock/x", "") }

@@ -195,7 +195,7 @@ fn numbers_need_data_that_has_them() {
     for part in ["E0703", "0 numbers to predict", "`classes:`"] {
         assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
     }
-    assert!(!lab.path(".nasc").exists() && !lab.path("build").exists(), "nothing is begun");
+    assert!(!lab.path(".nasc/trials.sqlite").exists() && !lab.path("build").exists(), "nothing is begun");
 }
 
 #[test]
