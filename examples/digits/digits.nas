@@ -26,7 +26,7 @@ model digits(input: (49, 32, 1), classes: 10) {
 }
 
 data {
-  source: audio_folder(".", rate: 8 kHz, length: 1 s, speaker: "*_{}_*")
+  source: audio_folder(".", rate: 8 kHz, length: 1 s)
   split: by(file, train: 80 %, val: 10 %, test: 10 %)
   features: log_mel(frame: 40 ms, hop: 20 ms, filters: 32, every: 10, smooth: 2)
   augment: [shift(100 ms), gain(30 %), speed(10 %), noise(5 %), time_mask(60 ms), frequency_mask(4)]

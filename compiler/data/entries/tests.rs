@@ -328,7 +328,7 @@ fn what_cannot_be_read_is_named() {
     put(root, "set/a.wav", b"1");
     #[cfg(unix)]
     {
-        std::fs::set_permissions(root.join("set/a.wav"), Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(root.join("set/a.wav"), Permissions::from_mode(0o000)).unwrap();
         // Who may do everything reads it all the same.
         if File::open(root.join("set/a.wav")).is_err() {
             refused(root, "set", Code::DATA_MISSING, &["`set/a.wav`", "cannot be read"]);

@@ -242,7 +242,9 @@ fn nothing_leaves_its_width() {
             let audio = Audio::new(spec).unwrap();
             for bin in (0..frame / 2).step_by(1 + frame / 100) {
                 for phase in 0..4 {
-                    let at = |i: usize| (i * bin * 4 + frame / 2 + phase * frame) / (2 * frame) % 2 == 0;
+                    let at = |i: usize| {
+                        ((i * bin * 4 + frame / 2 + phase * frame) / (2 * frame)).is_multiple_of(2)
+                    };
                     let samples: Vec<i16> =
                         (0..frame).map(|i| if at(i) { i16::MIN } else { i16::MAX }).collect();
                     let found = features(&audio, &samples);

@@ -106,7 +106,7 @@ fn recordings(length: usize) -> Vec<Vec<i16>> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 16) as i16
     };
-    let loud = |i: usize, period: usize| if i / period % 2 == 0 { i16::MIN } else { i16::MAX };
+    let loud = |i: usize, period: usize| if (i / period).is_multiple_of(2) { i16::MIN } else { i16::MAX };
     let tone = |i: usize| (9000.0 * (i as f64 * 0.11).sin()) as i16;
     vec![
         vec![0; length],
