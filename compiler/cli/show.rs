@@ -119,10 +119,12 @@ pub(crate) fn verified(verified: &Verified) -> String {
     let _ = writeln!(out, "            {}", verified.ways.join(", "));
     if let Some(measured) = &verified.measured {
         let device = &measured.device;
+        let front_end = verified.front_end_instructions.map(|count| format!(", front end {count}"));
         let _ = writeln!(
             out,
-            "  measured  {} instructions, stack {} (bound {})",
+            "  measured  {} instructions{}, stack {} (bound {})",
             device.instructions,
+            front_end.unwrap_or_default(),
             bytes_text(device.stack_bytes),
             bytes_text(device.stack_bound_bytes)
         );

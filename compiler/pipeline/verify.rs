@@ -38,6 +38,9 @@ pub struct Verified {
     pub ways: Vec<String>,
     /// What the device measured; `None` where the target has no emulator.
     pub measured: Option<Measured>,
+    /// What of that a front end took that does more than to standardise floats, in instructions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front_end_instructions: Option<u64>,
     /// Predicted and linked bytes, where a device was.
     pub sizes: Option<Sizes>,
 }
@@ -89,6 +92,7 @@ pub fn verify(
         output_bytes: golden.outputs.iter().map(Vec::len).sum(),
         ways: Vec::new(),
         measured: None,
+        front_end_instructions: None,
         sizes: None,
     };
     let (emulated, compiled): (Vec<_>, Vec<_>) =
@@ -104,6 +108,10 @@ pub fn verify(
         let sizes = sizes(&report, folder, &file, &measured)?;
         let text = serde_json::to_string_pretty(&measured).expect("plain data serializes") + "\n";
         files::write(files, &folder.join("measured.json"), text.as_bytes())?;
+        let mut layers = report.targets.iter().flat_map(|target| &target.layers);
+        if layers.any(|layer| layer.cycles_estimated.is_some()) {
+            verified.front_end_instructions = measured.device.front_end_instructions;
+        }
         (verified.measured, verified.sizes) = (Some(measured), Some(sizes));
     }
     verified.ways = check.ways;

@@ -70,19 +70,22 @@ pub fn table(report: &Report) -> String {
     out
 }
 
-/// A line for each layer, columns as wide as their entries.
+/// A line for each layer, columns as wide as their entries; one of cycles where they are known of a layer alone.
 fn layers(out: &mut String, layers: &[Layer]) {
     let width = |entry: fn(&Layer) -> &str, title: &str| {
         layers.iter().map(|layer| entry(layer).chars().count()).max().unwrap_or(0).max(title.len())
     };
     let (names, ops) = (width(|layer| &layer.name, "layer"), width(|layer| &layer.op, "operator"));
-    let mut line = |name: &str, op: &str, [macs, outputs, tables]: [&str; 3]| {
-        writeln!(out, "  {name:<names$}  {op:<ops$}  {macs:>10}  {outputs:>7}  {tables:>8}")
-            .expect("a String takes all");
+    let mut line = |name: &str, op: &str, [macs, outputs, tables]: [&str; 3], cycles: &str| {
+        let text =
+            format!("  {name:<names$}  {op:<ops$}  {macs:>10}  {outputs:>7}  {tables:>8}  {cycles:>12}");
+        writeln!(out, "{}", text.trim_end()).expect("a String takes all");
     };
-    line("layer", "operator", ["MAC", "outputs", "tables B"]);
+    let with_cycles = layers.iter().any(|layer| layer.cycles_estimated.is_some());
+    line("layer", "operator", ["MAC", "outputs", "tables B"], if with_cycles { "about cycles" } else { "" });
     for layer in layers {
         let numbers = [layer.macs.to_string(), layer.outputs.to_string(), layer.weights_bytes.to_string()];
-        line(&layer.name, &layer.op, numbers.each_ref().map(String::as_str));
+        let cycles = layer.cycles_estimated.map(|cycles| cycles.to_string()).unwrap_or_default();
+        line(&layer.name, &layer.op, numbers.each_ref().map(String::as_str), &cycles);
     }
 }

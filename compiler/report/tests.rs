@@ -114,6 +114,16 @@ fn the_table_says_what_matters() {
     stem   conv2d         11000      800       800
     head   dense           1000       10       100
     "#);
+    let mut listening = report();
+    let front_end = Layer {
+        name: "front end".into(),
+        cycles_estimated: Some(2_199_000),
+        ..report().targets[0].layers[0].clone()
+    };
+    listening.targets[0].layers.insert(0, front_end);
+    let text = table(&listening);
+    assert!(text.contains("tables B  about cycles\n") && text.contains("       2199000\n"), "{text}");
+    assert_eq!(text.matches("cycles").count(), 2, "{text}");
     let mut open = report();
     open.targets[0].memory.optimal = false;
     open.targets[0].memory.lower_bound_bytes = 1000;

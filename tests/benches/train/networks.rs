@@ -24,6 +24,7 @@ pub(crate) fn named(name: &str) -> Option<Workload> {
         "resnet-8" => Some(resnet_8()),
         "tiny" => Some(tiny()),
         "vowels" => Some(vowels()),
+        "digits" => Some(digits()),
         _ => None,
     }
 }
@@ -86,6 +87,18 @@ fn vowels() -> Workload {
     let x = net.depthwise_norm(x, [3, 1], [1, 1], Clamp::Relu);
     let x = net.conv_norm(x, (32, [1, 1], [1, 1]), Clamp::Relu);
     Workload { name: "vowels", graph: net.classify(x, 9), input, classes: 9 }
+}
+
+/// A small network for spoken digits.
+fn digits() -> Workload {
+    let input = [49, 10, 1];
+    let (mut net, x) = Builder::new(input);
+    let mut x = net.conv_norm(x, (24, [10, 4], [2, 2]), Clamp::Relu);
+    for _ in 0..2 {
+        x = net.depthwise_norm(x, [3, 3], [1, 1], Clamp::Relu);
+        x = net.conv_norm(x, (24, [1, 1], [1, 1]), Clamp::Relu);
+    }
+    Workload { name: "digits", graph: net.classify(x, 10), input, classes: 10 }
 }
 
 fn tiny() -> Workload {
