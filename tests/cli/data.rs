@@ -7,9 +7,11 @@ use crate::lab::Lab;
 
 /// A spec around a section `data`.
 fn spec(input: &str, outputs: &str, data: &str) -> String {
+    let goal = if outputs.contains("classes") { "maximize accuracy" } else { "minimize mse" };
     format!(
         "nas 1\nmodel m(input: {input}{outputs}) {{\n  global_avg_pool\n  dense(units: {})\n}}\ndata {{\n{data}\n}}\n\
-         train {{ epochs: 1 }}\nsearch {{ strategy: random, trials: 1, finalists: 1, seed: 1 }}\n",
+         train {{ optimizer: adamw(lr: 1e-3), epochs: 1, batch: 8 }}\n{goal}\n\
+         search {{ strategy: random, trials: 1, finalists: 1, seed: 1 }}\n",
         if outputs.is_empty() { "4" } else { "classes" }
     )
 }
