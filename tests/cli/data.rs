@@ -219,7 +219,9 @@ const BAD: &[Case] = &[
         |lab| {
             lab.write(
                 "words.nas",
-                "nas 1\nmodel m(input: (8, 1, 2), classes: 2) {\n  global_avg_pool\n  dense(units: classes)\n}\n",
+                "nas 1\nmodel m(input: (8, 1, 2), classes: 2) {\n  global_avg_pool\n  dense(units: classes)\n}\n\
+                 train { optimizer: adamw(lr: 1e-3), epochs: 1, batch: 8 }\nmaximize accuracy\n\
+                 search { strategy: random, trials: 1, finalists: 1, seed: 1 }\n",
             )
         },
         &["data"],
@@ -252,7 +254,8 @@ const BAD: &[Case] = &[
             x.resize(96 << 20, 0);
             y.resize(2 << 20, 0);
             pictures(lab, b"", &y);
-            lab.write("x", gzip(&x));
+            lab.edit("words.nas", "train: \"x\"", "train: \"x.gz\"");
+            lab.write("x.gz", gzip(&x));
         },
         &["E0706", "x"],
     ),

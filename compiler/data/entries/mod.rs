@@ -85,7 +85,9 @@ fn endings(name: &str) -> String {
 /// Refuses what links lead out of the root.
 fn within(root: &Path, path: &Path, name: &str) -> Result<PathBuf, Diagnostic> {
     let real = |path: &Path| path.canonicalize().map_err(|error| unreadable(name, &error));
-    let target = real(path)?;
+    // A spec in the current folder has a root without a name.
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let target = real(if path.as_os_str().is_empty() { root } else { path })?;
     if target.starts_with(real(root)?) {
         return Ok(target);
     }
