@@ -404,6 +404,15 @@ fn summary(rows: &[Row]) {
     if let (Some(median), Some(worst)) = (errors.get(errors.len() / 2), errors.last()) {
         println!("cycles: median error {:.1} %, worst {:.1} %", 100.0 * median, 100.0 * worst);
     }
+    let front_ends = rows.iter().filter(|row| row.isa != Isa::Portable).filter_map(|row| row.front_end);
+    let mut errors: Vec<f64> = front_ends
+        .filter(|&(_, estimated)| estimated > 0)
+        .map(|(instructions, estimated)| (estimated as f64 / instructions as f64 - 1.0).abs())
+        .collect();
+    errors.sort_by(f64::total_cmp);
+    if let (Some(median), Some(worst)) = (errors.get(errors.len() / 2), errors.last()) {
+        println!("front ends: median error {:.1} %, worst {:.1} %", 100.0 * median, 100.0 * worst);
+    }
     assert_eq!(above, 0, "a bound is no bound");
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn run(root: &Path, count: usize) -> Result<bool, String> {
     for coefficients in [None, Some(10)] {
         let audio = Audio::new(WORDS.spec(coefficients))?;
         let found: Vec<Errors> = recordings.par_iter().map(|recording| errors(&audio, recording)).collect();
-        let mut line = |what: &str, mut all: Vec<f64>, scale: f64| {
+        let line = |what: &str, mut all: Vec<f64>, scale: f64| {
             all.sort_by(f64::total_cmp);
             let [middle, most, worst] = [0.5, 0.99, 1.0].map(|share| scale * quantile(&all, share));
             println!(
