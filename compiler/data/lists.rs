@@ -21,11 +21,15 @@ pub(super) fn parts(
     root: &Path,
 ) -> Result<Vec<Option<Part>>, Diagnostic> {
     let known: BTreeMap<&str, u32> = data.files.iter().map(String::as_str).zip(0..).collect();
+    // Lists that come with a set name what is in its folder, wherever that lies.
+    let folder = common_folder(&data.files);
+    let find =
+        |name: &str| known.get(name).or_else(|| known.get(format!("{folder}{name}").as_str())).copied();
     let mut of_file: BTreeMap<u32, Part> = BTreeMap::new();
     for (part, list) in Part::ALL.into_iter().zip(lists) {
         let Some(list) = list else { continue };
         for (line, name) in names(list, root)? {
-            let Some(&file) = known.get(name.as_str()) else {
+            let Some(file) = find(&name) else {
                 return Err(not_there(list, line, &name, data));
             };
             if let Some(earlier) = of_file.insert(file, part) {
@@ -40,6 +44,14 @@ pub(super) fn parts(
     }
     let rest = lists[0].is_none().then_some(Part::Train);
     Ok(data.origins.iter().map(|origin| of_file.get(&origin.file).copied().or(rest)).collect())
+}
+
+/// The folder that all files are in, with a `/` at its end; empty where there is none.
+fn common_folder(files: &[String]) -> &str {
+    let Some(first) = files.first() else { return "" };
+    let shared = |length: usize| files.iter().all(|file| file.starts_with(&first[..length]));
+    let ends = first.match_indices('/').map(|(at, _)| at + 1);
+    ends.take_while(|&end| shared(end)).last().map_or("", |end| &first[..end])
 }
 
 /// The names of a list with their lines: the first column, where there are several.

@@ -179,6 +179,11 @@ fn lists_name_what_is_there_once() {
         "{}",
         twice.message
     );
+    let nested: Vec<String> = data.files.iter().map(|file| format!("set/v1/{file}")).collect();
+    let moved = Collection { files: nested, ..data.clone() };
+    let split = Split::Lists { train: None, val: "val.txt".into(), test: "test.csv".into() };
+    let found = super::split::partition(&moved, &Cut { split, seed: 1 }, folder.path()).unwrap();
+    assert_eq!((found.val, found.test), (vec![1, 4], vec![2, 5]), "names below the folder of the set");
     let gone = parts(None, "gone.txt", "test.csv").unwrap_err();
     assert!(gone.message.contains("`yes/9.wav`"), "{}", gone.message);
     assert_eq!(parts(None, "../val.txt", "test.csv").unwrap_err().code, Code::DATA_MISSING);

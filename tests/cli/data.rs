@@ -67,7 +67,7 @@ fn sound_is_counted_measured_and_drawn() {
     let lab = words();
     let run = lab.run(&["data", "words.nas", "--html", "out/page.html", "--samples", "3"]).good();
     assert!(run.stdout.contains("20 samples of 2 classes from 20 files"), "{}", run.stdout);
-    assert!(run.stdout.contains("1 of 20 recordings are silent: no/s0_0.wav"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 of 20 recordings are silent: words/no/s0_0.wav"), "{}", run.stdout);
     assert!(run.stdout.contains("1 of 20 recordings reach full scale"), "{}", run.stdout);
 
     let json = lab.run(&["data", "words.nas", "--format", "json"]).good().json();
@@ -251,8 +251,8 @@ const BAD: &[Case] = &[
             x[4..8].copy_from_slice(&count);
             y[4..8].copy_from_slice(&count);
             x[12..16].copy_from_slice(&24u32.to_be_bytes());
-            x.resize(96 << 20, 0);
-            y.resize(2 << 20, 0);
+            x.resize((96 << 20) + 16, 0);
+            y.resize((2 << 20) + 8, 0);
             pictures(lab, b"", &y);
             lab.edit("words.nas", "train: \"x\"", "train: \"x.gz\"");
             lab.write("x.gz", gzip(&x));

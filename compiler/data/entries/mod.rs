@@ -55,7 +55,9 @@ pub(super) fn locate(root: &Path, name: &str) -> Result<Located, Diagnostic> {
     confine(root, name)?;
     let parts: Vec<&str> = name.split(['/', std::path::MAIN_SEPARATOR]).collect();
     let name = parts.iter().filter(|part| !matches!(**part, "" | ".")).copied().collect::<Vec<_>>().join("/");
-    let path = if name.is_empty() { root.to_owned() } else { root.join(&name) };
+    // A spec in the current folder has a root without a name.
+    let here = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let path = if name.is_empty() { here.to_owned() } else { root.join(&name) };
     if path.is_dir() {
         within(root, &path, &name)?;
         return Ok(Located { path, name, archive: false });
@@ -85,9 +87,8 @@ fn endings(name: &str) -> String {
 /// Refuses what links lead out of the root.
 fn within(root: &Path, path: &Path, name: &str) -> Result<PathBuf, Diagnostic> {
     let real = |path: &Path| path.canonicalize().map_err(|error| unreadable(name, &error));
-    // A spec in the current folder has a root without a name.
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    let target = real(if path.as_os_str().is_empty() { root } else { path })?;
+    let target = real(path)?;
     if target.starts_with(real(root)?) {
         return Ok(target);
     }
