@@ -159,8 +159,8 @@ pub fn front_end_cost(front_end: &FrontEnd, outputs: usize, isa: Isa) -> FrontEn
     }
 }
 
-/// Bytes of Thumb-2 at `-O2` that the code should not exceed, without that of a row of sound. Fitted to the images of
-/// `tests/front_ends.rs` and `cargo bench --bench code_size`.
+/// Bytes of Thumb-2 at `-O2` that the code should not exceed, without that of a row of sound. Set by hand from linked
+/// functions; a bound in all images of `tests/front_ends.rs`.
 fn code_bytes(front_end: &FrontEnd) -> u64 {
     let is_float = front_end.feature_element() == Element::F32;
     let smooths = front_end.stream().is_some_and(|stream| stream.smooth > 1);
