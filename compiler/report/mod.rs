@@ -229,5 +229,6 @@ pub fn wilson(right: usize, samples: usize) -> [f64; 2] {
     let centre = p + Z * Z / (2.0 * n);
     let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
-    [((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0)]
+    // Where all are right, rounding must not leave the share itself outside.
+    [((centre - spread) / scale).clamp(0.0, p), ((centre + spread) / scale).clamp(p, 1.0)]
 }
