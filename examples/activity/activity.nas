@@ -6,7 +6,7 @@ nas 1
 ///          `nasc compile examples/activity/activity.nas --target cortex-m4 --data DIR`, where DIR holds
 ///          `train_x.npy.gz`, `train_y.npy.gz`, `train.csv` and the same three files of `val`
 /// Budget:  a Cortex-M4 with 6 KiB of RAM and 32 KiB of flash for the bundle
-/// Expect:  macro-F1 of about .90 on subjects that were not seen, in int8
+/// Expect:  macro-F1 of about .89 on subjects that were not seen, in int8
 
 param epochs = 40
 
