@@ -211,7 +211,7 @@ impl OnDisk {
     }
 }
 
-/// Takes rows one by one. What goes beyond [`MEMORY_BYTES`] goes to a file in `spill`, if there is such a folder.
+/// Takes rows one by one. What goes beyond 1 GiB goes to a file in `spill`, if there is such a folder.
 #[derive(Debug)]
 pub struct TableWriter {
     element: Element,
