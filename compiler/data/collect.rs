@@ -369,7 +369,7 @@ impl Collector {
     pub fn finish(self) -> Result<Collection, Diagnostic> {
         let Some(extents) = self.extents else {
             return Err(Diagnostic::error(Code::DATA_FORMAT, "the data has no samples")
-                .help("`nasc data SPEC` shows what the source finds"));
+                .help("see whether `--data DIR` names the right folder; docs/data.md has the layouts"));
         };
         let (classes, order) = self.classes.ordered();
         let labels = self.labels.iter().map(|&label| order[label as usize]).collect();
