@@ -168,6 +168,7 @@ fn code_bytes(front_end: &FrontEnd) -> u64 {
     match front_end {
         FrontEnd::Values { .. } if is_float => 200,
         FrontEnd::Values { .. } => 100,
+        FrontEnd::Picture(picture) if picture.is_one_size() => 200,
         FrontEnd::Picture(_) => 460,
         FrontEnd::Series(_) => stream + if is_float { 330 } else { 100 },
         FrontEnd::Audio(_) => stream + 250,
@@ -196,20 +197,25 @@ fn cycles(front_end: &FrontEnd, isa: Isa) -> u64 {
     own + per_feature * features
 }
 
-/// Of the windows of all pixels: rows under them and pixels under them.
+/// Of the windows of all pixels: rows under them and pixels under them. Along an axis that divides no pixel the
+/// compiler drops what counts parts.
 fn picture_cycles(picture: &Picture, is_small: bool) -> u64 {
     let [rows, columns] = picture.axes();
     let [height, width, channels] = picture.to;
-    let under = |axis: &Axis, count: usize| (0..count).map(|at| axis.cover(at).count() as u64).sum::<u64>();
-    let (tall, wide) = (under(&rows, height), under(&columns, width));
     let channels = channels as u64;
     let outputs = channels * height as u64 * width as u64;
-    let (per_output, per_row, per_pixel) = if is_small { (120, 20, 16) } else { (50, 18, 12) };
     let grey = match (picture.is_greyed(), is_small) {
         (false, _) => 0,
         (true, false) => 8,
         (true, true) => 24,
     };
+    if picture.is_one_size() {
+        return (2 + grey) * outputs;
+    }
+    let under = |axis: &Axis, count: usize| (0..count).map(|at| axis.cover(at).count() as u64).sum::<u64>();
+    let (tall, wide) = (under(&rows, height), under(&columns, width));
+    let (per_output, per_row, per_pixel) = if is_small { (120, 20, 16) } else { (48, 18, 12) };
+    let per_pixel = if columns.pixel == 1 { per_pixel / 2 - 1 } else { per_pixel };
     per_output * outputs
         + per_row * channels * tall * width as u64
         + (per_pixel + grey) * channels * tall * wide

@@ -6,7 +6,8 @@
 //! window covers, parts of pixels counting as what they are, rounded to the nearest integer, halves up. So a smaller
 //! picture is the exact mean over areas, without aliases, and a larger one is bilinear interpolation with half-pixel
 //! centres. Everything is exact until the one rounding: lengths are counted in parts of a source pixel, of which it
-//! has `to` where the picture becomes smaller and `2 * to` where it becomes larger.
+//! has `to` where the picture becomes smaller and `2 * to` where it becomes larger, or fewer where all lengths have a
+//! common divisor.
 //!
 //! Where three channels become one, each source pixel becomes grey first: `(77 R + 150 G + 29 B + 128) >> 8`.
 
@@ -44,17 +45,18 @@ pub(crate) struct Axis {
 impl Axis {
     pub(crate) fn new(from: usize, to: usize) -> Axis {
         let (from, to) = (from as u64, to as u64);
-        if to > from {
-            Axis {
-                pixel: 2 * to,
-                window: 2 * to,
-                step: 2 * from,
-                before: to - from,
-                last: 2 * to * from - 2 * to,
-            }
-        } else {
-            Axis { pixel: to, window: from, step: from, before: 0, last: to * from - from }
-        }
+        let (pixel, window, step, before) =
+            if to > from { (2 * to, 2 * to, 2 * from, to - from) } else { (to, from, from, 0) };
+        // The fewest parts that are whole: in code, a window of whole pixels then costs no arithmetic of parts.
+        let common = [window, step, before].into_iter().fold(pixel, gcd).max(1);
+        let [pixel, window, step, before] = [pixel, window, step, before].map(|parts| parts / common);
+        let last = from * pixel - window;
+        Axis { pixel, window, step, before, last }
+    }
+
+    /// Whether the size stays, so that each window is one pixel.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.pixel == self.window && self.step == self.pixel
     }
 
     /// The part with which the window of an output starts.
@@ -71,6 +73,10 @@ impl Axis {
             (source as usize, covered)
         })
     }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl Picture {
@@ -103,6 +109,11 @@ impl Picture {
     /// The windows along height and width.
     pub(crate) fn axes(&self) -> [Axis; 2] {
         [0, 1].map(|axis| Axis::new(self.from[axis], self.to[axis]))
+    }
+
+    /// Whether height and width stay.
+    pub(crate) fn is_one_size(&self) -> bool {
+        self.axes().iter().all(Axis::is_identity)
     }
 
     /// Whether colour becomes grey.

@@ -79,6 +79,15 @@ CLAMPS    const int32_t bottom = top + WINDOW_Y;
 }
 ";
 
+const PIXEL_OF_ONE_SIZE: &str = "
+/* A pixel of the network's picture: that of the camera's, which has its size. */
+static int32_t @_raw_pixel(const @_raw_t *raw, int32_t y, int32_t x, int32_t c)
+{
+    const @_raw_t *const p = raw + (y * WIDTH + x) * CHANNELS;
+    return (int32_t)VALUE;
+}
+";
+
 const RUN_RAW_VALUES: &str = "
 int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output)
 {
@@ -287,10 +296,11 @@ fn pixel(picture: &Picture) -> String {
         ("HALF", (parts / 2).to_string()),
         ("PARTS", parts.to_string()),
     ]);
+    let text = if picture.is_one_size() { PIXEL_OF_ONE_SIZE } else { PIXEL };
     let text = if picture.is_greyed() {
-        PIXEL.replace("    int32_t top", "    (void)c;\n    int32_t top")
+        text.replacen("{\n", "{\n    (void)c;\n", 1)
     } else {
-        PIXEL.to_owned()
+        text.to_owned()
     };
     // An axis that becomes smaller starts its windows within the source.
     with(&text, &values).replace(" - 0;", ";")
