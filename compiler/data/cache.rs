@@ -78,6 +78,7 @@ struct Header {
     rows: usize,
     extents: [usize; 3],
     rate: Option<u32>,
+    are_windows: bool,
     classes: Vec<String>,
     files: Vec<String>,
     groups: Vec<String>,
@@ -147,6 +148,7 @@ pub(super) fn collection(folder: &Path, key: &str) -> Option<Collection> {
         groups: header.groups,
         digests,
         rate: header.rate,
+        are_windows: header.are_windows,
         warnings: warnings?,
     })
 }
@@ -165,6 +167,7 @@ pub(super) fn keep(folder: &Path, key: &str, collection: Collection) -> Collecti
         rows: collection.table.rows(),
         extents: collection.extents,
         rate: collection.rate,
+        are_windows: collection.are_windows,
         classes: collection.classes.clone(),
         files: collection.files.clone(),
         groups: collection.groups.clone(),
@@ -207,6 +210,7 @@ pub(super) fn keep_rows(folder: &Path, key: &str, table: &Table) {
         rows: table.rows(),
         extents: [0; 3],
         rate: None,
+        are_windows: false,
         classes: Vec::new(),
         files: Vec::new(),
         groups: Vec::new(),

@@ -97,6 +97,9 @@ impl Reader for AudioFolder {
     fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic> {
         self.check()?;
         into.set_rate(self.rate);
+        if self.hop.is_some() {
+            into.set_windows();
+        }
         if let Some(classes) = &self.classes {
             into.declare(classes)?;
         }
