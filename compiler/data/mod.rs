@@ -55,7 +55,7 @@ pub use background::read_recordings;
 pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use csv::Csv;
-pub use dataset::{Dataset, Splits};
+pub use dataset::{Dataset, Splits, spread};
 pub(crate) use front_end::Axis;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Scratch, Series, Stream};
 pub use idx::Idx;

@@ -247,7 +247,7 @@ impl Study<'_> {
         let passes = Passes { effort: Effort::Search };
         let quantize = self.program.quantize_for(genome)?;
         let features = self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)?;
-        let samples = features.splits.train.first(quantize.calibration_samples);
+        let samples = features.splits.train.spread(quantize.calibration_samples);
         let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
         let raw = features.raw_input(&integer)?;
@@ -354,7 +354,7 @@ impl Study<'_> {
             recipe: &format!("{}{}", self.recipe(&point.genome)?.canonical(), answers_text(program)),
             data: &self.data.hash,
             front_end: &self.features(&point.genome)?.canonical,
-            quantization: &format!("i8 i8 calibrate {samples}"),
+            quantization: &format!("i8 i8 calibrate spread {samples}"),
             engine,
             numerics,
             seed: program.search.seed,
