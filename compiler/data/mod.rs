@@ -23,6 +23,7 @@ mod image_folder;
 pub mod limits;
 mod lists;
 mod npy;
+mod parts;
 mod place;
 mod raw;
 mod raw_file;
