@@ -9,6 +9,7 @@ mod check;
 mod checkpoint;
 mod compile;
 mod evaluate;
+mod figures;
 mod files;
 mod golden;
 mod inspect;
