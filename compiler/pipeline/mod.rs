@@ -18,6 +18,7 @@ mod network;
 mod passes;
 mod prepare;
 pub mod quality;
+mod recent;
 mod select;
 mod sources;
 mod study;

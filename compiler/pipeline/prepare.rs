@@ -1,6 +1,5 @@
 //! The data of a spec, as search, training and figures use it: read once, its features made once for each front end.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -14,6 +13,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Program, Settings};
 use crate::graph::Graph;
 use crate::pipeline::network::interface;
+use crate::pipeline::recent::Recent;
 use crate::pipeline::sources;
 use crate::pipeline::task::{self, Task};
 use crate::space::{Genome, Output};
@@ -35,8 +35,11 @@ pub(crate) struct Prepared {
     root: PathBuf,
     cache: Option<PathBuf>,
     /// By the section `data` at a point of the space.
-    features: Mutex<BTreeMap<String, Arc<Features>>>,
+    features: Mutex<Recent<Features>>,
 }
+
+/// Bytes of features that are kept for later trials: a search over front ends makes many, and the cache has them.
+const FEATURES: usize = 2 << 30;
 
 /// Samples behind one front end.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl Prepared {
         let numbers = task.standardized(&splits.train.numbers);
         let hash = loaded.hash.clone();
         let (root, cache) = (root.to_owned(), cache.map(Path::to_owned));
-        let features = Mutex::new(BTreeMap::new());
+        let features = Mutex::new(Recent::new(FEATURES));
         Ok((Prepared { loaded, splits, numbers, task, hash, root, cache, features }, fit))
     }
 
@@ -134,10 +137,10 @@ impl Prepared {
         // Others wait for the first one that needs a front end, rather than make it again.
         let mut known = self.features.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(&key) {
-            return Ok(found.clone());
+            return Ok(found);
         }
         let made = Arc::new(self.make(&settings)?);
-        known.insert(key, made.clone());
+        known.put(key, made.bytes(), made.clone());
         Ok(made)
     }
 
@@ -374,6 +377,14 @@ impl Features {
         let element = self.front_end.feature_element();
         let quantizer = Quantizer::new(element, &self.standardization, quant.scale(0), quant.zero_point);
         Ok(RawInput { front_end: self.front_end.clone(), quantizer })
+    }
+
+    /// Memory that it takes at most: features, and the training part as floats where a training has it whole.
+    fn bytes(&self) -> usize {
+        let Splits { train, val, test } = &self.splits;
+        let sample = train.sample_len();
+        let floats = if self.is_streamed() { 0 } else { 4 * train.len() * sample };
+        floats + (train.len() + val.len() + test.len()) * sample * train.element().bytes()
     }
 
     /// Whether a training makes its samples anew in every epoch, or has them all in memory.
