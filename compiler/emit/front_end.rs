@@ -139,7 +139,7 @@ fn padding(front_end: &FrontEnd) -> u64 {
 }
 
 /// Whether samples are floats that are only standardised: nothing but a mean and a factor for each channel.
-pub(super) fn is_plain(front_end: &FrontEnd) -> bool {
+fn is_plain(front_end: &FrontEnd) -> bool {
     matches!(front_end, FrontEnd::Values { element: Element::F32, .. })
 }
 
