@@ -19,7 +19,7 @@ use crate::tensor::{DType, TensorType};
 
 pub use crate::data::{Element, FrontEnd, Quantizer, RawInput, RawQuantizer};
 pub use c::emit_c;
-pub use front_end::{RawInterface, check_raw, front_end_cost};
+pub use front_end::{RawInterface, check_front_end, check_raw, front_end_cost};
 pub use graph_file::{GraphFile, PlacedBuffer, Plan, read_graph_file, write_graph_file};
 pub use graph_json::{read_graph, write_graph};
 

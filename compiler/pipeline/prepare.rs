@@ -11,6 +11,7 @@ use crate::data::{
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Program, Settings};
+use crate::emit;
 use crate::graph::Graph;
 use crate::pipeline::network::interface;
 use crate::pipeline::recent::Recent;
@@ -218,8 +219,19 @@ fn samples_of(seconds: f64, rate: u32) -> usize {
     (seconds * f64::from(rate)).round() as usize
 }
 
-/// The front end that the section asks for, for samples as they are.
+/// The front end that the section asks for, for samples as they are; one that a chip can have.
 fn front_end(settings: &Settings, loaded: &Loaded) -> Result<FrontEnd, Diagnostic> {
+    let front_end = asked(settings, loaded)?;
+    match emit::check_front_end(&front_end) {
+        Ok(()) => Ok(front_end),
+        Err(problem) => {
+            Err(Diagnostic::error(Code::RANGE, format!("`data` asks too much of a chip: {problem}"))
+                .help("write smaller numbers in `features`, or give smaller samples"))
+        }
+    }
+}
+
+fn asked(settings: &Settings, loaded: &Loaded) -> Result<FrontEnd, Diagnostic> {
     let collection = &loaded.collection;
     let (element, extents) = (collection.table.element(), collection.extents);
     match settings.form("features") {
