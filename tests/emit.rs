@@ -3,15 +3,16 @@
 
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+#[path = "emit/cc.rs"]
+mod cc;
 #[path = "emit/lowered.rs"]
 mod lowered;
 #[path = "emit/random.rs"]
 mod random;
 
-use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
+use cc::{compile_and_run, compiler};
 use nasc::data::Element;
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
 use nasc::emit::{Bundle, FrontEnd, Golden, Network, Quantizer, RawInput, RawQuantizer, emit_c};
@@ -435,10 +436,6 @@ fn outputs(samples: &[Vec<i8>]) -> Vec<Vec<i8>> {
     samples.iter().map(|sample| expected(sample)).collect()
 }
 
-fn compiler(program: &str, flags: &[&str]) -> HostCompiler {
-    HostCompiler { program: program.into(), flags: flags.iter().map(ToString::to_string).collect() }
-}
-
 /// Every compiler that is here, as C and as C++.
 fn compilers() -> Vec<HostCompiler> {
     let cxx = ["-x", "c++", "-std=c++11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"];
@@ -500,20 +497,6 @@ fn the_self_test_sees_a_wrong_byte() {
     self_test_host(&emit_c(&network), &network.interface(), &compiler, LIMIT).expect_err("one byte differs");
 }
 
-/// Compiles C files in a folder and runs what comes out; the exit status is the result.
-fn compile_and_run(files: &BTreeMap<String, Vec<u8>>, sources: &[&str], flags: &[&str]) -> i32 {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, contents) in files {
-        std::fs::write(folder.path().join(name), contents).expect("written");
-    }
-    let built =
-        Command::new("cc").args(flags).args(sources).args(["-o", "main"]).current_dir(&folder).output();
-    let built = built.expect("cc is installed");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let status = Command::new(folder.path().join("main")).status().expect("it starts");
-    status.code().expect("it ends by itself")
-}
-
 #[test]
 fn two_networks_link_and_errors_have_codes() {
     let parts = Parts::new();
@@ -568,7 +551,7 @@ int main(void)
         "other_weights.c",
         "other_test.c",
     ];
-    assert_eq!(compile_and_run(&files, &sources, STRICT_FLAGS), 0);
+    assert_eq!(compile_and_run(&files, &sources, STRICT_FLAGS, &[]), 0);
 }
 
 #[test]
@@ -612,7 +595,7 @@ int main(void)
 "
     );
     files.insert("main.c".into(), main.into());
-    assert_eq!(compile_and_run(&files, &["main.c", "net_weights.c"], STRICT_FLAGS), 0);
+    assert_eq!(compile_and_run(&files, &["main.c", "net_weights.c"], STRICT_FLAGS, &[]), 0);
 }
 
 fn cortex_m4() -> Option<Toolchain> {

@@ -8,6 +8,7 @@ use nasc::diagnostic;
 use nasc::pipeline::{self, ClassFacts, Failure, InspectOptions, Inspected, PartFacts, Range};
 use serde_json::json;
 
+use super::show::clean;
 use super::{BAD, Bars, Disk, Format, Outcome, args::DataArgs, print, print_json, show_diagnostics};
 
 /// Runs the command.
@@ -50,17 +51,6 @@ const CHANNELS: usize = 12;
 const BAR: usize = 24;
 /// Columns of a name.
 const NAME: usize = 24;
-
-/// Text of files as it may go to a terminal, not longer than so many columns.
-fn clean(text: &str, most: usize) -> String {
-    let mut clean: Vec<char> =
-        text.chars().map(|sign| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign }).collect();
-    if clean.len() > most {
-        clean.truncate(most.saturating_sub(1));
-        clean.push('…');
-    }
-    clean.into_iter().collect()
-}
 
 fn shown(found: &Inspected) -> String {
     let mut out = String::new();

@@ -44,6 +44,17 @@ pub(crate) fn wrap(text: &str, width: usize) -> String {
     out
 }
 
+/// Text of files as it may go to a terminal, not longer than so many columns.
+pub(crate) fn clean(text: &str, most: usize) -> String {
+    let mut clean: Vec<char> =
+        text.chars().map(|sign| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign }).collect();
+    if clean.len() > most {
+        clean.truncate(most.saturating_sub(1));
+        clean.push('…');
+    }
+    clean.into_iter().collect()
+}
+
 pub(crate) fn checked(checked: &Checked) -> String {
     let mut out = String::new();
     let Checked { name, decisions, size, drawn, valid, feasible, .. } = checked;
@@ -156,12 +167,14 @@ pub(crate) fn evaluated(evaluated: &Evaluated) -> String {
     for (at, weak) in evaluated.weakest.iter().enumerate() {
         let title = if at == 0 { "weakest" } else { "" };
         let recall = share_text(weak.recall);
-        let _ =
-            writeln!(out, "  {title:<10}`{}`: {recall} of {} samples are found", weak.class, weak.samples);
+        let class = clean(&weak.class, NAME);
+        let _ = writeln!(out, "  {title:<10}`{class}`: {recall} of {} samples are found", weak.samples);
     }
     out
 }
 
+/// Columns of the name of a class.
+const NAME: usize = 24;
 /// Classes beyond these make a table that no terminal holds; `--format json` has it.
 const SHOWN_CLASSES: usize = 20;
 
@@ -170,7 +183,7 @@ fn confusion(out: &mut String, evaluated: &Evaluated) {
     let Some(confusion) = evaluated.confusion.as_ref().filter(|found| found.0.len() <= SHOWN_CLASSES) else {
         return;
     };
-    let names = &evaluated.classes;
+    let names: Vec<String> = evaluated.classes.iter().map(|name| clean(name, NAME)).collect();
     let length = |text: &String| text.chars().count();
     let first = names.iter().map(length).max().unwrap_or(0).max("class".len());
     let widths: Vec<usize> = names.iter().map(|name| length(name).max(5)).collect();
@@ -230,4 +243,32 @@ pub(crate) fn tools(tools: &[Tool]) -> String {
         let _ = writeln!(out, "{:<24} {state}\n{:<24} for {}", tool.name, "", tool.purpose);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nasc::pipeline::WeakClass;
+    use nasc::pipeline::quality::Confusion;
+
+    #[test]
+    fn names_of_classes_steer_no_terminal() {
+        let class = "\u{1b}[2Jno\n".to_owned();
+        let found = Evaluated {
+            name: "net".into(),
+            split: "test".into(),
+            samples: 2,
+            metric: "accuracy".into(),
+            value: 0.5,
+            ci95: [0.1, 0.9],
+            right: Some(1),
+            metrics: Default::default(),
+            classes: vec![class.clone(), "yes".into()],
+            confusion: Some(Confusion(vec![vec![1, 0], vec![1, 0]])),
+            weakest: vec![WeakClass { class, recall: 0.0, samples: 1 }],
+        };
+        let text = evaluated(&found);
+        assert!(!text.contains('\u{1b}') && text.lines().count() == 5, "{text:?}");
+        assert_eq!(clean("a name that is too long", 6), "a nam…");
+    }
 }

@@ -49,7 +49,9 @@ fn duplicates(data: &Collection, part_of: &[Option<Part>]) -> Vec<Diagnostic> {
         }
     }
     let name = |pairs: &[(usize, usize)]| {
-        let pair = |&(a, b): &(usize, usize)| format!("`{}` and `{}`", data.name(a), data.name(b));
+        let pair = |&(a, b): &(usize, usize)| {
+            format!("`{}` and `{}`", data.name(a).escape_debug(), data.name(b).escape_debug())
+        };
         pairs.iter().take(EXAMPLES).map(pair).collect::<Vec<_>>().join(", ")
     };
     let mut out = Vec::new();
@@ -76,19 +78,23 @@ fn duplicates(data: &Collection, part_of: &[Option<Part>]) -> Vec<Diagnostic> {
 /// Groups that are in two parts: only where the source or lists part the data.
 fn groups(data: &Collection, part_of: &[Option<Part>]) -> Option<Diagnostic> {
     let mut parts = vec![None; data.groups.len()];
+    let mut is_torn = vec![false; data.groups.len()];
     let mut torn = Vec::new();
     for (origin, part) in data.origins.iter().zip(part_of) {
         let (Some(group), Some(part)) = (origin.group, part) else { continue };
         let known = *parts[group as usize].get_or_insert(*part);
-        if known != *part && !torn.contains(&group) {
+        if known != *part && !std::mem::replace(&mut is_torn[group as usize], true) {
             torn.push(group);
         }
     }
     if torn.is_empty() {
         return None;
     }
-    let named: Vec<String> =
-        torn.iter().take(EXAMPLES).map(|&group| format!("`{}`", data.groups[group as usize])).collect();
+    let named: Vec<String> = torn
+        .iter()
+        .take(EXAMPLES)
+        .map(|&group| format!("`{}`", data.groups[group as usize].escape_debug()))
+        .collect();
     let message = format!("{} groups are in two parts: {}", torn.len(), named.join(", "));
     Some(
         warning(Code::DATA_LEAK, message)
@@ -96,30 +102,31 @@ fn groups(data: &Collection, part_of: &[Option<Part>]) -> Option<Diagnostic> {
     )
 }
 
-/// Windows of one file, in two parts.
+/// Windows of one file, in two parts. Of windows with a group, the group is told.
 fn overlapping(data: &Collection, part_of: &[Option<Part>]) -> Option<Diagnostic> {
-    let windows = data
-        .origins
-        .iter()
-        .zip(part_of)
-        .filter(|(origin, part)| origin.group.is_none() && origin.part.is_none() && part.is_some());
-    let mut last: BTreeMap<u32, (Option<Part>, u64)> = BTreeMap::new();
+    if !data.are_windows {
+        return None;
+    }
+    let windows =
+        data.origins.iter().zip(part_of).filter(|(origin, part)| origin.group.is_none() && part.is_some());
+    let mut last: BTreeMap<u32, Option<Part>> = BTreeMap::new();
     let mut torn = 0usize;
     let mut example = None;
     for (origin, part) in windows {
-        if let Some(&(known, at)) = last.get(&origin.file)
-            && known != *part
-            && data.rate.is_some()
-            && at != origin.position
-        {
+        if last.insert(origin.file, *part).is_some_and(|known| known != *part) {
             torn += 1;
             example.get_or_insert(origin.file);
         }
-        last.insert(origin.file, (*part, origin.position));
     }
-    let file = &data.files[example? as usize];
+    let file = data.files[example? as usize].escape_debug();
     let message = format!("neighbouring windows of one recording are in two parts, {torn} times: `{file}`");
-    Some(warning(Code::DATA_LEAK, message).help("write `split: by(file, ...)`"))
+    Some(
+        warning(Code::DATA_LEAK, message)
+            .note("what one window shows, its neighbours show too: figures on the other part are too good")
+            .help(
+                "write `split: by(file, ...)` with several files, or say with `group:` what belongs together",
+            ),
+    )
 }
 
 /// Classes that validation or test lack.
@@ -133,7 +140,7 @@ fn classes(data: &Collection, partition: &Partition) -> Vec<Diagnostic> {
             .iter()
             .zip(&data.classes)
             .filter(|(has, _)| !**has)
-            .map(|(_, class)| format!("`{class}`"))
+            .map(|(_, class)| format!("`{}`", class.escape_debug()))
             .collect();
         if missing.is_empty() || data.labels.is_empty() || (part == Part::Val && data.classes[0] == "normal")
         {

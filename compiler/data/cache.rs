@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,13 +21,18 @@ const MAGIC: &[u8; 16] = b"nasc samples 1\n\n";
 /// Greatest header that is read.
 const HEADER_BYTES: u64 = 1 << 30;
 
-/// Hash of a text and the contents of files below `root`: the name of what is made of them.
+/// Attempts of this process to write a file.
+static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+
+/// Hash of nasc's version, a text and the contents of files below `root`: the name of what is made of them.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub(super) fn key(text: &str, root: &Path, files: &[String]) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(MAGIC);
+    // What readers and front ends make of files may change from version to version.
+    hash.update(env!("CARGO_PKG_VERSION"));
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());
     let mut buffer = vec![0u8; 1 << 20];
@@ -72,6 +78,7 @@ struct Header {
     rows: usize,
     extents: [usize; 3],
     rate: Option<u32>,
+    are_windows: bool,
     classes: Vec<String>,
     files: Vec<String>,
     groups: Vec<String>,
@@ -94,14 +101,15 @@ struct Told {
 
 /// The collection of that name, if the cache has it.
 pub(super) fn collection(folder: &Path, key: &str) -> Option<Collection> {
-    let (header, about, table) = read(folder, key)?;
+    let (header, about, table) = read(folder, key, MEMORY_BYTES)?;
     if !header.described {
         return None;
     }
     let mut bytes = about.as_slice();
     let rows = header.rows;
     let labels = if header.has_labels { take_u32(&mut bytes, rows)? } else { Vec::new() };
-    let numbers = take_u32(&mut bytes, rows * header.numbers)?.into_iter().map(f32::from_bits).collect();
+    let numbers = take_u32(&mut bytes, rows.checked_mul(header.numbers)?)?;
+    let numbers = numbers.into_iter().map(f32::from_bits).collect();
     let mut origins = Vec::with_capacity(rows);
     for _ in 0..rows {
         let record = bytes.split_off(..17)?;
@@ -121,7 +129,11 @@ pub(super) fn collection(folder: &Path, key: &str) -> Option<Collection> {
         (origin.file as usize) < header.files.len()
             && origin.group.is_none_or(|group| (group as usize) < header.groups.len())
     };
-    if !origins.iter().all(known) || labels.iter().any(|&label| label as usize >= header.classes.len()) {
+    let width = header.extents.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
+    if width != Some(header.width)
+        || !origins.iter().all(known)
+        || labels.iter().any(|&label| label as usize >= header.classes.len())
+    {
         return None;
     }
     let warnings: Option<Vec<Diagnostic>> = header.warnings.iter().map(Told::diagnostic).collect();
@@ -136,6 +148,7 @@ pub(super) fn collection(folder: &Path, key: &str) -> Option<Collection> {
         groups: header.groups,
         digests,
         rate: header.rate,
+        are_windows: header.are_windows,
         warnings: warnings?,
     })
 }
@@ -154,6 +167,7 @@ pub(super) fn keep(folder: &Path, key: &str, collection: Collection) -> Collecti
         rows: collection.table.rows(),
         extents: collection.extents,
         rate: collection.rate,
+        are_windows: collection.are_windows,
         classes: collection.classes.clone(),
         files: collection.files.clone(),
         groups: collection.groups.clone(),
@@ -173,7 +187,7 @@ pub(super) fn keep(folder: &Path, key: &str, collection: Collection) -> Collecti
     }
     collection.digests.iter().for_each(|digest| about.extend(digest.to_le_bytes()));
     match write(folder, key, &header, &about, &collection.table) {
-        Ok(()) if collection.table.bytes() > MEMORY_BYTES as u64 => match read(folder, key) {
+        Ok(()) if collection.table.bytes() > MEMORY_BYTES as u64 => match read(folder, key, MEMORY_BYTES) {
             Some((_, _, table)) => Collection { table, ..collection },
             None => collection,
         },
@@ -183,7 +197,7 @@ pub(super) fn keep(folder: &Path, key: &str, collection: Collection) -> Collecti
 
 /// The rows of that name, if the cache has them in this form.
 pub(super) fn rows(folder: &Path, key: &str, element: Element, width: usize) -> Option<Table> {
-    let (header, _, table) = read(folder, key)?;
+    let (header, _, table) = read(folder, key, MEMORY_BYTES)?;
     (!header.described && (header.element, header.width) == (element, width)).then_some(table)
 }
 
@@ -196,6 +210,7 @@ pub(super) fn keep_rows(folder: &Path, key: &str, table: &Table) {
         rows: table.rows(),
         extents: [0; 3],
         rate: None,
+        are_windows: false,
         classes: Vec::new(),
         files: Vec::new(),
         groups: Vec::new(),
@@ -208,8 +223,8 @@ pub(super) fn keep_rows(folder: &Path, key: &str, table: &Table) {
     let _ = write(folder, key, &header, &[], table);
 }
 
-/// Header, tables about the samples, and rows, if the file is whole.
-fn read(folder: &Path, key: &str) -> Option<(Header, Vec<u8>, Table)> {
+/// Header, tables about the samples, and rows, if the file is whole; rows beyond so many bytes stay in it.
+fn read(folder: &Path, key: &str, in_memory: usize) -> Option<(Header, Vec<u8>, Table)> {
     let path = path(folder, key);
     let mut file = BufReader::new(File::open(&path).ok()?);
     let size = file.get_ref().metadata().ok()?.len();
@@ -231,7 +246,9 @@ fn read(folder: &Path, key: &str) -> Option<(Header, Vec<u8>, Table)> {
     if !is_whole || !sound {
         return None;
     }
-    if row_bytes > MEMORY_BYTES as u64 {
+    if row_bytes > in_memory as u64 {
+        file.seek(SeekFrom::Start(start)).ok()?;
+        sound_rows(&mut file, row_bytes)?;
         let shape = (header.element, header.width, header.rows);
         let table = Table::in_file(file.into_inner(), &path, start, shape);
         return Some((header, about, table));
@@ -257,11 +274,27 @@ fn block(file: &mut impl Read, bytes: u64) -> Option<Vec<u8>> {
     (hash[..] == Sha256::digest(&content)[..]).then_some(content)
 }
 
+/// Goes over so many bytes that are followed by their hash; `None` where it is that of others.
+fn sound_rows(file: &mut impl Read, bytes: u64) -> Option<()> {
+    let (mut hash, mut left, mut buffer) = (Sha256::new(), bytes, vec![0; 1 << 20]);
+    while left > 0 {
+        let part = &mut buffer[..usize::try_from(left).map_or(1 << 20, |left| left.min(1 << 20))];
+        file.read_exact(part).ok()?;
+        hash.update(&*part);
+        left -= part.len() as u64;
+    }
+    let mut told = [0; 32];
+    file.read_exact(&mut told).ok()?;
+    (told[..] == hash.finalize()[..]).then_some(())
+}
+
 /// Writes a file beside its place and renames it, so that nobody ever sees half of one.
 fn write(folder: &Path, key: &str, header: &Header, about: &[u8], table: &Table) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let place = path(folder, key);
-    let temporary = place.with_extension(format!("{}.part", std::process::id()));
+    // A number of its own for each attempt: threads may write the same file.
+    let number = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    let temporary = place.with_extension(format!("{}-{number}.part", std::process::id()));
     let result =
         write_to(&temporary, header, about, table).and_then(|()| std::fs::rename(&temporary, &place));
     if result.is_err() {
@@ -289,7 +322,9 @@ fn write_to(path: &Path, header: &Header, about: &[u8], table: &Table) -> std::i
         file.write_all(&row)?;
     }
     file.write_all(&hash.finalize())?;
-    file.flush()
+    file.flush()?;
+    // On the disk before it gets its name, as the rest of nasc has it.
+    file.get_ref().sync_all()
 }
 
 impl Told {
@@ -344,6 +379,10 @@ mod tests {
         assert_eq!(text(&back), text(&kept));
         assert!(collection(folder.path(), "k2").is_none());
         assert!(rows(folder.path(), "k1", Element::I16, 3).is_none(), "a collection is no table of features");
+        let (_, _, on_disk) = read(folder.path(), "k1", 0).expect("it is there");
+        let mut row = Vec::new();
+        on_disk.row_bytes(4, &mut row).expect("a row");
+        assert_eq!(row, [4, 0, 252, 255, 7, 0]);
         let file = path(folder.path(), "k1");
         let good = std::fs::read(&file).expect("a file");
         for at in [0, 17, 60, good.len() / 2, good.len() - 40, good.len() - 1] {
@@ -351,12 +390,28 @@ mod tests {
             bad[at] ^= 4;
             std::fs::write(&file, &bad).expect("a file");
             assert!(collection(folder.path(), "k1").is_none(), "byte {at}");
+            assert!(read(folder.path(), "k1", 0).is_none(), "byte {at} of rows that stay in the file");
             std::fs::write(&file, &good[..at]).expect("a file");
             assert!(collection(folder.path(), "k1").is_none(), "cut at {at}");
         }
         keep_rows(folder.path(), "f1", &kept.table);
         assert_eq!(rows(folder.path(), "f1", Element::I16, 3).expect("rows").rows(), 5);
         assert!(rows(folder.path(), "f1", Element::I16, 4).is_none());
+    }
+
+    #[test]
+    fn threads_write_one_file_without_harm() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = some();
+        for _ in 0..20 {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| keep_rows(folder.path(), "f", &data.table));
+                }
+            });
+            assert_eq!(rows(folder.path(), "f", Element::I16, 3).expect("whole").rows(), 5);
+            assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left");
+        }
     }
 
     #[test]

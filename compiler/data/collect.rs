@@ -112,6 +112,8 @@ pub struct Collection {
     pub digests: Vec<u128>,
     /// Samples of a second, of sound.
     pub rate: Option<u32>,
+    /// Whether several samples are cut from one recording: those of a file are neighbours then.
+    pub are_windows: bool,
     /// What is odd about the data and no error.
     pub warnings: Vec<Diagnostic>,
 }
@@ -131,6 +133,7 @@ pub struct Collector {
     groups: Names,
     digests: Vec<u128>,
     rate: Option<u32>,
+    are_windows: bool,
     warnings: Vec<Diagnostic>,
     bytes: Vec<u8>,
 }
@@ -176,6 +179,7 @@ impl Collector {
             groups: Names::default(),
             digests: Vec::new(),
             rate: None,
+            are_windows: false,
             warnings: Vec::new(),
             bytes: Vec::new(),
         }
@@ -201,6 +205,11 @@ impl Collector {
     /// Says how many samples of a second the recordings have.
     pub fn set_rate(&mut self, rate: u32) {
         self.rate = Some(rate);
+    }
+
+    /// Says that samples are windows of recordings, several of each.
+    pub fn set_windows(&mut self) {
+        self.are_windows = true;
     }
 
     /// What one number of the samples has to be.
@@ -384,6 +393,7 @@ impl Collector {
             groups: self.groups.list,
             digests: self.digests,
             rate: self.rate,
+            are_windows: self.are_windows,
             warnings: self.warnings,
         })
     }

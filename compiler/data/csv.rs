@@ -81,6 +81,9 @@ impl Reader for Csv {
             into.declare(&[NORMAL.to_owned(), ANOMALY.to_owned()])?;
         }
         let cutter = self.window.map(|window| Cutter::new(window, self.hop)).transpose()?;
+        if cutter.is_some() {
+            into.set_windows();
+        }
         let mut reading = Reading { spec: self, cutter, columns: None, left_out: 0, short: Vec::new() };
         for (part, name) in parts(&self.train, self.test.as_ref()) {
             reading.source(root, name, part, into)?;

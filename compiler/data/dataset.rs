@@ -158,9 +158,9 @@ impl Dataset {
         }
     }
 
-    /// The first samples, at most so many.
-    pub fn first(&self, count: usize) -> Dataset {
-        self.select(&(0..count.min(self.len())).collect::<Vec<usize>>())
+    /// At most so many samples, evenly spread: where samples come class by class, the first ones are of one class.
+    pub fn spread(&self, count: usize) -> Dataset {
+        self.select(&spread(self.len(), count).collect::<Vec<usize>>())
     }
 
     /// The samples of one class.
@@ -175,6 +175,12 @@ impl Dataset {
         self.labels.iter().for_each(|&label| counts[label as usize] += 1);
         counts
     }
+}
+
+/// `count` of the numbers below `len`, evenly spread and rising; all where there are fewer.
+pub fn spread(len: usize, count: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(len);
+    (0..count).map(move |at| (2 * at + 1) * len / (2 * count))
 }
 
 impl PartialEq for Dataset {

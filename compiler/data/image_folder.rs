@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::data::bytes::join;
 use crate::data::collect::{Collector, Part, Sample, Values, Wanted};
+use crate::data::parts::parts_of;
 use crate::data::table::Element;
 use crate::data::{Reader, entries};
 use crate::diagnostic::{Code, Diagnostic};
@@ -33,8 +34,8 @@ pub enum ImageGroup {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFolder {
     /// The folder or archive, below the root. Without `train`, its folders (or archives) `train`, `val` (also `valid`,
-    /// `validation`) and `test` are the parts if there is a `train`; `val` is for testing where there is no `test`.
-    /// Otherwise it holds the folders of the classes, and shares decide.
+    /// `validation`) and `test` (also `testing`) are the parts if there is a `train` and another one; `val` is for
+    /// testing where there is no `test`. Otherwise it holds the folders of the classes, and shares decide.
     pub path: String,
     /// Folder or archive to train on, below `path`.
     pub train: Option<String>,
@@ -128,9 +129,8 @@ impl ImageFolder {
             let Some(test) = &self.test else { return Ok(vec![whole(named(train), None)]) };
             return Ok(vec![whole(named(train), Some(Part::Train)), whole(named(test), Some(Part::Test))]);
         }
-        let places = |found: &dyn Fn(&str) -> bool| parts_of(found);
         // Folders or archives beside one another.
-        let beside = places(&|name| entries::exists(root, &named(name)));
+        let beside = parts_of(|name| entries::exists(root, &named(name)));
         if !beside.is_empty() {
             return Ok(beside.into_iter().map(|(name, part)| whole(named(name), Some(part))).collect());
         }
@@ -146,7 +146,7 @@ impl ImageFolder {
             }
             Ok(())
         })?;
-        let inside = places(&|name| folders.contains(name));
+        let inside = parts_of(|name| folders.contains(name));
         let parts = match inside.is_empty() {
             true => vec![(None, None)],
             false => inside.into_iter().map(|(name, part)| (Some(name), Some(part))).collect(),
@@ -185,19 +185,6 @@ impl ImageFolder {
             part,
         })
     }
-}
-
-/// The folders that are parts, of those that `found` knows; none without one to train on.
-fn parts_of(found: &dyn Fn(&str) -> bool) -> Vec<(&'static str, Part)> {
-    if !found("train") {
-        return Vec::new();
-    }
-    let test = ["test"].into_iter().find(|name| found(name));
-    let val = ["val", "valid", "validation"].into_iter().find(|name| found(name));
-    let mut parts = vec![("train", Part::Train)];
-    parts.extend(val.map(|name| (name, if test.is_some() { Part::Val } else { Part::Test })));
-    parts.extend(test.map(|name| (name, Part::Test)));
-    if parts.len() == 1 { Vec::new() } else { parts }
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ impl Reader for Npy {
     /// The collector's element is [`Element::F32`] or that of [`Npy::element_in`]; another one is E0702.
     fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic> {
         self.check()?;
+        if self.window.is_some() {
+            into.set_windows();
+        }
         let names = self.names(root, into)?;
         let train = Files {
             array: &self.train,

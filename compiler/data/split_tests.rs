@@ -209,10 +209,34 @@ fn duplicates_and_leaks_are_told() {
     assert!(text.contains("1 samples are in two parts: `b` and `d`"), "{text}");
     assert!(text.contains("1 groups are in two parts: `anna`"), "{text}");
     assert!(text.contains("`test` has no samples of `b`"), "{text}");
+    data.groups[0] = "\u{1b}[31manna".to_owned();
+    let warnings = super::audit::warnings(&data, &partition);
+    assert!(warnings.iter().all(|warning| !warning.message.contains('\u{1b}')), "{warnings:?}");
     data.digests = vec![1, 2, 3, 4, 5, 2];
     data.labels[5] = 0;
     let warnings = super::audit::warnings(&data, &partition);
     assert!(warnings.iter().any(|w| w.message.contains("with two labels: `b` and `f`")), "{warnings:?}");
+}
+
+#[test]
+fn windows_of_one_recording_in_two_parts_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..40).map(|row| format!("{row}.5,{}\n", ["a", "b"][row / 4 % 2])).collect();
+    std::fs::write(folder.path().join("train.csv"), format!("x,y\n{rows}")).unwrap();
+    std::fs::write(folder.path().join("test.csv"), format!("x,y\n{}", rows.replace(".5", ".25"))).unwrap();
+    let told = |window: Option<usize>| {
+        let (train, test, label) = ("train.csv".into(), Some("test.csv".into()), Some("y".into()));
+        let source =
+            Source::Csv(Csv { train, test, label, window, hop: window.map(|_| 2), ..Csv::default() });
+        let cut = Cut { split: Split::Holdout(0.3), seed: 1 };
+        let loaded = super::load(&source, &cut, folder.path(), None).unwrap();
+        let leaks = loaded.warnings.iter().filter(|warning| warning.code == Code::DATA_LEAK);
+        leaks.map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    assert!(
+        told(Some(4)).concat().contains("in two parts") && told(Some(4)).concat().contains("`train.csv`")
+    );
+    assert!(told(None).is_empty(), "rows on their own are no windows");
 }
 
 #[test]

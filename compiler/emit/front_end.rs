@@ -13,8 +13,12 @@ use crate::tensor::TensorType;
 
 /// Greatest number of raw values of a sample.
 const MAX_RAW: usize = 1 << 25;
-/// Greatest number of rows between runs and of outputs that are averaged.
-const MAX_STREAM: usize = 1 << 16;
+/// Greatest number of rows between runs.
+const MAX_EVERY: usize = 1 << 20;
+/// Greatest number of outputs that are averaged.
+const MAX_SMOOTH: usize = 1 << 12;
+/// Outputs of a network that the bound on its context is made for.
+const MANY_OUTPUTS: usize = 1 << 16;
 /// Greatest size of a context.
 const MAX_CONTEXT: u64 = 1 << 30;
 
@@ -139,7 +143,7 @@ fn padding(front_end: &FrontEnd) -> u64 {
 }
 
 /// Whether samples are floats that are only standardised: nothing but a mean and a factor for each channel.
-pub(super) fn is_plain(front_end: &FrontEnd) -> bool {
+fn is_plain(front_end: &FrontEnd) -> bool {
     matches!(front_end, FrontEnd::Values { element: Element::F32, .. })
 }
 
@@ -227,18 +231,7 @@ fn picture_cycles(picture: &Picture, is_small: bool) -> u64 {
 /// What does not fit, in words for the user.
 pub fn check_raw(raw: &RawInput, input: &TensorType) -> Result<(), String> {
     let RawInput { front_end, quantizer } = raw;
-    let count = |extents: [usize; 3]| extents.iter().try_fold(1usize, |all, &one| all.checked_mul(one));
-    if !count(front_end.raw_extents()).is_some_and(|count| (1..=MAX_RAW).contains(&count)) {
-        return Err(format!("the front end takes no raw values, or more than {MAX_RAW}"));
-    }
-    if let FrontEnd::Picture(picture) = front_end {
-        picture.check()?;
-    }
-    if let Some(Stream { every, smooth }) = front_end.stream()
-        && ![every, smooth].iter().all(|count| (1..=MAX_STREAM).contains(count))
-    {
-        return Err(format!("a stream runs after {every} rows and averages {smooth} outputs"));
-    }
+    check_front_end(front_end)?;
     let extents = front_end.extents();
     let fits = match input.shape.nhwc() {
         Some([_, height, width, channels]) => extents == [height, width, channels],
@@ -254,8 +247,68 @@ pub fn check_raw(raw: &RawInput, input: &TensorType) -> Result<(), String> {
     {
         return Err("the raw quantizer does not fit the input".into());
     }
-    if context_bytes(front_end, MAX_STREAM) > MAX_CONTEXT {
-        return Err("the front end keeps too much".into());
-    }
     Ok(())
+}
+
+/// Checks what needs no network: that the emitted code can hold and count what the front end takes.
+///
+/// # Errors
+/// What is too much, in words for the user.
+pub fn check_front_end(front_end: &FrontEnd) -> Result<(), String> {
+    if !count(front_end.raw_extents()).is_some_and(|count| (1..=MAX_RAW).contains(&count)) {
+        return Err(format!("the front end takes no raw values, or more than {MAX_RAW}"));
+    }
+    if let FrontEnd::Picture(picture) = front_end {
+        picture.check()?;
+    }
+    if let Some(Stream { every, smooth }) = front_end.stream()
+        && !((1..=MAX_EVERY).contains(&every) && (1..=MAX_SMOOTH).contains(&smooth))
+    {
+        return Err(format!(
+            "a stream runs after {every} rows, allowed are 1 to {MAX_EVERY}, and averages {smooth} outputs, allowed are \
+             1 to {MAX_SMOOTH}"
+        ));
+    }
+    match context_bytes(front_end, MANY_OUTPUTS) {
+        0..=MAX_CONTEXT => Ok(()),
+        bytes => Err(format!("a stream keeps up to {bytes} B, allowed are {MAX_CONTEXT} B")),
+    }
+}
+
+fn count(extents: [usize; 3]) -> Option<usize> {
+    extents.iter().try_fold(1usize, |all, &one| all.checked_mul(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Series;
+
+    #[test]
+    fn what_is_too_much_for_a_chip_is_said() {
+        let series = |length, channels, every, smooth| {
+            FrontEnd::Series(Series {
+                element: Element::I16,
+                length,
+                channels,
+                stream: Stream { every, smooth },
+            })
+        };
+        let picture = |from, to| FrontEnd::Picture(Picture { from, to });
+        for good in
+            [series(128, 3, 1_000_000, 256), series(1_000_000, 3, 1, 1), picture([480, 640, 3], [96, 96, 1])]
+        {
+            check_front_end(&good).unwrap_or_else(|problem| panic!("{good:?}: {problem}"));
+        }
+        for (bad, part) in [
+            (series(128, 3, 0, 1), "after 0 rows"),
+            (series(128, 3, 1 << 21, 1), "after 2097152 rows"),
+            (series(128, 3, 1, 1 << 13), "averages 8192 outputs"),
+            (series(1_000_000, 60, 1, 1), "more than 33554432"),
+            (picture([2, 2, 1], [4096, 4096, 1]), "4096 x 4096"),
+        ] {
+            let problem = check_front_end(&bad).expect_err(part);
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
 }

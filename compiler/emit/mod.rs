@@ -6,6 +6,7 @@
 mod c;
 mod front_end;
 mod graph_file;
+mod graph_json;
 pub mod jit;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,9 @@ use crate::tensor::{DType, TensorType};
 
 pub use crate::data::{Element, FrontEnd, Quantizer, RawInput, RawQuantizer};
 pub use c::emit_c;
-pub use front_end::{RawInterface, check_raw, front_end_cost};
-pub use graph_file::{
-    GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file,
-};
+pub use front_end::{RawInterface, check_front_end, check_raw, front_end_cost};
+pub use graph_file::{GraphFile, PlacedBuffer, Plan, read_graph_file, write_graph_file};
+pub use graph_json::{read_graph, write_graph};
 
 /// Files by name, relative to the bundle's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

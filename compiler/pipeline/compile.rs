@@ -10,11 +10,11 @@ use crate::emit::{self, Bundle};
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::{self, Emitted};
 use crate::pipeline::check::{Loaded, must_fit};
+use crate::pipeline::figures;
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::select;
-use crate::pipeline::study;
 use crate::search::Clock;
 use crate::source::SourceMap;
 use crate::target::Target;
@@ -70,10 +70,10 @@ impl Scored {
 impl std::fmt::Display for Scored {
     /// A share as it is; an error with its name, since it has no unit of its own.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = study::measured_text(self.metric, self.value);
+        let text = figures::measured_text(self.metric, self.value);
         match self.metric {
             Metric::Accuracy => write!(out, "{text}"),
-            _ => write!(out, "{} {text}", study::metric_word(self.metric)),
+            _ => write!(out, "{} {text}", figures::metric_word(self.metric)),
         }
     }
 }
@@ -180,7 +180,7 @@ fn without_data(spec: &Path) -> Diagnostic {
 
 /// E0204 if every objective is on a target that is not compiled for.
 fn no_objective(program: &Program, targets: &[&Target]) -> Option<Diagnostic> {
-    if !study::objectives(program, targets).is_empty() {
+    if !figures::objectives(program, targets).is_empty() {
         return None;
     }
     let wanted: Vec<String> = program
@@ -188,7 +188,7 @@ fn no_objective(program: &Program, targets: &[&Target]) -> Option<Diagnostic> {
         .iter()
         .map(|objective| {
             let target = objective.target.as_deref().unwrap_or_default();
-            format!("`{}` on `{target}`", study::metric_word(objective.metric))
+            format!("`{}` on `{target}`", figures::metric_word(objective.metric))
         })
         .collect();
     let compiled: Vec<String> = targets.iter().map(|target| format!("`{}`", target.name)).collect();

@@ -1,6 +1,5 @@
 //! The data of a spec, as search, training and figures use it: read once, its features made once for each front end.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,8 +11,10 @@ use crate::data::{
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Program, Settings};
+use crate::emit;
 use crate::graph::Graph;
 use crate::pipeline::network::interface;
+use crate::pipeline::recent::Recent;
 use crate::pipeline::sources;
 use crate::pipeline::task::{self, Task};
 use crate::space::{Genome, Output};
@@ -35,8 +36,11 @@ pub(crate) struct Prepared {
     root: PathBuf,
     cache: Option<PathBuf>,
     /// By the section `data` at a point of the space.
-    features: Mutex<BTreeMap<String, Arc<Features>>>,
+    features: Mutex<Recent<Features>>,
 }
+
+/// Bytes of features that are kept for later trials: a search over front ends makes many, and the cache has them.
+const FEATURES: usize = 2 << 30;
 
 /// Samples behind one front end.
 #[derive(Debug)]
@@ -101,7 +105,7 @@ impl Prepared {
         let numbers = task.standardized(&splits.train.numbers);
         let hash = loaded.hash.clone();
         let (root, cache) = (root.to_owned(), cache.map(Path::to_owned));
-        let features = Mutex::new(BTreeMap::new());
+        let features = Mutex::new(Recent::new(FEATURES));
         Ok((Prepared { loaded, splits, numbers, task, hash, root, cache, features }, fit))
     }
 
@@ -134,10 +138,10 @@ impl Prepared {
         // Others wait for the first one that needs a front end, rather than make it again.
         let mut known = self.features.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(&key) {
-            return Ok(found.clone());
+            return Ok(found);
         }
         let made = Arc::new(self.make(&settings)?);
-        known.insert(key, made.clone());
+        known.put(key, made.bytes(), made.clone());
         Ok(made)
     }
 
@@ -215,8 +219,19 @@ fn samples_of(seconds: f64, rate: u32) -> usize {
     (seconds * f64::from(rate)).round() as usize
 }
 
-/// The front end that the section asks for, for samples as they are.
+/// The front end that the section asks for, for samples as they are; one that a chip can have.
 fn front_end(settings: &Settings, loaded: &Loaded) -> Result<FrontEnd, Diagnostic> {
+    let front_end = asked(settings, loaded)?;
+    match emit::check_front_end(&front_end) {
+        Ok(()) => Ok(front_end),
+        Err(problem) => {
+            Err(Diagnostic::error(Code::RANGE, format!("`data` asks too much of a chip: {problem}"))
+                .help("write smaller numbers in `features`, or give smaller samples"))
+        }
+    }
+}
+
+fn asked(settings: &Settings, loaded: &Loaded) -> Result<FrontEnd, Diagnostic> {
     let collection = &loaded.collection;
     let (element, extents) = (collection.table.element(), collection.extents);
     match settings.form("features") {
@@ -374,6 +389,14 @@ impl Features {
         let element = self.front_end.feature_element();
         let quantizer = Quantizer::new(element, &self.standardization, quant.scale(0), quant.zero_point);
         Ok(RawInput { front_end: self.front_end.clone(), quantizer })
+    }
+
+    /// Memory that it takes at most: features, and the training part as floats where a training has it whole.
+    fn bytes(&self) -> usize {
+        let Splits { train, val, test } = &self.splits;
+        let sample = train.sample_len();
+        let floats = if self.is_streamed() { 0 } else { 4 * train.len() * sample };
+        floats + (train.len() + val.len() + test.len()) * sample * train.element().bytes()
     }
 
     /// Whether a training makes its samples anew in every epoch, or has them all in memory.

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::elaborate::Metric;
-use crate::pipeline::study::metric_word;
+use crate::pipeline::figures::metric_word;
 use crate::space::Output;
 
 pub use classes::Confusion;

@@ -11,6 +11,7 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, Program, Requirement};
 use crate::pipeline::compile::{CompileOptions, Environment, Scored};
+use crate::pipeline::figures;
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{self, Lock, LockedNetwork, LockedQuality, StoredNetwork};
 use crate::pipeline::prepare::Prepared;
@@ -207,7 +208,7 @@ struct Listener<'a> {
 impl Observer<Point> for Listener<'_> {
     fn finished(&self, entry: &Entry<Point>, from_store: bool) {
         let _one_at_a_time = self.last.lock();
-        let value = entry.metrics.get(study::metric_word(self.judged)).copied();
+        let value = entry.metrics.get(figures::metric_word(self.judged)).copied();
         let quality = value.map(|value| Scored { metric: self.judged, value });
         self.env.progress.trial(entry.trial, quality, from_store);
     }
@@ -241,7 +242,7 @@ struct Pick {
 
 /// A figure of an entry turned so that smaller is better; what is missing is worst.
 fn loss(entry: &Entry<Point>, metric: Metric) -> f64 {
-    let value = entry.metrics.get(study::metric_word(metric)).copied().filter(|value| !value.is_nan());
+    let value = entry.metrics.get(figures::metric_word(metric)).copied().filter(|value| !value.is_nan());
     value.map_or(f64::INFINITY, |value| if metric.is_gain() { -value } else { value })
 }
 
@@ -249,7 +250,7 @@ fn loss(entry: &Entry<Point>, metric: Metric) -> f64 {
 fn with_means(finalist: &Entry<Point>, trainings: &[&Entry<Point>], metrics: &[Metric]) -> Entry<Point> {
     let mut mean = finalist.clone();
     for &metric in metrics {
-        let name = study::metric_word(metric);
+        let name = figures::metric_word(metric);
         let values: Vec<f64> =
             trainings.iter().filter_map(|training| training.metrics.get(name).copied()).collect();
         if values.len() == trainings.len() {
@@ -281,7 +282,7 @@ fn pick(
         let best = trainings.iter().min_by(|a, b| loss(a, judged).total_cmp(&loss(b, judged)));
         let Some(best) = best else { continue };
         let mean = with_means(finalist, &trainings, metrics_of(program.space.output));
-        let validation = mean.metrics.get(study::metric_word(judged)).copied();
+        let validation = mean.metrics.get(figures::metric_word(judged)).copied();
         // A training that diverged has no quality.
         let Some(validation) = validation else { continue };
         picks.push(Pick { finalist: finalist.clone(), training: (*best).clone(), validation });
@@ -311,10 +312,10 @@ fn infeasible(archive: &Archive<Point>, limits: &[&Requirement]) -> Diagnostic {
     let metric = requirement.metric;
     let best = archive.entries().iter().map(|entry| loss(entry, metric)).fold(f64::INFINITY, f64::min);
     let best = if metric.is_gain() { -best } else { best };
-    let wanted = study::requirement_text(requirement);
+    let wanted = figures::requirement_text(requirement);
     let message = match best.is_finite() {
         true => {
-            format!("no finalist reaches `{wanted}`; the best has {}", study::measured_text(metric, best))
+            format!("no finalist reaches `{wanted}`; the best has {}", figures::measured_text(metric, best))
         }
         false => format!("no finalist reaches `{wanted}`"),
     };
@@ -337,18 +338,18 @@ fn can_be_judged(study: &Study<'_>, env: &Environment<'_>) -> Result<(), Diagnos
     for requirement in &study.program.requirements {
         let metric = requirement.metric;
         if metric.is_quality() && !task.is_measurable(metric, val) {
-            let word = study::metric_word(metric);
+            let word = figures::metric_word(metric);
             let message = format!("`{word}` cannot be measured: the validation part has {lacks}");
             let error = Diagnostic::error(Code::DATA_SPLIT, message);
             let error =
                 requirement.span.into_iter().fold(error, |error, span| error.at(span, "required here"));
-            let other = study::metric_word(study.judged());
+            let other = figures::metric_word(study.judged());
             return Err(error.help(format!("give the validation part both, or require `{other}` instead")));
         }
     }
     let (wanted, judged) = (task::judged(study.program), study.judged());
     if wanted != judged {
-        let [wanted, judged] = [wanted, judged].map(study::metric_word);
+        let [wanted, judged] = [wanted, judged].map(figures::metric_word);
         env.progress.note(&format!(
             "the validation part has {lacks}: networks are compared by `{judged}` and not by `{wanted}`"
         ));
@@ -369,7 +370,7 @@ fn with_requirements(diagnostic: Diagnostic, study: &Study<'_>, report: &Report<
         return diagnostic;
     };
     let blocking = study.program.requirements.iter().find(|requirement| {
-        requirement.span.is_some() && reason.starts_with(&study::requirement_text(requirement))
+        requirement.span.is_some() && reason.starts_with(&figures::requirement_text(requirement))
     });
     match blocking.and_then(|requirement| requirement.span) {
         Some(span) => {
@@ -378,8 +379,10 @@ fn with_requirements(diagnostic: Diagnostic, study: &Study<'_>, report: &Report<
             infeasible = infeasible.at(span, "this one stood in the way most often");
             let nearest = study.nearest.lock().ok().and_then(|nearest| nearest.get(reason).copied());
             match (nearest, blocking) {
-                (Some(cost), Some(requirement)) => infeasible
-                    .note(format!("the nearest one needs {}", study::amount_text(requirement.metric, cost))),
+                (Some(cost), Some(requirement)) => infeasible.note(format!(
+                    "the nearest one needs {}",
+                    figures::amount_text(requirement.metric, cost)
+                )),
                 _ => infeasible,
             }
         }
@@ -467,13 +470,13 @@ fn locked_quality(study: &Study<'_>, integer: &Quality, float: &Quality, validat
     let metric = study.data.task.measurable(task::judged(study.program), &study.data.splits.test);
     let Figure { value, ci95 } = integer.figure(metric).unwrap_or(Figure { value: 0.0, ci95: None });
     LockedQuality {
-        metric: study::metric_word(metric).to_owned(),
+        metric: figures::metric_word(metric).to_owned(),
         test: value,
         test_ci95: ci95.unwrap_or([value, value]),
         test_float: float.figure(metric).map_or(0.0, |figure| figure.value),
         test_right: integer.right(),
         test_samples: integer.samples,
         validation,
-        validation_metric: (judged != metric).then(|| study::metric_word(judged).to_owned()),
+        validation_metric: (judged != metric).then(|| figures::metric_word(judged).to_owned()),
     }
 }

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec, Requirement};
+use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec};
 use crate::emit;
-use crate::estimate::{Estimate, FrontEndCost};
+use crate::estimate::FrontEndCost;
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
+use crate::pipeline::figures::{
+    cost_of, insert_costs, metric_word, objective_of, objectives, quality_of, requirement_text, violated,
+};
 use crate::pipeline::network::IntegerNetwork;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
@@ -18,7 +21,6 @@ use crate::pipeline::quality::Intervals;
 use crate::pipeline::task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
-use crate::report;
 use crate::search::{
     Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
 };
@@ -247,7 +249,7 @@ impl Study<'_> {
         let passes = Passes { effort: Effort::Search };
         let quantize = self.program.quantize_for(genome)?;
         let features = self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)?;
-        let samples = features.splits.train.first(quantize.calibration_samples);
+        let samples = features.splits.train.spread(quantize.calibration_samples);
         let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
         let raw = features.raw_input(&integer)?;
@@ -354,7 +356,7 @@ impl Study<'_> {
             recipe: &format!("{}{}", self.recipe(&point.genome)?.canonical(), answers_text(program)),
             data: &self.data.hash,
             front_end: &self.features(&point.genome)?.canonical,
-            quantization: &format!("i8 i8 calibrate {samples}"),
+            quantization: &format!("i8 i8 calibrate spread {samples}"),
             engine,
             numerics,
             seed: program.search.seed,
@@ -441,126 +443,4 @@ pub(crate) fn host_view() -> Target {
         toolchain: None,
         source: String::new(),
     }
-}
-
-/// The figure of quality with this name in archives.
-fn quality_of(name: &str) -> Option<Metric> {
-    let all = [Metric::Accuracy, Metric::Error, Metric::F1, Metric::Auc, Metric::Mse];
-    all.into_iter().find(|&metric| metric_word(metric) == name)
-}
-
-/// The name that a figure has in archives: costs of a target carry its name.
-pub(crate) fn metric_name(metric: Metric, target: &str) -> String {
-    let name = metric_word(metric);
-    match metric {
-        Metric::Ram | Metric::Flash | Metric::Weights | Metric::Latency | Metric::Energy => {
-            format!("{name}@{target}")
-        }
-        _ => name.to_owned(),
-    }
-}
-
-/// A figure's name in the language.
-pub(crate) fn metric_word(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Accuracy => "accuracy",
-        Metric::Ram => "ram",
-        Metric::Flash => "flash",
-        Metric::Weights => "weights",
-        Metric::Latency => "latency",
-        Metric::Macs => "macs",
-        Metric::Energy => "energy",
-        Metric::Error => "error",
-        Metric::F1 => "f1",
-        Metric::Auc => "auc",
-        Metric::Mse => "mse",
-        Metric::Params => "params",
-    }
-}
-
-/// A requirement in base units.
-pub(crate) fn requirement_text(requirement: &Requirement) -> String {
-    let sign = if requirement.metric.is_gain() { ">=" } else { "<=" };
-    let limit = amount_text(requirement.metric, requirement.limit);
-    format!("{} {sign} {limit}", metric_word(requirement.metric))
-}
-
-/// An amount with its unit.
-pub(crate) fn amount_text(metric: Metric, amount: f64) -> String {
-    match metric {
-        Metric::Accuracy | Metric::Error | Metric::F1 | Metric::Auc => format!("{} %", amount * 100.0),
-        Metric::Ram | Metric::Flash | Metric::Weights => format!("{amount} B"),
-        Metric::Latency => format!("{} ms", amount * 1e3),
-        Metric::Macs | Metric::Mse | Metric::Params => format!("{amount}"),
-        Metric::Energy => format!("{} mJ", amount * 1e3),
-    }
-}
-
-/// An amount that was measured, with as many digits as tell something.
-pub(crate) fn measured_text(metric: Metric, amount: f64) -> String {
-    if metric.is_quality() {
-        report::quality_text(metric_word(metric), amount)
-    } else {
-        amount_text(metric, amount)
-    }
-}
-
-/// A cost of an estimate; `None` for quality, and for energy where the power is unknown.
-pub(crate) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
-    match metric {
-        Metric::Accuracy | Metric::Error | Metric::F1 | Metric::Auc | Metric::Mse | Metric::Params => None,
-        Metric::Ram => Some(estimate.ram_bytes as f64),
-        Metric::Flash => Some(estimate.flash_bytes as f64),
-        Metric::Weights => Some(estimate.weights_bytes as f64),
-        Metric::Latency => Some(estimate.latency_seconds),
-        Metric::Macs => Some(estimate.macs as f64),
-        Metric::Energy => estimate.energy_joules,
-    }
-}
-
-/// The first requirement of a target that an estimate breaks. A target's own memories are requirements too. What is
-/// counted in a paper's way is not looked at.
-pub(crate) fn violated<'a>(
-    requirements: &'a [Requirement],
-    target: &Target,
-    estimate: &Estimate,
-) -> Option<&'a Requirement> {
-    requirements
-        .iter()
-        .filter(|requirement| requirement.target.as_ref().is_none_or(|name| *name == target.name))
-        .filter(|requirement| requirement.accounting.is_none())
-        .find(|requirement| {
-            cost_of(estimate, requirement.metric).is_some_and(|cost| cost > requirement.limit)
-        })
-}
-
-fn insert_costs(metrics: &mut Metrics, target: &Target, estimate: &Estimate) {
-    for metric in [Metric::Ram, Metric::Flash, Metric::Weights, Metric::Latency, Metric::Macs, Metric::Energy]
-    {
-        if let Some(cost) = cost_of(estimate, metric) {
-            metrics.insert(metric_name(metric, &target.name), cost);
-        }
-    }
-}
-
-/// The spec's objectives as the archive names them; without a target they mean the first one compiled for. Those on
-/// targets that are not compiled for are left out.
-pub(crate) fn objectives(program: &Program, targets: &[&Target]) -> Vec<Objective> {
-    let first = targets.first().map_or("", |target| target.name.as_str());
-    let compiled = |name: &Option<String>| {
-        name.as_ref().is_none_or(|name| targets.iter().any(|known| known.name == *name))
-    };
-    program
-        .objectives
-        .iter()
-        .filter(|objective| compiled(&objective.target))
-        .map(|objective| {
-            let name = metric_name(objective.metric, objective.target.as_deref().unwrap_or(first));
-            objective_of(objective.metric, name)
-        })
-        .collect()
-}
-
-fn objective_of(metric: Metric, name: String) -> Objective {
-    if metric.is_gain() { Objective::maximize(name) } else { Objective::minimize(name) }
 }

@@ -1,3 +1,4 @@
+mod data;
 mod study;
 mod tasks;
 

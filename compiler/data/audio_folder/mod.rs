@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::data::entries::{self, Entry};
+use crate::data::parts::{self, parts_of};
 use crate::data::resample::Resampler;
 use crate::data::{Collector, Element, Part, Reader, Sample, Values, Wanted, wav};
 use crate::diagnostic::{Code, Diagnostic};
@@ -29,9 +30,9 @@ const COMPRESSED: [&str; 11] =
 /// first that applies:
 ///
 /// 1. `train` and `test`, which name a source each, relative to the root.
-/// 2. `path` is a folder with a `train` and at least one of `test`, `testing`, `val`, `validation` in it, each a folder
-///    or an archive (`train.tar.gz`), and with no other folder that holds WAV files: the parts as their maker has
-///    them. With both a test and a validation part all three are taken as what they are. With a validation part alone
+/// 2. `path` is a folder with a `train` and at least one of `test`, `testing`, `val`, `valid`, `validation` in it, each
+///    a folder or an archive (`train.tar.gz`), and with no other folder that holds WAV files: the parts as their maker
+///    has them. With both a test and a validation part all three are taken as what they are. With a validation part alone
 ///    it is the test part: the part that is scored once.
 /// 3. None: all recordings of `path` are to be split.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +98,9 @@ impl Reader for AudioFolder {
     fn read(&self, root: &Path, into: &mut Collector) -> Result<(), Diagnostic> {
         self.check()?;
         into.set_rate(self.rate);
+        if self.hop.is_some() {
+            into.set_windows();
+        }
         if let Some(classes) = &self.classes {
             into.declare(classes)?;
         }
@@ -132,24 +136,20 @@ impl AudioFolder {
             return Ok(named.collect());
         }
         let below = |name: &str| format!("{}/{name}", self.path);
-        let first = |names: [&str; 2]| names.into_iter().map(below).find(|name| entries::exists(root, name));
-        let (test, val) = (first(["test", "testing"]), first(["val", "validation"]));
         let whole = vec![(self.path.clone(), None)];
-        if !entries::exists(root, &below("train")) || (test.is_none() && val.is_none()) {
+        let parts = parts_of(|name| entries::exists(root, &below(name)));
+        if parts.is_empty() {
             return Ok(whole);
         }
-        let parts = ["train", "test", "testing", "val", "validation"].map(below);
-        let inside = |file: &str| parts.iter().any(|part| within(part, file));
+        let inside = |file: &str| {
+            let mut below = parts_below(&self.path, file);
+            below.next().is_some_and(parts::is_name) && below.next().is_some()
+        };
         let is_class = |file: &String| is_wav(file) && !inside(file) && !within_root(&self.path, file);
         if entries::list(root, &self.path)?.iter().any(is_class) {
             return Ok(whole);
         }
-        let mut sources = vec![(below("train"), Some(Part::Train))];
-        match (val, test) {
-            (Some(val), Some(test)) => sources.extend([(val, Some(Part::Val)), (test, Some(Part::Test))]),
-            (val, test) => sources.extend(val.or(test).map(|only| (only, Some(Part::Test)))),
-        }
-        Ok(sources)
+        Ok(parts.into_iter().map(|(name, part)| (below(name), Some(part))).collect())
     }
 
     fn check(&self) -> Result<(), Diagnostic> {
@@ -167,20 +167,19 @@ impl AudioFolder {
     }
 }
 
-/// Parts of a path without those that say nothing.
-fn parts(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|part| !matches!(*part, "" | "."))
+/// Pieces of a path without those that say nothing.
+fn pieces(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|piece| !matches!(*piece, "" | "."))
 }
 
-/// Whether `file` lies in the folder `folder`.
-fn within(folder: &str, file: &str) -> bool {
-    let mut file = parts(file);
-    parts(folder).all(|part| file.next() == Some(part)) && file.next().is_some()
+/// Pieces of the path of `file` below the folder `folder`, which it lies in.
+fn parts_below<'a>(folder: &str, file: &'a str) -> impl Iterator<Item = &'a str> {
+    pieces(file).skip(pieces(folder).count())
 }
 
 /// Whether `file` lies right in the folder `folder`, in no folder of it.
 fn within_root(folder: &str, file: &str) -> bool {
-    parts(file).count() == parts(folder).count() + 1
+    parts_below(folder, file).count() == 1
 }
 
 fn ends_in(path: &str, endings: &[&str]) -> bool {

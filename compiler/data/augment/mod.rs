@@ -133,31 +133,12 @@ impl Augment {
         random: &mut ChaCha8Rng,
         scratch: &mut Vec<f32>,
     ) {
-        Augment::all(std::slice::from_ref(self), self.stage(), sample, extents, element, random, scratch);
-    }
-
-    /// Makes those changes of `list` that belong to `stage`, in its order. Raw values are rounded and clamped once,
-    /// after the last.
-    ///
-    /// # Panics
-    /// When the sample has another length than the extents say.
-    pub fn all(
-        list: &[Augment],
-        stage: Stage,
-        sample: &mut [f32],
-        extents: [usize; 3],
-        element: Element,
-        random: &mut ChaCha8Rng,
-        scratch: &mut Vec<f32>,
-    ) {
         assert_eq!(sample.len(), extents.iter().product::<usize>(), "a sample of {extents:?}");
-        if sample.is_empty() || !list.iter().any(|change| change.stage() == stage) {
+        if sample.is_empty() {
             return;
         }
-        for change in list.iter().filter(|change| change.stage() == stage) {
-            change.draw_and_change(sample, extents, element, random, scratch);
-        }
-        if stage == Stage::Raw {
+        self.draw_and_change(sample, extents, element, random, scratch);
+        if self.stage() == Stage::Raw {
             settle(sample, element);
         }
     }

@@ -411,29 +411,6 @@ fn rotations_are_turns_about_their_axis() {
 }
 
 #[test]
-fn lists_keep_to_their_stage_and_order() {
-    let list = [
-        Augment::TimeMask { rows: 5 },
-        Augment::Gain { share: 0.5 },
-        Augment::Noise { share: 0.5, background: None },
-    ];
-    let from = tone(64);
-    let run = |list: &[Augment], stage| {
-        let mut values = from.clone();
-        Augment::all(list, stage, &mut values, [64, 1, 1], Element::F32, &mut stream(3), &mut Vec::new());
-        values
-    };
-    let (mut random, mut wanted, mut room) = (stream(3), from.clone(), Vec::new());
-    for change in &list[1..] {
-        change.apply(&mut wanted, [64, 1, 1], Element::F32, &mut random, &mut room);
-    }
-    assert_eq!(run(&list, Stage::Raw), wanted);
-    assert_eq!(run(&list, Stage::Features), run(&list[..1], Stage::Features));
-    assert_eq!(run(&list[..1], Stage::Raw), from);
-    assert_ne!(run(&list[1..], Stage::Raw), run(&[list[2].clone(), list[1].clone()], Stage::Raw));
-}
-
-#[test]
 fn room_is_taken_once() {
     let from = tone(300);
     let mut room = Vec::with_capacity(300);

@@ -6,10 +6,12 @@
 mod check;
 mod data;
 mod decide;
+mod front_ends;
 mod quantize;
 mod reference;
 mod search;
 mod setting;
+mod sources;
 mod supernet;
 #[cfg(test)]
 mod tests;

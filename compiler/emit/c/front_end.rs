@@ -1,8 +1,8 @@
 //! Front ends as C: from raw values to the input slot, for whole samples and for streams.
 //!
 //! A front end has three kinds of text: what quantizes a feature, what makes the features of a pixel or a row, and
-//! the interface. `audio` has the text of rows of sound. Rows of features wait in the context until a sample of them is whole; whole samples of sound take
-//! the same way. Plain floats, whose text is in `source.rs`, need none of this.
+//! the interface. `audio` has the text of rows of sound. Rows of features wait in the context until a sample of them is
+//! whole; whole samples of sound take the same way.
 
 use crate::data::{Axis, FrontEnd, Picture, Quantizer, RawInput};
 use crate::emit::c::{Context, audio};
@@ -160,8 +160,7 @@ static void @_raw_place(@_ctx *ctx)
 const RUN_RAW_AUDIO: &str = "
 int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output)
 {
-    const int status = @_reset(ctx);
-    if (status != $_OK || raw == NULL) {
+    if (raw == NULL || @_reset(ctx) != $_OK) {
         return $_ERROR_NULL;
     }
     for (int32_t i = 0; i < $_ROWS; ++i) {
@@ -190,12 +189,15 @@ RUN    return 1;
 ";
 
 const PUSH_AUDIO: &str = "\
+    int32_t *const scratch = (int32_t *)(void *)ctx->arena;
+    const int16_t *const frame = @_features_hop(SAMPLES, hop, scratch);
     int16_t row[BANDS];
-    @_features_hop(SAMPLES, hop, (int32_t *)(void *)ctx->arena, row);
-WARM    @_raw_push(ctx, row);
+WARM    @_features_row(frame, scratch, row);
+    @_raw_push(ctx, row);
 ";
 
 const WARM: &str = "\
+    /* No frame is whole before so many hops. */
     if (ctx->until_row > 0) {
         --ctx->until_row;
         return 0;
@@ -221,6 +223,9 @@ const DETECT: &str = "
 int @_detect(const @_output_t *scores, int threshold)
 {
     int best = 0;
+    if (scores == NULL) {
+        return -1;
+    }
     for (int i = 1; i < $_OUTPUT_SIZE; ++i) {
         best = scores[i] > scores[best] ? i : best;
     }
@@ -372,15 +377,16 @@ int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output);
 ";
 
 const STREAMED: &str = "
-/* Takes the next $_HOP_SIZE values of a signal without end. Once $_ROWS rows of features have come, and then after
-   every $_EVERY, runs the network on the last $_ROWS of them, writes SMOOTHED to scores,
-   and returns 1; else 0, or an error. */
+/* Takes the next $_HOP_SIZE values of a signal without end, and is done with them when it returns. The first result
+   comes with the hop $_FIRST_HOP, the others every $_EVERY hops: then it runs the network on the last
+   $_ROWS rows of features, writes SMOOTHED to scores, and returns 1; else 0, or an error. */
 int @_stream(@_ctx *ctx, const @_raw_t *hop, @_output_t *scores);
 
 /* Forgets the signal so far, as @_init does. */
 int @_reset(@_ctx *ctx);
 
-/* The first of the greatest scores if it is above the threshold, in steps of the output; else -1. */
+/* The first of the greatest scores if it is above the threshold, in steps of the output; else -1. It remembers
+   nothing: a sound is above the threshold in several runs. */
 int @_detect(const @_output_t *scores, int threshold);
 ";
 
@@ -407,7 +413,8 @@ pub(super) fn macros(raw: &RawInput, outputs: usize) -> Vec<(&'static str, Strin
     let mut macros = vec![
         ("HOP_SIZE", shape.hop.to_string(), "values that a stream takes at once"),
         ("ROWS", shape.rows.to_string(), "rows of features of a sample"),
-        ("EVERY", shape.stream.every.to_string(), "rows from one run to the next"),
+        ("FIRST_HOP", (shape.warm + shape.rows).to_string(), "hops up to the first run"),
+        ("EVERY", shape.stream.every.to_string(), "hops from one run to the next"),
         ("SMOOTH", shape.stream.smooth.to_string(), "outputs that are averaged"),
         ("CTX_BYTES", context.to_string(), "the context where a pointer has 4 bytes"),
     ];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::emit::c::names::{comment, float, string};
 use crate::emit::c::{Context, front_end};
-use crate::emit::front_end::{StreamShape, is_plain};
+use crate::emit::front_end::StreamShape;
 use crate::emit::{Network, Reading};
 
 const TYPES: &str = "\
@@ -44,12 +44,6 @@ int @_init(@_ctx *ctx, void *arena, size_t arena_size);
 
 /* Runs the network. NULL or a slot's own pointer means that slot; anything else is copied. */
 int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output);
-";
-
-const RAW: &str = "
-/* Standardises and quantizes $_RAW_SIZE values, channels innermost, into the input slot, then runs. */
-typedef float @_raw_t;
-int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output);
 ";
 
 const TEST: &str = "
@@ -117,10 +111,8 @@ pub(super) fn header(context: &Context<'_>) -> String {
     out.push_str(&context.fill(ERRORS));
     out.push_str(&context.fill(ALIGNED));
     out.push_str(&context.fill(&api(context)));
-    match network.raw {
-        Some(raw) if is_plain(&raw.front_end) => out.push_str(&context.fill(RAW)),
-        Some(raw) => out.push_str(&front_end::declarations(context, raw)),
-        None => {}
+    if let Some(raw) = network.raw {
+        out.push_str(&front_end::declarations(context, raw));
     }
     out.push_str(&context.fill(TEST));
     out

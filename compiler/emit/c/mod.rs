@@ -16,7 +16,6 @@ mod self_test;
 mod source;
 mod weights;
 
-use crate::emit::front_end::is_plain;
 use crate::emit::{Bundle, Network};
 
 pub(super) use names::is_reserved;
@@ -59,12 +58,10 @@ fn table_symbol(context: &Context<'_>, table: &str) -> String {
     format!("{}_{}", context.name, apart(context, table))
 }
 
-/// A name of the network's that none of the front end can be: plain floats have no names besides those that were
-/// always taken.
+/// A name of the network's that none of the front end can be.
 fn apart(context: &Context<'_>, name: &str) -> String {
-    let is_plain = context.network.raw.is_none_or(|raw| is_plain(&raw.front_end));
     let taken = [audio::PREFIX, front_end::PREFIX].iter().any(|prefix| name.starts_with(prefix));
-    if taken && !is_plain { format!("{name}_") } else { name.to_owned() }
+    if taken && context.network.raw.is_some() { format!("{name}_") } else { name.to_owned() }
 }
 
 /// Numbers in rows of at most 100 columns.

@@ -50,7 +50,7 @@ int classify(const RAW_TYPE *values)
 }
 ```
 
-Call `@_init` once. To save a copy, write to `@_input(&network)` and pass `NULL`. Every function returns
+`@_init` is needed once. To save a copy, write to `@_input(&network)` and pass `NULL`. Every function returns
 `$_OK` or one of the negative `$_ERROR_` codes.
 
 ## Files
@@ -72,19 +72,35 @@ const STREAM: &str = "
 ## Streaming
 
 `@_stream` takes a signal without end, `$_HOP_SIZE` values at a time (HOP), and keeps what it needs in the
-context. Once a sample is whole, and then after every EVERY, it runs the network and writes SCORES.
+context. After `$_FIRST_HOP` hops a sample is whole: then, and every EVERY, it runs the network and writes
+SCORES.
 
 ```c
-/* Call it with every $_HOP_SIZE values that come; the class that is heard, or -1. */
+int start(void)
+{
+    return @_init(&network, arena, sizeof arena);
+}
+
+/* Call it with every $_HOP_SIZE values that come; a class when it begins to be heard, else -1. */
 int listen(const @_raw_t *hop)
 {
+    static int last = -1;
     @_output_t scores[$_OUTPUT_SIZE];
-    if (@_stream(&network, hop, scores) != 1) {
-        return -1;
+    if (@_stream(&network, hop, scores) == 1) {
+        const int heard = @_detect(scores, THRESHOLD);
+        /* One sound is above the threshold in several runs. */
+        if (heard != last) {
+            last = heard;
+            return heard;
+        }
     }
-    return @_detect(scores, THRESHOLD);
+    return -1;
 }
 ```
+
+Let the two halves of a DMA buffer have `$_HOP_SIZE` values each, and call it from the main loop when one is
+full: the values are read where they are. A call that runs the network takes longest; it has to end before the
+other half is full, or else more hops have to be buffered.
 
 `@_detect` gives the first of the greatest scores if it is above a threshold in steps of the output: a real score
 `r` is the step `r / $_OUTPUT_SCALE + $_OUTPUT_ZERO_POINT`. `@_reset` forgets the signal, as `@_init` does.
@@ -95,8 +111,8 @@ int listen(const @_raw_t *hop)
 fn stream(shape: &StreamShape, outputs: usize) -> String {
     let StreamShape { hop, row, stream, .. } = *shape;
     let is_sound = hop != row || shape.held > 0;
-    let rows = |count: usize| {
-        if count == 1 { "row of features".to_owned() } else { format!("{count} rows of features") }
+    let hops = |count: usize| {
+        if count == 1 { "hop from then on".to_owned() } else { format!("{count} hops from then on") }
     };
     let scores = match stream.smooth {
         1 => "its output".to_owned(),
@@ -112,7 +128,7 @@ fn stream(shape: &StreamShape, outputs: usize) -> String {
     let threshold = if outputs == 1 { "0" } else { "64" };
     STREAM
         .replace("(HOP)", if is_sound { "(the samples from one frame to the next)" } else { "(a row)" })
-        .replace("EVERY", &rows(stream.every))
+        .replace("EVERY", &hops(stream.every))
         .replace("SCORES", &scores)
         .replace("THRESHOLD", threshold)
         .replace("FORGETS", forgets)

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::data::{Quantizer, RawInput};
 use crate::emit::c::function::{self, Symbols, c_type};
 use crate::emit::c::names::{Scope, call, comment, int32};
 use crate::emit::c::{Context, apart, front_end, table_symbol};
-use crate::emit::front_end::is_plain;
 use crate::kernel::{Arg, BufferId, Call};
 use crate::tensor::DType;
 
@@ -90,32 +88,6 @@ int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output)
 const INITIALISED: &str = "arena = (unsigned char *)arena;\n    return $_OK;\n";
 const RESET: &str = "arena = (unsigned char *)arena;\n    return @_reset(ctx);\n";
 
-/// That of plain floats; other front ends are in `front_end.rs`.
-const RAW: &str = "
-int @_run_raw(@_ctx *ctx, const @_raw_t *raw, @_output_t *output)
-{
-    @_input_t *const input_slot = @_input(ctx);
-    if (input_slot == NULL || raw == NULL) {
-        return $_ERROR_NULL;
-    }
-    for (int32_t i = 0; i < $_RAW_SIZE; i += CHANNELS) {
-        for (int32_t c = 0; c < CHANNELS; ++c) {
-            /* Twice the quantized value, truncated and halved away from zero; not-a-number becomes 0. */
-            float t = (raw[i + c] - @_raw_mean[c]) * @_raw_factor[c];
-            t = t != t ? 0.0f : t;
-            t = t < -1024.0f ? -1024.0f : t;
-            t = t > 1024.0f ? 1024.0f : t;
-            const int32_t twice = (int32_t)t;
-            int32_t q = (twice + (twice >= 0 ? 1 : -1)) / 2 + ZERO_POINT;
-            q = q < -128 ? -128 : q;
-            q = q > 127 ? 127 : q;
-            input_slot[i + c] = (@_input_t)q;
-        }
-    }
-    return @_run(ctx, NULL, output);
-}
-";
-
 /// The text of `<name>.c`.
 pub(super) fn source(context: &Context<'_>) -> String {
     let network = context.network;
@@ -155,17 +127,8 @@ pub(super) fn source(context: &Context<'_>) -> String {
         .replace("@_at_OUTPUT", &offsets.names[output.0 as usize]);
     let api = if streams { api.replacen(INITIALISED, RESET, 1) } else { api };
     out.push_str(&context.fill(&api));
-    match network.raw {
-        Some(RawInput { front_end, quantizer: Quantizer::Float(raw) }) if is_plain(front_end) => {
-            let channels = raw.mean.len().to_string();
-            let text =
-                RAW.replace("CHANNELS", &channels).replace("ZERO_POINT", &front_end::number(raw.zero_point));
-            out.push_str(&context.fill(&text));
-        }
-        Some(raw) => {
-            out.push_str(&front_end::source(context, raw, &offsets.names[input.0 as usize]));
-        }
-        None => {}
+    if let Some(raw) = network.raw {
+        out.push_str(&front_end::source(context, raw, &offsets.names[input.0 as usize]));
     }
     out
 }
@@ -198,7 +161,7 @@ fn symbols(context: &Context<'_>) -> Symbols {
     ] {
         scope.claim(&format!("{}_{taken}", context.name));
     }
-    if context.network.raw.is_some_and(|raw| !is_plain(&raw.front_end)) {
+    if context.network.raw.is_some() {
         for taken in front_end::SYMBOLS {
             scope.claim(&format!("{}_{taken}", context.name));
         }

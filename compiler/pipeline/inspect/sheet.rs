@@ -7,7 +7,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::Inspected;
 use super::draw::{self, Pixels};
-use crate::data::{Dataset, Element, FrontEnd, Part};
+use crate::data::{Dataset, Element, FrontEnd, Part, spread};
 use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
 use crate::train::Rows as _;
 
@@ -128,12 +128,6 @@ pub(super) fn draw(
     Sheet { left_out: n_classes.max(1) - rows.len(), rows, legend: kind.legend(with_features) }
 }
 
-/// `wanted` of `members`, evenly spread.
-fn spread(members: &[usize], wanted: usize) -> Vec<usize> {
-    let wanted = wanted.min(members.len());
-    (0..wanted).map(|at| members[(2 * at + 1) * members.len() / (2 * wanted)]).collect()
-}
-
 /// How many of each part are shown: a half of training, a quarter of each other; what one lacks the next ones give.
 fn shares(available: [usize; 3], wanted: usize) -> [usize; 3] {
     let others = (wanted / 4).max(1);
@@ -172,7 +166,7 @@ impl Drawer<'_> {
             row.class = self.data.splits.train.classes[class as usize].clone();
         }
         for ((part, members), share) in Part::ALL.into_iter().zip(&members).zip(shares) {
-            let chosen = spread(members, share);
+            let chosen: Vec<usize> = spread(members.len(), share).map(|at| members[at]).collect();
             row.figures.extend(chosen.iter().map(|&index| self.figure(part, index)));
             if let (Part::Train, Some(&first)) = (part, chosen.first()) {
                 row.changed = self.changed(first);
@@ -298,10 +292,10 @@ mod tests {
 
     #[test]
     fn samples_are_spread_and_differ() {
-        let members: Vec<usize> = (10..20).collect();
-        assert_eq!(spread(&members, 2), [12, 17]);
-        assert_eq!(spread(&members, 10), members);
-        assert_eq!(spread(&members, 99), members);
-        assert!(spread(&[], 3).is_empty());
+        let of = |len, count| spread(len, count).collect::<Vec<usize>>();
+        assert_eq!(of(10, 2), [2, 7]);
+        assert_eq!(of(10, 10), (0..10).collect::<Vec<usize>>());
+        assert_eq!(of(10, 99), of(10, 10));
+        assert!(of(0, 3).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The C text of features of sound: the arithmetic of `data::front_end::audio`, bit for bit.
 //!
 //! In: the front end with its tables. Out: constant tables, and functions that make one row of features of one frame
-//! or of the next hop of a stream; what memory they need, and what they cost. `@` stands for the bundle's name, `$`
+//! and the frame of the next hop of a stream; what memory they need, and what they cost. `@` stands for the bundle's name, `$`
 //! for it in capitals. Deliberately not done here: what becomes of rows, which is the bundle's.
 //!
 //! A stream keeps the samples that the next frame shares with those before ([`kept`] of them). For each hop they are
@@ -115,24 +115,25 @@ static $_NOINLINE void @_features_cosines(const int32_t *logarithms, int16_t *ro
 ";
 
 const HOP: &str = "
-/* One row of features from the next hop of samples. `state` keeps the samples that frames share; behind the
+/* The frame that ends with the next hop of samples. `state` keeps the samples that frames share; behind the
    spectrum, `scratch` has room for a frame. */
-static void @_features_hop(int16_t *state, const int16_t *hop, int32_t *scratch, int16_t *row)
+static const int16_t *@_features_hop(int16_t *state, const int16_t *hop, int32_t *scratch)
 {
     int16_t *const frame = (int16_t *)(void *)(scratch + @_features_size);
     memmove(frame, state, @_features_kept * sizeof(int16_t));
     memmove(frame + @_features_kept, hop, (@_features_frame - @_features_kept) * sizeof(int16_t));
-    @_features_row(frame, scratch, row);
     memmove(state, frame + @_features_hop_samples, @_features_kept * sizeof(int16_t));
+    return frame;
 }
 ";
 
 const HOP_WITHOUT_STATE: &str = "
-/* One row of features from the next hop of samples, which has a whole frame. */
-static void @_features_hop(int16_t *state, const int16_t *hop, int32_t *scratch, int16_t *row)
+/* The frame that the next hop of samples begins with. */
+static const int16_t *@_features_hop(int16_t *state, const int16_t *hop, int32_t *scratch)
 {
     (void)state;
-    @_features_row(hop, scratch, row);
+    (void)scratch;
+    return hop;
 }
 ";
 
@@ -292,8 +293,8 @@ pub(super) fn row_code(audio: &Audio) -> String {
     constants(audio) + &code
 }
 
-/// The code of `@_features_hop(int16_t *state, const int16_t *hop, int32_t *scratch, int16_t *row)`, which needs that
-/// of the row before it. The state begins as [`kept`] zeros.
+/// The code of `@_features_hop(int16_t *state, const int16_t *hop, int32_t *scratch)`, which gives the frame of a row.
+/// The state takes [`kept`] samples before a frame is whole; what it holds until then is nobody's.
 pub(super) fn hop_code(audio: &Audio) -> &'static str {
     if kept(audio) > 0 { HOP } else { HOP_WITHOUT_STATE }
 }
@@ -312,9 +313,10 @@ pub(in crate::emit) struct Cost {
 type Instructions = [f64; 6];
 
 /// What a row costs. For cores with DSP instructions: instructions of the loops as GCC 12 makes them with `-O2`, within
-/// 3 % of what QEMU counted in whole bundles with a first pass of radix 4; none with radix 2 was counted. For the others: fitted to instructions that it counted in 14 front ends with frames
-/// of 64 to 4,096 samples, and which include waits of Arm's timing table, taken out again by [`cycles_of_100`]. The
-/// bounds of the code are 2 to 8 % above the greatest of the 14.
+/// 3 % of what QEMU counted in whole bundles with a first pass of radix 4; none with radix 2 was counted. For the
+/// others: fitted to instructions that it counted in 14 front ends with frames of 64 to 4,096 samples, and which include
+/// waits of Arm's timing table, taken out again by [`cycles_of_100`]. The bounds of the code are 2 to 8 % above the
+/// greatest of the 14.
 pub(in crate::emit) fn cost(audio: &Audio, isa: Isa) -> Cost {
     let mut passes = 0u64;
     let mut length = audio.fft().first_radix();

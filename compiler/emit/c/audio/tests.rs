@@ -37,12 +37,11 @@ static int @_check(void)
         memmove(@_state, samples, KEPT * sizeof(int16_t));
         for (int32_t t = 0; t < FRAMES; ++t) {
             for (int32_t streamed = 0; streamed < 2; ++streamed) {
-                const int16_t *const frame = samples + t * HOP;
+                const int16_t *frame = samples + t * HOP;
                 if (streamed != 0) {
-                    @_features_hop(@_state, frame + KEPT, @_scratch, @_row);
-                } else {
-                    @_features_row(frame, @_scratch, @_row);
+                    frame = @_features_hop(@_state, frame + KEPT, @_scratch);
                 }
+                @_features_row(frame, @_scratch, @_row);
                 for (int32_t band = 0; band < BANDS; ++band) {
                     if (@_row[band] != @_expected[(i * FRAMES + t) * BANDS + band]) {
                         return 1;
