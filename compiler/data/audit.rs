@@ -49,7 +49,8 @@ fn duplicates(data: &Collection, part_of: &[Option<Part>]) -> Vec<Diagnostic> {
         }
     }
     let name = |pairs: &[(usize, usize)]| {
-        let pair = |&(a, b): &(usize, usize)| format!("`{}` and `{}`", data.name(a), data.name(b));
+        let shown = |sample: usize| data.name(sample).escape_debug().to_string();
+        let pair = |&(a, b): &(usize, usize)| format!("`{}` and `{}`", shown(a), shown(b));
         pairs.iter().take(EXAMPLES).map(pair).collect::<Vec<_>>().join(", ")
     };
     let mut out = Vec::new();
@@ -87,8 +88,11 @@ fn groups(data: &Collection, part_of: &[Option<Part>]) -> Option<Diagnostic> {
     if torn.is_empty() {
         return None;
     }
-    let named: Vec<String> =
-        torn.iter().take(EXAMPLES).map(|&group| format!("`{}`", data.groups[group as usize])).collect();
+    let named: Vec<String> = torn
+        .iter()
+        .take(EXAMPLES)
+        .map(|&group| format!("`{}`", data.groups[group as usize].escape_debug()))
+        .collect();
     let message = format!("{} groups are in two parts: {}", torn.len(), named.join(", "));
     Some(
         warning(Code::DATA_LEAK, message)
@@ -117,7 +121,7 @@ fn overlapping(data: &Collection, part_of: &[Option<Part>]) -> Option<Diagnostic
         }
         last.insert(origin.file, (*part, origin.position));
     }
-    let file = &data.files[example? as usize];
+    let file = data.files[example? as usize].escape_debug();
     let message = format!("neighbouring windows of one recording are in two parts, {torn} times: `{file}`");
     Some(warning(Code::DATA_LEAK, message).help("write `split: by(file, ...)`"))
 }
@@ -133,7 +137,7 @@ fn classes(data: &Collection, partition: &Partition) -> Vec<Diagnostic> {
             .iter()
             .zip(&data.classes)
             .filter(|(has, _)| !**has)
-            .map(|(_, class)| format!("`{class}`"))
+            .map(|(_, class)| format!("`{}`", class.escape_debug()))
             .collect();
         if missing.is_empty() || data.labels.is_empty() || (part == Part::Val && data.classes[0] == "normal")
         {
