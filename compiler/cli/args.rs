@@ -61,17 +61,19 @@ pub(crate) enum Command {
     /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
     #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
     Compile(CompileArgs),
-    /// Quality of the locked integer network on data in the spec's format.
+    /// Quality of the locked integer network, or of a bundle's, on data.
     #[command(after_help = "Examples:\n  nasc eval examples/vowels/vowels.nas --data recordings\n  \
                             nasc eval kws.nas --data new_recordings --split all\n  \
-                            nasc eval build/vowels/cortex-m4 --data recordings/new.ts")]
+                            nasc eval build/vowels/cortex-m4 --data recordings/new.ts\n  \
+                            nasc eval build/kws/cortex-m4 --data words.tar.gz")]
     Eval {
         /// A spec with its lock, or a bundle's folder.
         input: PathBuf,
-        /// Spec: the folder of the data. Bundle: a data file.
+        /// Spec: the folder of the data. Bundle: a folder or archive of class folders, a `.ts` file, or a spec whose
+        /// section `data` is read instead.
         #[arg(long, value_name = "PATH")]
         data: Option<PathBuf>,
-        /// The samples of a spec's data that are scored; `all` for data that the network was not made with.
+        /// The samples that are scored where the data has parts; `all` for data that the network was not made with.
         #[arg(long, value_name = "PART", default_value = "test", value_parser = parse_scope)]
         split: Scope,
         /// The target whose network is meant, where they differ.

@@ -247,10 +247,10 @@ fn eval(
     let evaluated = if input.is_dir() {
         let Some(data) = data else {
             return Err(Diagnostic::error(Code::DATA_MISSING, "a bundle does not know where its data is")
-                .help("add `--data FILE.ts`")
+                .help("add `--data PATH`: a folder or archive of class folders, a `.ts` file, or a spec")
                 .into());
         };
-        pipeline::evaluate_bundle(&Disk, input, data)?
+        pipeline::evaluate_bundle(&Disk, input, data, target.1, params)?
     } else {
         pipeline::evaluate_spec(&Disk, input, data, target, params)?
     };

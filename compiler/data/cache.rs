@@ -17,7 +17,7 @@ use crate::data::table::{Element, MEMORY_BYTES, Table};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Version of the files; another one is made anew.
-const MAGIC: &[u8; 16] = b"nasc samples 1\n\n";
+const MAGIC: &[u8; 16] = b"nasc samples 2\n\n";
 /// Greatest header that is read.
 const HEADER_BYTES: u64 = 1 << 30;
 

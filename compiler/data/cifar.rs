@@ -116,7 +116,7 @@ impl Cifar {
             let message = format!("`{}` has no CIFAR files", self.path.escape_debug());
             return Err(Diagnostic::error(Code::DATA_MISSING, message)
                 .note("looked for `data_batch_1.bin` and `train.bin`, also with `.gz`")
-                .help("name the files: `train: [\"...\"], test: \"...\"`"));
+                .help("take the binary version, not that for Python; other names: `train: \"...\", test: \"...\"`"));
         }
         let test = match &self.test {
             Some(test) => Some(named(test)),

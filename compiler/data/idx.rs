@@ -134,7 +134,7 @@ fn header<R: Read>(
     }
     if shape[0] > limits::SAMPLES {
         let text = format!("the header claims {} {what}; at most {} are read", shape[0], limits::SAMPLES);
-        return Err(file.error(Code::DATA_LIMIT, text));
+        return Err(file.error(Code::DATA_LIMIT, text).help("download the file again, or use fewer"));
     }
     count(&shape, file.name())?;
     Ok(shape)

@@ -77,33 +77,75 @@ impl Reader for ImageFolder {
         if let Some(classes) = &self.classes {
             into.declare(classes)?;
         }
-        for place in self.places(root)? {
+        let mut classes = BTreeSet::new();
+        for Place { source, parts } in self.places(root)? {
             let before = into.len();
-            entries::walk(root, &place.source, &mut |entry| {
-                if !is_picture(entry.path) {
-                    return Ok(());
-                }
-                let Some((inside, part)) = place.parts.iter().find_map(|&(folder, part)| match folder {
+            let mut here = BTreeSet::new();
+            let folders = entries::walk(root, &source, &mut |entry| {
+                let Some((inside, part)) = parts.iter().find_map(|&(folder, part)| match folder {
                     None => Some((entry.path, part)),
                     Some(folder) => Some((entry.path.strip_prefix(folder)?.strip_prefix('/')?, part)),
                 }) else {
                     return Ok(());
                 };
-                self.picture(inside.to_owned(), part, entry, into)
+                let class = inside.split_once('/').map(|(class, _)| class.to_owned());
+                if !self.is_wanted(class.as_deref()) || !is_picture(entry.path, class.is_some(), &entry)? {
+                    return Ok(());
+                }
+                here.extend(class.clone());
+                self.picture(class, part, entry, into)
             })?;
             if into.len() == before {
-                let message = format!("`{}` has no pictures", place.source.escape_debug());
+                let message = format!("`{}` has no pictures", source.escape_debug());
                 return Err(Diagnostic::error(Code::DATA_MISSING, message)
                     .help("pictures are `CLASS/name.png`, `.jpg` or `.jpeg`"));
             }
+            // Of the folders inside an archive only those of the parts are known.
+            let are_classes = self.classes.is_none() && parts.iter().all(|(folder, _)| folder.is_none());
+            if let Some(empty) = folders.iter().find(|&folder| are_classes && !here.contains(folder)) {
+                return Err(
+                    no_pictures(empty).help("remove the folder, or name the classes with `classes: [...]`")
+                );
+            }
+            classes.extend(here);
         }
-        Ok(())
+        match self.classes.iter().flatten().find(|&class| !classes.contains(class)) {
+            None => Ok(()),
+            Some(class) => {
+                let found: Vec<String> =
+                    classes.iter().take(20).map(|class| format!("`{}`", class.escape_debug())).collect();
+                Err(no_pictures(class).help(match found.is_empty() {
+                    true => "the source has no folders with pictures".to_owned(),
+                    false => format!("there are pictures in the folders {}", found.join(", ")),
+                }))
+            }
+        }
     }
 }
 
-fn is_picture(path: &str) -> bool {
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-    ["png", "jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+fn no_pictures(class: &str) -> Diagnostic {
+    let message = format!("the class `{}` is empty: no PNG or JPEG is in it", class.escape_debug());
+    Diagnostic::error(Code::DATA_LABEL, message)
+}
+
+/// Pictures that have to be converted first.
+const OTHERS: [&str; 9] = ["bmp", "gif", "webp", "tif", "tiff", "heic", "avif", "ppm", "pgm"];
+
+/// Whether a file is a picture; an error for one of a class that is none of the kinds that are read.
+fn is_picture(path: &str, is_in_class: bool, entry: &entries::Entry<'_>) -> Result<bool, Diagnostic> {
+    let is_of = |known: &[&str]| known.iter().any(|known| ending(path).eq_ignore_ascii_case(known));
+    if is_in_class && is_of(&OTHERS) {
+        let message = format!("{} is no PNG or JPEG", entry.shown());
+        return Err(Diagnostic::error(Code::DATA_FORMAT, message)
+            .help("convert it: `convert FILE NEW.png`, or move it out of the class"));
+    }
+    Ok(is_of(&ENDINGS))
+}
+
+const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+fn ending(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
 impl ImageFolder {
@@ -137,7 +179,7 @@ impl ImageFolder {
         // Folders inside an archive.
         let mut folders = BTreeSet::new();
         entries::walk(root, &self.path, &mut |entry| {
-            if is_picture(entry.path)
+            if ENDINGS.iter().any(|known| ending(entry.path).eq_ignore_ascii_case(known))
                 && let Some((folder, rest)) = entry.path.split_once('/')
                 && rest.contains('/')
                 && !folders.contains(folder)
@@ -154,15 +196,20 @@ impl ImageFolder {
         Ok(vec![Place { source: self.path.clone(), parts }])
     }
 
+    /// Whether pictures of this folder are asked for.
+    fn is_wanted(&self, class: Option<&str>) -> bool {
+        self.classes.as_ref().is_none_or(|known| known.iter().any(|known| Some(known.as_str()) == class))
+    }
+
     fn picture(
         &self,
-        inside: String,
+        class: Option<String>,
         part: Option<Part>,
         entry: entries::Entry<'_>,
         into: &mut Collector,
     ) -> Result<(), Diagnostic> {
         let (file, shown) = (entry.file(), entry.shown());
-        let Some((class, _)) = inside.split_once('/') else {
+        let Some(class) = &class else {
             let message = format!("{shown}: sample without label: the picture is in no class folder");
             return Err(Diagnostic::error(Code::DATA_LABEL, message)
                 .help("move it into the folder of its class, or away"));

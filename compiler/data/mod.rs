@@ -18,6 +18,7 @@ mod csv;
 mod dataset;
 mod entries;
 mod front_end;
+mod given;
 mod idx;
 mod image_folder;
 pub mod limits;
@@ -59,6 +60,7 @@ pub use csv::Csv;
 pub use dataset::{Dataset, Splits, spread};
 pub(crate) use front_end::Axis;
 pub use front_end::{Audio, AudioSpec, FrontEnd, Picture, RawInput, Scratch, Series, Stream};
+pub use given::given;
 pub use idx::Idx;
 pub use image_folder::{ImageFolder, ImageGroup};
 pub use npy::Npy;
@@ -224,6 +226,30 @@ pub fn everything(
     let table = features(&collection, key.as_deref(), front_end, cache)?;
     let Collection { labels, classes, numbers, .. } = collection;
     Ok(Dataset::new(table, front_end.extents(), labels, classes, numbers))
+}
+
+/// The same of one part alone where the source itself has parts; whether it has comes beside the samples.
+///
+/// # Errors
+/// Those of [`everything`]; E0704 where there is no such part.
+pub fn own_part(
+    source: &Source,
+    front_end: &FrontEnd,
+    root: &Path,
+    part: Part,
+) -> Result<(Dataset, bool), Diagnostic> {
+    let (collection, _) = collection(source, root, None)?;
+    let has_parts = collection.origins.iter().any(|origin| origin.part.is_some());
+    let of_part = |sample: &usize| !has_parts || collection.origins[*sample].part == Some(part);
+    let chosen: Vec<usize> = (0..collection.len()).filter(of_part).collect();
+    if chosen.is_empty() {
+        let message = format!("the data has parts, and none that is `{}`", part.name());
+        return Err(Diagnostic::error(Code::DATA_SPLIT, message)
+            .help("choose another with `--split`, or `--split all`"));
+    }
+    let table = features(&collection, None, front_end, None)?;
+    let Collection { labels, classes, numbers, .. } = collection;
+    Ok((Dataset::new(table, front_end.extents(), labels, classes, numbers).select(&chosen), has_parts))
 }
 
 impl Loaded {

@@ -202,7 +202,7 @@ impl Npy {
             };
             if shape[0] > limits::SAMPLES {
                 let text = format!("{} samples; at most {} are read", shape[0], limits::SAMPLES);
-                return Err(file.error(Code::DATA_LIMIT, text));
+                return Err(file.error(Code::DATA_LIMIT, text).help("split the file, or use fewer"));
             }
             let bytes = shape[1..].iter().product::<usize>() * header.bytes();
             return Ok(RowsOf { bytes, extents, cutter: None });

@@ -30,6 +30,8 @@ struct Bounded<R> {
     reader: Whole<R>,
     /// Bytes read since a row ended.
     bytes: u64,
+    /// Whether the end was met.
+    ended: bool,
 }
 
 impl<R: Read> Read for Bounded<R> {
@@ -38,6 +40,7 @@ impl<R: Read> Read for Bounded<R> {
             return Err(std::io::ErrorKind::FileTooLarge.into());
         }
         let n_read = self.reader.read(into)?;
+        self.ended |= n_read == 0 && !into.is_empty();
         self.bytes += n_read as u64;
         Ok(n_read)
     }
@@ -60,6 +63,12 @@ pub(super) fn open_rows<R: Read>(
     if first.len() as u64 > limits::LINE_BYTES {
         return Err(long_row(name, 1));
     }
+    // Else the whole table would be one line.
+    if first.windows(2).any(|pair| pair[0] == b'\r' && !matches!(pair[1], b'\r' | b'\n')) {
+        let message = format!("`{}`: the lines end in carriage returns alone", name.escape_debug());
+        return Err(Diagnostic::error(Code::DATA_FORMAT, message)
+            .help("save the table with the line ends of Unix or Windows"));
+    }
     let separator = match separator {
         Some(given) => u8::try_from(given).ok().filter(u8::is_ascii).ok_or_else(|| {
             let message = format!("the separator `{}` is not one ASCII character", given.escape_debug());
@@ -67,7 +76,7 @@ pub(super) fn open_rows<R: Read>(
         })?,
         None => found_separator(&first),
     };
-    let whole = Bounded { reader: Cursor::new(first).chain(text).chain(b"\n"), bytes: 0 };
+    let whole = Bounded { reader: Cursor::new(first).chain(text).chain(b"\n"), bytes: 0, ended: false };
     let reader = ::csv::ReaderBuilder::new()
         .delimiter(separator)
         // A carriage return goes with the blanks around a cell: counted as an end of its own, it shifts the lines.
@@ -159,7 +168,15 @@ impl<R: Read> Rows<R> {
                 })?;
             // The reader stands behind the end of the row's last line; quoted cells may hold further ends.
             let inside = self.record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
-            self.line = self.reader.position().line().saturating_sub(1 + inside);
+            // All lines have an end, so a row that goes on to the end of the file has a quote that is not closed.
+            let is_open = read && self.reader.get_ref().ended;
+            self.line = self.reader.position().line().saturating_sub(u64::from(!is_open) + inside);
+            if is_open {
+                let text = "the row has a quote that is not closed";
+                return Err(self
+                    .at_line(Code::DATA_FORMAT, text)
+                    .help("close it, or write `\"\"` for a quote"));
+            }
             let blank = self.record.len() == 1 && self.record[0].trim_ascii().is_empty();
             if !read || !blank {
                 return Ok(read);

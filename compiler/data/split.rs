@@ -3,7 +3,7 @@
 //! In: a [`Collection`] and a [`Cut`]. Out: a [`Partition`] of sample numbers, each part in the collection's order. A
 //! test part does not depend on the seed: two runs with other seeds are scored on the same samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
@@ -90,16 +90,22 @@ pub(super) fn partition(data: &Collection, cut: &Cut, root: &Path) -> Result<Par
     };
     let partition =
         Partition { train: gather(Part::Train), val: gather(Part::Val), test: gather(Part::Test) };
-    check(data, &partition)?;
+    check(data, &partition, &cut.split)?;
     Ok(partition)
 }
 
-fn check(data: &Collection, partition: &Partition) -> Result<(), Diagnostic> {
+fn check(data: &Collection, partition: &Partition, split: &Split) -> Result<(), Diagnostic> {
     for part in Part::ALL {
         if partition.part(part).is_empty() {
             let message = format!("the part `{}` has no samples", part.name());
-            return Err(Diagnostic::error(Code::DATA_SPLIT, message)
-                .help("change the shares of `split`, or give more data"));
+            let error = Diagnostic::error(Code::DATA_SPLIT, message);
+            return Err(match too_few_groups(data, split) {
+                Some(few) => error.note(few).help(
+                    "keep less together: `by(column, ...)` goes by the `group:` of the source, and without one by \
+                     single samples; or name a `test:` in the source",
+                ),
+                None => error.help("change the shares of `split`, or give more data"),
+            });
         }
     }
     if data.labels.is_empty() || is_anomaly(data) {
@@ -111,6 +117,16 @@ fn check(data: &Collection, partition: &Partition) -> Result<(), Diagnostic> {
         Some(class) => Err(no_training(&data.classes[class])),
         None => Ok(()),
     }
+}
+
+/// What is kept together, if that is less than there are parts.
+fn too_few_groups(data: &Collection, split: &Split) -> Option<String> {
+    let Split::Groups { by_file, .. } = split else { return None };
+    let groups: BTreeSet<String> =
+        (0..data.len()).map(|sample| group_name(data, sample, *by_file)).take(100_000).collect();
+    let listed: Vec<String> = groups.iter().map(|group| group.escape_debug().to_string()).collect();
+    (listed.len() < Part::ALL.len())
+        .then(|| format!("`split: by(...)` keeps all of {} together", listed.join(" and of ")))
 }
 
 /// Whether the classes say only what is normal: then there is no anomaly to learn from.

@@ -14,6 +14,8 @@ use crate::diagnostic::{Code, Diagnostic};
 
 /// Bytes that a table may take of memory before it goes to a file.
 pub(super) const MEMORY_BYTES: usize = 1 << 30;
+/// Bytes that are gathered for one write where a table is in a file already.
+const GATHERED_BYTES: usize = 4 << 20;
 
 /// What one number of a sample is, as the sensor gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +213,27 @@ impl OnDisk {
     }
 }
 
+/// A file for rows that memory does not hold.
+#[derive(Debug)]
+struct Spilled {
+    file: File,
+    path: PathBuf,
+    /// Whether it still has its name.
+    named: bool,
+}
+
+impl Spilled {
+    /// A new file in `folder`. Where the system allows it the file loses its name at once, so that nothing is left of
+    /// it however the process ends.
+    fn create(folder: &Path, bytes: &[u8]) -> std::io::Result<Spilled> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join(format!("spill-{}-{:p}", std::process::id(), bytes.as_ptr()));
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        let named = std::fs::remove_file(&path).is_err();
+        Ok(Spilled { file, path, named })
+    }
+}
+
 /// Takes rows one by one. What goes beyond 1 GiB goes to a file in `spill`, if there is such a folder.
 #[derive(Debug)]
 pub struct TableWriter {
@@ -220,8 +243,7 @@ pub struct TableWriter {
     bytes: Vec<u8>,
     limit: usize,
     spill: Option<PathBuf>,
-    /// The file, and its name if it has one.
-    file: Option<(File, Option<PathBuf>)>,
+    file: Option<Spilled>,
 }
 
 impl TableWriter {
@@ -256,7 +278,8 @@ impl TableWriter {
         assert_eq!(*self.width.get_or_insert(width), width, "rows of one length");
         self.rows += 1;
         self.bytes.extend_from_slice(row);
-        if self.bytes.len() > self.limit && self.spill.is_some() { self.flush() } else { Ok(()) }
+        let limit = if self.file.is_some() { self.limit.min(GATHERED_BYTES) } else { self.limit };
+        if self.bytes.len() > limit && self.spill.is_some() { self.flush() } else { Ok(()) }
     }
 
     /// Appends a row of values, each one of the table's element.
@@ -274,16 +297,11 @@ impl TableWriter {
 
     fn flush(&mut self) -> Result<(), Diagnostic> {
         let Some(folder) = &self.spill else { return Ok(()) };
-        let write = |file: &mut Option<(File, Option<PathBuf>)>, bytes: &[u8]| -> std::io::Result<()> {
+        let write = |file: &mut Option<Spilled>, bytes: &[u8]| -> std::io::Result<()> {
             if file.is_none() {
-                std::fs::create_dir_all(folder)?;
-                let path = folder.join(format!("spill-{}-{:p}", std::process::id(), bytes.as_ptr()));
-                let opened = File::options().read(true).write(true).create_new(true).open(&path)?;
-                // Where an open file may lose its name, nothing is left of it even if nasc is killed.
-                let has_name = std::fs::remove_file(&path).is_err();
-                *file = Some((opened, has_name.then_some(path)));
+                *file = Some(Spilled::create(folder, bytes)?);
             }
-            file.as_mut().map_or(Ok(()), |(file, _)| file.write_all(bytes))
+            file.as_mut().map_or(Ok(()), |spilled| spilled.file.write_all(bytes))
         };
         write(&mut self.file, &self.bytes).map_err(|error| {
             let message = format!(
@@ -293,7 +311,8 @@ impl TableWriter {
             );
             Diagnostic::error(Code::DATA_LIMIT, message).help("make room on that disk, or use fewer samples")
         })?;
-        self.bytes.clear();
+        // Not cleared: what took all the memory that a table may have needs little from now on.
+        self.bytes = Vec::with_capacity(self.limit.min(GATHERED_BYTES));
         Ok(())
     }
 
@@ -307,9 +326,8 @@ impl TableWriter {
             return Ok(Table { element, width, rows, store: Store::Memory(Arc::new(self.bytes)) });
         }
         self.flush()?;
-        let (file, path) = self.file.take().expect("there is one");
-        let (temporary, path) = (path.is_some(), path.unwrap_or_else(|| self.spill.unwrap_or_default()));
-        let on_disk = OnDisk { file: Mutex::new(file), offset: 0, path, temporary };
+        let Spilled { file, path, named } = self.file.take().expect("there is one");
+        let on_disk = OnDisk { file: Mutex::new(file), offset: 0, path, temporary: named };
         Ok(Table { element, width, rows, store: Store::File(Arc::new(on_disk)) })
     }
 }
@@ -330,9 +348,8 @@ mod tests {
                 disk.push(row).expect("a disk");
             }
             let (memory, disk) = (memory.finish().expect("memory"), disk.finish().expect("a disk"));
-            assert!(matches!((&memory.store, &disk.store), (Store::Memory(_), Store::File(_))));
-            let left = std::fs::read_dir(folder.path()).expect("a folder").count();
-            assert!(left == 0 || !cfg!(unix), "a killed nasc would leave {left} files");
+            assert!(matches!(disk.store, Store::File(_)), "beyond the limit");
+            assert!(cfg!(not(unix)) || std::fs::read_dir(folder.path()).expect("a folder").count() == 0);
             let (mut found, mut room) = (vec![0.0; 7], Vec::new());
             for index in [49, 0, 17] {
                 for table in [&memory, &disk] {
@@ -343,5 +360,20 @@ mod tests {
             drop(disk);
             assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
         }
+    }
+
+    #[test]
+    fn a_table_that_went_to_a_file_gives_its_memory_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (limit, row) = (4 * GATHERED_BYTES, vec![7; 1 << 20]);
+        let mut writer = TableWriter::new(Element::U8, Some(folder.path())).limited(limit);
+        let mut spilled = false;
+        for _ in 0..(3 * limit) >> 20 {
+            writer.push_bytes(&row).expect("a disk");
+            spilled |= writer.file.is_some();
+            assert!(!spilled || writer.bytes.capacity() <= 2 * (GATHERED_BYTES + row.len()));
+        }
+        assert!(spilled);
+        assert_eq!(writer.finish().expect("a disk").rows(), (3 * limit) >> 20);
     }
 }

@@ -264,7 +264,7 @@ fn network(
         options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
     let mut data = None;
     if !options.locked {
-        let loaded = Prepared::load(program, &root, Some(&cache_of(spec)));
+        let loaded = Prepared::load_with_noise(program, &root, Some(&cache_of(spec)));
         match &loaded {
             // A lock does without the data; data that is there and bad is never passed over.
             Err(error) if lock.is_none() || error.code != Code::DATA_MISSING => return Err(error.clone()),
@@ -304,7 +304,7 @@ fn network(
     } else if options.locked {
         return Err(missing(&lock_path));
     }
-    let data = data.unwrap_or_else(|| Prepared::load(program, &root, Some(&cache_of(spec))))?;
+    let data = data.unwrap_or_else(|| Prepared::load_with_noise(program, &root, Some(&cache_of(spec))))?;
     let store = make_folders(spec, program, targets, options, env.files)?;
     let mut found = select::search(program, targets, &data, &store, options, env)?;
     found.lock.params.clone_from(&options.params);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::data::{self, Dataset, FrontEnd};
+use crate::data::{self, Dataset, FrontEnd, Part, Splits};
 use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
@@ -212,12 +212,15 @@ fn samples(
     if scope == Scope::All {
         return prepare::everything(program, front_end, root, Some(cache));
     }
-    let splits = Prepared::load(program, root, Some(cache))?.behind(front_end)?;
-    Ok(match scope {
+    Ok(part_of(Prepared::load(program, root, Some(cache))?.behind(front_end)?, scope))
+}
+
+fn part_of(splits: Splits, scope: Scope) -> Dataset {
+    match scope {
         Scope::Train => splits.train,
         Scope::Val => splits.val,
         Scope::Test | Scope::All => splits.test,
-    })
+    }
 }
 
 /// Sections that decide what the network is; the others may change and it is still the one of the spec.
@@ -249,12 +252,59 @@ fn other_network(
     })
 }
 
-/// Evaluates a bundle's network on a data file of the format that its extension says.
+/// Evaluates a bundle's network on data: class folders or a file whose form follows from what the network takes, or a
+/// spec whose section `data` reads any source. Where the data has parts, `scope` says which is scored.
 ///
 /// # Errors
 /// A bundle that is damaged; data that is missing or does not fit.
-pub fn evaluate_bundle(files: &dyn Files, folder: &Path, data: &Path) -> Result<Evaluated, Failure> {
+pub fn evaluate_bundle(
+    files: &dyn Files,
+    folder: &Path,
+    data: &Path,
+    scope: Scope,
+    params: &BTreeMap<String, String>,
+) -> Result<Evaluated, Failure> {
     let Checked { file, report, .. } = read_bundle(folder)?;
+    let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
+    let (samples, split) = match data.extension().and_then(|ending| ending.to_str()) {
+        Some("nas") => by_spec(files, data, &raw.front_end, scope, params)?,
+        Some("ts") => series(files, data)?,
+        _ => by_front_end(data, &raw.front_end, scope)?,
+    };
+    let task = task_of(&file.graph, &file.labels, &file.readings)?;
+    let samples = fitting(&file.graph, (&task, &file.labels), samples)?;
+    let network = network(&file.graph, raw)?;
+    let metric = report.targets.first().map_or("", |target| target.quality.metric.as_str());
+    Ok(scored((&file.interface.name, &split), &network, &task, metric, &samples)?)
+}
+
+/// The last part of a path, or all of one without.
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Samples of a spec's data behind the front end of a bundle. The spec's model does not matter.
+fn by_spec(
+    files: &dyn Files,
+    spec: &Path,
+    front_end: &FrontEnd,
+    scope: Scope,
+    params: &BTreeMap<String, String>,
+) -> Result<(Dataset, String), Failure> {
+    let loaded = Loaded::read(files, spec, params)?;
+    let (root, cache) = (spec.parent().unwrap_or(Path::new("")), cache_of(spec));
+    let found = match scope {
+        Scope::All => prepare::everything(&loaded.program, front_end, root, Some(&cache)),
+        _ => Prepared::look(&loaded.program, root, Some(&cache))
+            .and_then(|(prepared, _)| prepared.behind(front_end))
+            .map(|splits| part_of(splits, scope)),
+    };
+    let samples = found.map_err(|diagnostic| loaded.failure(diagnostic))?;
+    Ok((samples, format!("{} of {}", scope.name(), name_of(spec))))
+}
+
+/// Samples of a `.ts` file.
+fn series(files: &dyn Files, data: &Path) -> Result<(Dataset, String), Failure> {
     let content = files::read_if_there(files, data, Code::DATA_MISSING)?.ok_or_else(|| {
         Failure::from(
             Diagnostic::error(Code::DATA_MISSING, format!("there is no data file `{}`", data.display()))
@@ -266,13 +316,21 @@ pub fn evaluate_bundle(files: &dyn Files, folder: &Path, data: &Path) -> Result<
         let message = format!("`{}` has no samples", data.display());
         return Err(Diagnostic::error(Code::DATA_FORMAT, message).help("samples come after `@data`").into());
     }
-    let task = task_of(&file.graph, &file.labels, &file.readings)?;
-    let samples = fitting(&file.graph, (&task, &file.labels), samples)?;
-    let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
-    let network = network(&file.graph, raw)?;
-    let split = data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let metric = report.targets.first().map_or("", |target| target.quality.metric.as_str());
-    Ok(scored((&file.interface.name, &split), &network, &task, metric, &samples)?)
+    Ok((samples, name_of(data)))
+}
+
+/// Samples of data whose form the front end tells.
+fn by_front_end(data: &Path, front_end: &FrontEnd, scope: Scope) -> Result<(Dataset, String), Diagnostic> {
+    let (source, root) = data::given(data, front_end)?;
+    let part = match scope {
+        Scope::All => return Ok((data::everything(&source, front_end, &root, None)?, name_of(data))),
+        Scope::Train => Part::Train,
+        Scope::Val => Part::Val,
+        Scope::Test => Part::Test,
+    };
+    let (samples, has_parts) = data::own_part(&source, front_end, &root, part)?;
+    let of = if has_parts { format!("{} of ", scope.name()) } else { String::new() };
+    Ok((samples, format!("{of}{}", name_of(data))))
 }
 
 /// What a network is for.

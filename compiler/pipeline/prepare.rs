@@ -17,6 +17,7 @@ use crate::pipeline::network::interface;
 use crate::pipeline::recent::Recent;
 use crate::pipeline::sources;
 use crate::pipeline::task::{self, Task};
+use crate::pipeline::tensors;
 use crate::space::{Genome, Output};
 use crate::tensor::Value;
 use crate::train::{Answers, Rows};
@@ -73,6 +74,23 @@ impl Prepared {
     pub(crate) fn load(program: &Program, root: &Path, cache: Option<&Path>) -> Result<Prepared, Diagnostic> {
         let (prepared, fit) = Prepared::look(program, root, cache)?;
         fit.map(|()| prepared)
+    }
+
+    /// The same for who trains: the hash is also of the noise that `augment` takes from recordings.
+    ///
+    /// # Errors
+    /// Those of [`load`](Prepared::load), and E07xx for these recordings.
+    pub(crate) fn load_with_noise(
+        program: &Program,
+        root: &Path,
+        cache: Option<&Path>,
+    ) -> Result<Prepared, Diagnostic> {
+        let mut prepared = Prepared::load(program, root, cache)?;
+        let settings = program.settings.get("data").expect("it was read");
+        for noise in sources::noise_hashes(settings, prepared.loaded.collection.rate, root)? {
+            prepared.hash = tensors::sha256(format!("{}\n{noise}", prepared.hash).as_bytes());
+        }
+        Ok(prepared)
     }
 
     /// The same for who shows data that the model may not take: whether it does comes beside it.

@@ -162,12 +162,19 @@ fn second_stage(
         .flat_map(|entry| (1..=replicates).map(|replicate| Point { replicate, ..entry.genome.clone() }))
         .collect();
     let trials = points.len();
-    env.progress.stage(&format!("retraining the best {} {replicates} times", finalists.len()), trials);
+    env.progress.stage(&retraining(finalists.len(), replicates), trials);
     let settings = settings(study.program, trials, options, env);
     let mut strategy = Listed(points.into_iter());
     // A time budget cuts the search, never the retraining.
     let study = Study { out_of_time: &|| false, ..*study };
     Ok(run(&mut strategy, &study, store, &settings, env)?.archive)
+}
+
+/// What the second stage does, for who waits.
+fn retraining(finalists: usize, replicates: u32) -> String {
+    let best = if finalists == 1 { "the best".to_owned() } else { format!("the best {finalists}") };
+    let times = if replicates == 1 { "once".to_owned() } else { format!("{replicates} times") };
+    format!("retraining {best} {times}")
 }
 
 fn run(

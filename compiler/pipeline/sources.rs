@@ -344,8 +344,38 @@ impl Change<'_> {
         let (FrontEnd::Audio(_), Some(rate)) = (self.front_end, self.rate) else {
             return Err(self.not_for("sound, where noise comes `from` recordings"));
         };
-        let recordings = data::read_recordings(self.root, folder, rate)?;
-        let floats = recordings.into_iter().map(|sound| sound.into_iter().map(f32::from).collect()).collect();
-        Ok(Background::new(folder, floats))
+        noise(self.root, folder, rate)
     }
+}
+
+/// The recordings of a folder that noise is taken from.
+fn noise(root: &Path, folder: &str, rate: u32) -> Result<Option<Background>, Diagnostic> {
+    let recordings = data::read_recordings(root, folder, rate).map_err(|error| {
+        let shown = folder.escape_debug();
+        error.note(format!("`augment: [noise(..., from: \"{shown}\")]` takes noise from there"))
+    })?;
+    let floats = recordings.into_iter().map(|sound| sound.into_iter().map(f32::from).collect()).collect();
+    Ok(Background::new(folder, floats))
+}
+
+/// Hashes of all recordings that noise is taken from.
+///
+/// # Errors
+/// E07xx for a folder of noise.
+pub(super) fn noise_hashes(
+    settings: &Settings,
+    rate: Option<u32>,
+    root: &Path,
+) -> Result<Vec<String>, Diagnostic> {
+    let (Some(Setting::List(list)), Some(rate)) = (settings.0.get("augment"), rate) else {
+        return Ok(Vec::new());
+    };
+    let folders = list.iter().filter_map(|change| match change {
+        Setting::Call(name, keys) if name == "noise" => keys.text("from"),
+        _ => None,
+    });
+    let hashes: Result<Vec<_>, Diagnostic> = folders
+        .map(|folder| Ok(noise(root, folder, rate)?.map(|background| background.hash().to_owned())))
+        .collect();
+    Ok(hashes?.into_iter().flatten().collect())
 }

@@ -58,6 +58,7 @@ fn end_to_end(target: &str, emulated: bool) {
         vec!["eval", "waves.nas"],
         vec!["eval", "waves.nas", "--target", target, "--data", "."],
         vec!["eval", &folder, "--data", &test],
+        vec!["eval", &folder, "--data", "waves.nas"],
     ] {
         let args = [args.as_slice(), &["--format", "json"]].concat();
         let evaluated = lab.run(&args).good().json();

@@ -100,6 +100,43 @@ fn sound_is_counted_measured_and_drawn() {
 }
 
 /// Pictures of 2 x 3 bytes as IDX: images and labels.
+#[test]
+fn a_lock_is_of_the_noise_that_training_mixed_in() {
+    let lab = words();
+    lab.edit("words.nas", "shift(10 ms)", "noise(50 %, from: \"hum\")");
+    lab.write("hum/a.wav", wav(8000, &tone(40)));
+    let compile = ["compile", "words.nas", "--target", "host", "--no-verify"];
+    lab.run(&compile).good();
+    assert!(lab.run(&compile).good().stdout.contains("from the lock"));
+    lab.write("hum/a.wav", wav(8000, &tone(41)));
+    assert!(!lab.run(&compile).good().stdout.contains("from the lock"), "other noise, another network");
+    lab.write("hum/a.wav", "no sound");
+    let refused = lab.run(&compile);
+    for part in ["E0702", "`hum/a.wav`", "takes noise from there"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_bundle_is_scored_on_class_folders_and_on_what_a_spec_reads() {
+    let lab = words();
+    lab.run(&["compile", "words.nas", "--target", "host", "--no-verify"]).good();
+    let folder = lab.below("build").into_keys().find(|name| name.ends_with("report.json")).expect("a bundle");
+    let folder = format!("build/{}", folder.trim_end_matches("/report.json"));
+    let eval = |args: &[&str]| lab.run(&[&["eval"], args, &["--format", "json"]].concat()).good().json();
+    let (own, by_spec) = (eval(&["words.nas"]), eval(&[&folder, "--data", "words.nas"]));
+    assert_eq!((&own["samples"], &own["metrics"]), (&by_spec["samples"], &by_spec["metrics"]));
+    let all = eval(&["words.nas", "--split", "all"]);
+    let of_folder = eval(&[&folder, "--data", "words"]);
+    assert_eq!((&of_folder["samples"], &of_folder["split"]), (&20.into(), &"words".into()));
+    assert_eq!(all["confusion"], of_folder["confusion"]);
+    lab.write("x.csv", "a,b\n1,2\n");
+    let refused = lab.run(&["eval", &folder, "--data", "x.csv"]);
+    for part in ["E0701", "`x.csv`", "class folders with WAV files", "--data SPEC.nas"] {
+        assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
+    }
+}
+
 fn idx(pictures: &[[u8; 6]], labels: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let count = (pictures.len() as u32).to_be_bytes();
     let mut images = [&[0, 0, 8, 3][..], &count, &2u32.to_be_bytes(), &3u32.to_be_bytes()].concat();

@@ -34,7 +34,8 @@ const COMPRESSED: [&str; 11] =
 ///    a folder or an archive (`train.tar.gz`), and with no other folder that holds WAV files: the parts as their maker
 ///    has them. With both a test and a validation part all three are taken as what they are. With a validation part alone
 ///    it is the test part: the part that is scored once.
-/// 3. None: all recordings of `path` are to be split.
+/// 3. `path` is an archive of such folders.
+/// 4. None: all recordings of `path` are to be split.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioFolder {
     /// The folder or archive, relative to the root.
@@ -86,7 +87,7 @@ impl Reader for AudioFolder {
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {
         let mut files = Vec::new();
-        for (source, _) in self.sources(root)? {
+        for Place { source, .. } in self.places(root)? {
             let of_source = entries::list(root, &source)?;
             // An archive is the only file of its source.
             let archive = of_source.len() == 1 && !ends_in(&of_source[0], &["wav", "wave"]);
@@ -107,19 +108,21 @@ impl Reader for AudioFolder {
         let mut reading = Reading {
             spec: self,
             into,
-            part: None,
+            parts: Vec::new(),
             resamplers: BTreeMap::new(),
             length: None,
             recordings: BTreeMap::new(),
             samples: BTreeMap::new(),
         };
-        let (mut folders, sources) = (BTreeSet::new(), self.sources(root)?);
-        for (source, part) in &sources {
-            reading.part = *part;
+        let mut folders = BTreeSet::new();
+        for Place { source, parts } in self.places(root)? {
+            // Of the folders inside an archive only those of the parts are known.
+            let are_classes = self.classes.is_none() && parts.iter().all(|(folder, _)| folder.is_none());
+            reading.parts = parts;
             reading.recordings.clear();
-            let found = entries::walk(root, source, &mut |entry| reading.entry(entry))?;
-            if self.classes.is_none() {
-                reading.none_is_empty(&found, source)?;
+            let found = entries::walk(root, &source, &mut |entry| reading.entry(entry))?;
+            if are_classes {
+                reading.none_is_empty(&found, &source)?;
             }
             folders.extend(found);
         }
@@ -128,28 +131,61 @@ impl Reader for AudioFolder {
 }
 
 impl AudioFolder {
-    /// The sources with the part that each is.
-    fn sources(&self, root: &Path) -> Result<Vec<(String, Option<Part>)>, Diagnostic> {
+    /// Where recordings are, and which part each place is.
+    fn places(&self, root: &Path) -> Result<Vec<Place>, Diagnostic> {
+        let whole = |source: String, part| Place { source, parts: vec![(None, part)] };
         if self.train.is_some() || self.test.is_some() {
             let named = [(&self.train, Part::Train), (&self.test, Part::Test)];
-            let named = named.into_iter().filter_map(|(source, part)| Some((source.clone()?, Some(part))));
+            let named =
+                named.into_iter().filter_map(|(source, part)| Some(whole(source.clone()?, Some(part))));
             return Ok(named.collect());
         }
         let below = |name: &str| format!("{}/{name}", self.path);
-        let whole = vec![(self.path.clone(), None)];
-        let parts = parts_of(|name| entries::exists(root, &below(name)));
-        if parts.is_empty() {
-            return Ok(whole);
+        let beside = parts_of(|name| entries::exists(root, &below(name)));
+        if !beside.is_empty() {
+            // Right below the folder: what may be a part, and noise that is no class.
+            let apart = |file: &str| {
+                let mut pieces = parts_below(&self.path, file);
+                pieces.next().is_some_and(|folder| parts::is_name(folder) || folder == NOISE)
+                    && pieces.next().is_some()
+            };
+            let is_class = |file: &String| is_wav(file) && !apart(file) && !within_root(&self.path, file);
+            if !entries::list(root, &self.path)?.iter().any(is_class) {
+                let place = |(name, part): (&str, Part)| whole(below(name), Some(part));
+                return Ok(beside.into_iter().map(place).collect());
+            }
         }
-        let inside = |file: &str| {
-            let mut below = parts_below(&self.path, file);
-            below.next().is_some_and(parts::is_name) && below.next().is_some()
-        };
-        let is_class = |file: &String| is_wav(file) && !inside(file) && !within_root(&self.path, file);
-        if entries::list(root, &self.path)?.iter().any(is_class) {
-            return Ok(whole);
+        let inside = self.inside_archive(root)?;
+        if inside.is_empty() {
+            return Ok(vec![whole(self.path.clone(), None)]);
         }
-        Ok(parts.into_iter().map(|(name, part)| (below(name), Some(part))).collect())
+        let parts = inside.into_iter().map(|(name, part)| (Some(name), Some(part))).collect();
+        Ok(vec![Place { source: self.path.clone(), parts }])
+    }
+
+    /// The folders of an archive that are parts, if all recordings lie in such folders.
+    fn inside_archive(&self, root: &Path) -> Result<Vec<(&'static str, Part)>, Diagnostic> {
+        if !entries::is_archive(root, &self.path)? {
+            return Ok(Vec::new());
+        }
+        let (mut found, mut is_other) = (BTreeSet::new(), false);
+        let walked = entries::walk(root, &self.path, &mut |entry| {
+            let Some((folder, below)) = entry.path.split_once('/') else { return Ok(()) };
+            if !is_wav(below) || folder == NOISE {
+                return Ok(());
+            }
+            if parts::is_name(folder) && below.contains('/') {
+                found.insert(folder.to_owned());
+                return Ok(());
+            }
+            is_other = true;
+            // Enough is known: the rest is not unpacked for this.
+            Err(Diagnostic::error(Code::DATA_LABEL, "the folders are classes"))
+        });
+        if is_other {
+            return Ok(Vec::new());
+        }
+        walked.map(|_| parts_of(|name| found.contains(name)))
     }
 
     fn check(&self) -> Result<(), Diagnostic> {
@@ -165,6 +201,12 @@ impl AudioFolder {
         }
         Ok(())
     }
+}
+
+/// A source, and the folders in it that are parts; without a folder all of it is one.
+struct Place {
+    source: String,
+    parts: Vec<(Option<&'static str>, Option<Part>)>,
 }
 
 /// Pieces of a path without those that say nothing.
@@ -195,7 +237,8 @@ fn is_wav(path: &str) -> bool {
 struct Reading<'a> {
     spec: &'a AudioFolder,
     into: &'a mut Collector,
-    part: Option<Part>,
+    /// Those of the source at hand.
+    parts: Vec<(Option<&'static str>, Option<Part>)>,
     resamplers: BTreeMap<u32, Resampler>,
     /// Length of the first recording, where all have the same.
     length: Option<usize>,
@@ -207,7 +250,13 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), Diagnostic> {
-        let Some((class, below)) = entry.path.split_once('/') else {
+        let Some((path, part)) = self.parts.iter().find_map(|&(folder, part)| match folder {
+            None => Some((entry.path, part)),
+            Some(folder) => Some((entry.path.strip_prefix(folder)?.strip_prefix('/')?, part)),
+        }) else {
+            return Ok(());
+        };
+        let Some((class, below)) = path.split_once('/') else {
             return self.without_class(&entry);
         };
         let wanted = match &self.spec.classes {
@@ -234,7 +283,7 @@ impl Reading<'_> {
         let samples = self.at_rate(recording, &shown)?;
         self.same_length(samples.len(), &shown)?;
         *self.recordings.entry(class.clone()).or_default() += 1;
-        let pushed = self.windows(samples, &class, &below, &file)?;
+        let pushed = self.windows(samples, (&class, part), &below, &file)?;
         *self.samples.entry(class).or_default() += pushed;
         Ok(())
     }
@@ -285,7 +334,7 @@ impl Reading<'_> {
     fn windows(
         &mut self,
         mut samples: Vec<i16>,
-        class: &str,
+        (class, part): (&str, Option<Part>),
         below: &str,
         file: &str,
     ) -> Result<usize, Diagnostic> {
@@ -320,7 +369,7 @@ impl Reading<'_> {
                 file,
                 position: position as u64,
                 group,
-                part: self.part,
+                part,
             })?;
         }
         Ok(pushed)

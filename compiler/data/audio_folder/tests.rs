@@ -151,11 +151,37 @@ fn parts_of_the_maker_are_found() {
     // The same below the root itself.
     let inside = read(&root.join("s"), &spec(".")).unwrap();
     assert_eq!(names(&inside)[0], ("train/a/1.wav", "a", train));
+    // Noise is no class beside them.
+    put(root, "s/_background_noise_/n.wav", &mono(16_000, &[0; 9]));
+    assert_eq!(parts(&spec("s")).len(), 6);
     // With other classes beside them they are classes.
     put(root, "s/stop/5.wav", &mono(16_000, &[5]));
     let data = read(root, &spec("s")).unwrap();
     assert_eq!(data.classes, ["stop", "train", "val"]);
     assert!(data.origins.iter().all(|o| o.part.is_none()));
+}
+
+#[test]
+fn parts_are_found_inside_an_archive() {
+    let dir = folder(&[
+        ("s/train/a/1.wav", &[1]),
+        ("s/train/b/2.wav", &[2]),
+        ("s/testing/a/3.wav", &[3]),
+        ("s/_background_noise_/n.wav", &[0; 9]),
+    ]);
+    let packed = |name: &str| {
+        let to = dir.path().join(name);
+        std::fs::create_dir(&to).unwrap();
+        pack(&dir.path().join("s"), &to.join("s.tar.gz"));
+        read(&to, &spec("s")).unwrap()
+    };
+    let found = packed("parts");
+    assert_eq!((found.classes.clone(), found.labels.len()), (vec!["a".to_owned(), "b".to_owned()], 3));
+    for (name, _, part) in names(&found) {
+        assert_eq!(part == Some(Part::Test), name.starts_with("s/testing/"), "{name}");
+    }
+    put(dir.path(), "s/stop/4.wav", &mono(16_000, &[5]));
+    assert_eq!(packed("classes").classes, ["stop", "testing", "train"]);
 }
 
 #[test]

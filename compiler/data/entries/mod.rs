@@ -2,26 +2,29 @@
 //!
 //! In: a name below the root. Out: each regular file, one after the other, with its path inside the source and, if
 //! wanted, its bytes; or one plain or `.gz` file as a stream. What is hidden (`.git`, `.DS_Store`) and `__MACOSX` is
-//! left out. Folders come in the order of their paths' bytes, archives in their own. Nothing is ever written to disk.
+//! left out. Folders come in the order of their paths' bytes, archives in their own. Where all of an archive is in one
+//! folder of its name (`words/` in `words.tar.gz`), as packing a folder from outside leaves it, that folder is the source.
+//! Nothing is ever written to disk.
 //! Links of a folder are followed inside the root; archives hold files and folders only, all else in them is refused.
 //! Deliberately not done here: what the files mean; archives in archives.
 
-use std::cell::Cell;
+mod stream;
+
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::data::limits;
-use crate::data::place::{Beyond, WAY_OUT, confine, unreadable};
+use crate::data::place::{WAY_OUT, confine, unreadable};
 use crate::diagnostic::{Code, Diagnostic};
+
+use stream::open_stream;
+pub(super) use stream::{Bounded, open_maybe_gz};
 
 /// Endings of archives, in the order in which they are looked for.
 const ENDINGS: [&str; 3] = [".tar", ".tar.gz", ".tgz"];
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// A source that is there.
 #[derive(Clone, Debug)]
@@ -88,7 +91,15 @@ fn endings(name: &str) -> String {
 fn within(root: &Path, path: &Path, name: &str) -> Result<PathBuf, Diagnostic> {
     let real = |path: &Path| path.canonicalize().map_err(|error| unreadable(name, &error));
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    let target = real(path)?;
+    let target = match path.canonicalize() {
+        Ok(target) => target,
+        Err(error) if path.is_symlink() => {
+            let message = format!("the link `{}` leads nowhere: {error}", name.escape_debug());
+            return Err(Diagnostic::error(Code::DATA_MISSING, message)
+                .help("remove the link, or put the file itself there"));
+        }
+        Err(error) => return Err(unreadable(name, &error)),
+    };
     if target.starts_with(real(root)?) {
         return Ok(target);
     }
@@ -100,6 +111,14 @@ fn within(root: &Path, path: &Path, name: &str) -> Result<PathBuf, Diagnostic> {
 /// Whether there is a source of this name.
 pub(super) fn exists(root: &Path, name: &str) -> bool {
     locate(root, name).is_ok()
+}
+
+/// Whether the source `name` is an archive.
+///
+/// # Errors
+/// Those of [`locate`].
+pub(super) fn is_archive(root: &Path, name: &str) -> Result<bool, Diagnostic> {
+    Ok(locate(root, name)?.archive)
 }
 
 /// The files below the root that make up the source `name`, in a fixed order; an archive is one file.
@@ -290,6 +309,7 @@ fn walk_archive(
         false => unreadable(name, &error),
     };
     let mut archive = tar::Archive::new(stream);
+    let own = own_folder(source)?;
     let mut folders = BTreeSet::new();
     let (mut buffer, mut long_name) = (Vec::new(), None);
     // Raw, since otherwise long names are read into memory at whatever length they claim.
@@ -312,6 +332,14 @@ fn walk_archive(
         }
         let path = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let Some(path) = inside(&path, name)? else { continue };
+        let path = match &own {
+            None => path,
+            Some(own) if path == *own => continue,
+            Some(own) => {
+                let below = path.strip_prefix(own.as_str()).and_then(|path| path.strip_prefix('/'));
+                below.map_or(path.clone(), str::to_owned)
+            }
+        };
         if let Some(folder) = top_folder(&path, kind.is_dir()).filter(|&folder| !folders.contains(folder)) {
             folders.insert(folder.to_owned());
         }
@@ -332,6 +360,35 @@ fn walk_archive(
     // To the end, where gzip keeps its check sum.
     std::io::copy(&mut stream, &mut std::io::sink()).map_err(damaged)?;
     Ok(folders)
+}
+
+/// The folder of the archive's own name that all in it lies in, if it is packed like that. What is damaged is left to
+/// who reads it.
+fn own_folder(source: &Located) -> Result<Option<String>, Diagnostic> {
+    let file = source.name.rsplit('/').next().unwrap_or(&source.name);
+    let stem = ENDINGS.iter().rev().find_map(|ending| file.strip_suffix(ending)).unwrap_or(file);
+    let mut archive = tar::Archive::new(open_stream(&source.path, &source.name)?);
+    let Ok(entries) = archive.entries() else { return Ok(None) };
+    let mut n_files = 0usize;
+    // Raw, as where they are read; the header of an entry with a long name has at least how that begins.
+    for entry in entries.raw(true).take(limits::ENTRIES) {
+        let Ok(entry) = entry else { break };
+        let kind = entry.header().entry_type();
+        if kind.is_gnu_longname() || kind.is_gnu_longlink() || is_pax(kind) {
+            continue;
+        }
+        let Ok(Some(path)) = inside(&entry.path_bytes(), &source.name) else { continue };
+        match path.strip_prefix(stem) {
+            Some("") if kind.is_dir() => {}
+            Some(rest) if rest.starts_with('/') => n_files += 1,
+            _ => return Ok(None),
+        }
+    }
+    Ok((n_files > 0).then(|| stem.to_owned()))
+}
+
+fn is_pax(kind: tar::EntryType) -> bool {
+    kind.is_pax_local_extensions() || kind.is_pax_global_extensions()
 }
 
 /// The folder right below the source that a path inside it is or lies in.
@@ -400,93 +457,6 @@ fn no_file(kind: tar::EntryType, path: &str, archive: &str) -> Diagnostic {
     };
     let message = format!("{} is {what}", in_archive(path, archive));
     Diagnostic::error(Code::DATA_MISSING, message).help(help)
-}
-
-/// A file of data as a stream, unpacked if its name ends in `.gz`. No more than the limits allow comes out of it:
-/// beyond them it gives an error, which `place::unreadable` turns into E0706.
-pub(super) struct Bounded {
-    input: Box<dyn Read>,
-    name: String,
-    /// Bytes that were read of the file so far, where it is packed.
-    packed: Option<Rc<Cell<u64>>>,
-    unpacked: u64,
-    /// Whether somebody read on after the end.
-    ended: Rc<Cell<bool>>,
-}
-
-/// Opens one plain or `.gz` file below `root`.
-///
-/// # Errors
-/// E0701 if there is none or it is outside the root, E0706 if it is too large. What goes wrong later,
-/// `place::unreadable` puts into words.
-pub(super) fn open_maybe_gz(root: &Path, file: &str) -> Result<BufReader<Bounded>, Diagnostic> {
-    open_stream(&confine(root, file)?, file)
-}
-
-fn open_stream(path: &Path, name: &str) -> Result<BufReader<Bounded>, Diagnostic> {
-    let problem = |error: std::io::Error| unreadable(name, &error);
-    // Before it is opened: opening a pipe waits.
-    let metadata = std::fs::metadata(path).map_err(problem)?;
-    if !metadata.is_file() {
-        let message = format!("`{}` is not a regular file", name.escape_debug());
-        return Err(Diagnostic::error(Code::DATA_MISSING, message).help(WAY_OUT));
-    }
-    if metadata.len() > limits::PACKED_BYTES {
-        let message = format!("`{}` is larger than {} GiB", name.escape_debug(), limits::PACKED_BYTES >> 30);
-        return Err(Diagnostic::error(Code::DATA_LIMIT, message).help("split it"));
-    }
-    let file = File::open(path).map_err(problem)?;
-    let gzip = name.ends_with(".gz") || name.ends_with(".tgz");
-    let (input, packed): (Box<dyn Read>, _) = if gzip {
-        let count = Rc::new(Cell::new(0));
-        let counted = Counted { file, count: Rc::clone(&count) };
-        let packed = BufReader::with_capacity(BUFFER_BYTES, counted);
-        (Box::new(MultiGzDecoder::new(packed)), Some(count))
-    } else {
-        (Box::new(file), None)
-    };
-    let bounded = Bounded { input, name: name.to_owned(), packed, unpacked: 0, ended: Rc::default() };
-    Ok(BufReader::with_capacity(BUFFER_BYTES, bounded))
-}
-
-struct Counted {
-    file: File,
-    count: Rc<Cell<u64>>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(into)?;
-        self.count.set(self.count.get() + read as u64);
-        Ok(read)
-    }
-}
-
-impl Read for Bounded {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.input.read(into)?;
-        if read == 0 && !into.is_empty() {
-            self.ended.set(true);
-        }
-        self.unpacked += read as u64;
-        if self.unpacked > limits::UNPACKED_BYTES {
-            return Err(std::io::Error::other(Beyond(too_much(&self.name))));
-        }
-        if let Some(packed) = &self.packed {
-            let most = limits::UNPACKED_FREE_BYTES.max(packed.get().saturating_mul(limits::UNPACKED_RATIO));
-            if self.unpacked > most {
-                let message = format!(
-                    "`{}` unpacks to more than {} times its size: a bomb, no data",
-                    self.name.escape_debug(),
-                    limits::UNPACKED_RATIO
-                );
-                let diagnostic = Diagnostic::error(Code::DATA_LIMIT, message)
-                    .help("if it is data of yours, unpack it and name the folder or file without `.gz`");
-                return Err(std::io::Error::other(Beyond(diagnostic)));
-            }
-        }
-        Ok(read)
-    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,32 @@ fn a_folder_and_its_archives_have_the_same_files() {
 }
 
 #[test]
+fn an_archive_of_one_folder_of_its_name_is_that_folder() {
+    let folder = folder();
+    let root = folder.path();
+    put(root, "in/set/b/z.wav", b"1");
+    put(root, &format!("in/set/a/{}.wav", "long".repeat(40)), b"22");
+    let pack = |name: &str, inside: &[&str]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for own in inside {
+            builder.append_dir_all(own, root.join("in/set")).unwrap();
+        }
+        put(root, name, &gzip(&builder.into_inner().unwrap()));
+    };
+    pack("set.tar.gz", &["set"]);
+    pack("other.tgz", &["set"]);
+    pack("more.tgz", &["more", "set"]);
+    let plain: Vec<String> = files(&root.join("in"), "set").unwrap().into_iter().map(|(_, f, _)| f).collect();
+    let mut packed: Vec<String> = files(root, "set").unwrap().into_iter().map(|(_, f, _)| f).collect();
+    packed.sort();
+    assert_eq!(packed, plain);
+    let tops = |name: &str| walk(root, name, &mut |_| Ok(())).unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!(tops("set"), ["a", "b"]);
+    assert_eq!(tops("other"), ["set"], "the folder has another name");
+    assert_eq!(tops("more"), ["more", "set"], "there is more than that folder");
+}
+
+#[test]
 fn archives_keep_their_order_and_long_names() {
     let folder = folder();
     let root = folder.path();
@@ -297,7 +323,10 @@ fn links_stay_inside_and_circles_end() {
     refused(root, "set", Code::DATA_MISSING, &["`set/a/up` leads to a folder it lies in"]);
     std::fs::remove_file(root.join("set/a/up")).unwrap();
     symlink("nowhere", root.join("set/a/dangling.wav")).unwrap();
-    refused(root, "set", Code::DATA_MISSING, &["`set/a/dangling.wav`"]);
+    refused(root, "set", Code::DATA_MISSING, &["the link `set/a/dangling.wav` leads nowhere"]);
+    std::fs::remove_file(root.join("set/a/dangling.wav")).unwrap();
+    symlink("self.wav", root.join("set/a/self.wav")).unwrap();
+    refused(root, "set", Code::DATA_MISSING, &["the link `set/a/self.wav` leads nowhere"]);
 }
 
 #[cfg(unix)]

@@ -32,7 +32,8 @@ pub(super) fn decode(bytes: &[u8], shown: &str) -> Result<Picture, Diagnostic> {
             Diagnostic::error(Code::DATA_LIMIT, message).help("shrink it before")
         }
         error => {
-            let message = format!("{shown} is no PNG or JPEG that can be decoded: {error}");
+            let text = error.to_string();
+            let message = format!("{shown} is no PNG or JPEG that can be decoded: {}", text.trim());
             Diagnostic::error(Code::DATA_FORMAT, message).help("mend the file, or remove it")
         }
     };

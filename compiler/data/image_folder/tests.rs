@@ -141,6 +141,16 @@ fn bad_pictures_are_named() {
     refused(&spec(), &[("set/1.png", &good)], Code::DATA_LABEL, &["`set/1.png`", "sample without label"]);
     refused(&spec(), &[("set/a/1.txt", &good)], Code::DATA_MISSING, &["`set` has no pictures"]);
     refused(&spec(), &[], Code::DATA_MISSING, &["`set`"]);
+    let others: &[(&str, &[u8])] = &[("set/a/1.png", &good), ("set/a/2.BMP", b"BM")];
+    refused(&spec(), others, Code::DATA_FORMAT, &["`set/a/2.BMP` is no PNG or JPEG", "convert"]);
+    let empty: &[(&str, &[u8])] = &[("set/a/1.png", &good), ("set/b/notes.txt", b"none")];
+    refused(&spec(), empty, Code::DATA_LABEL, &["the class `b` is empty", "classes: [...]"]);
+    let chosen = |names: &[&str]| {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        ImageFolder { classes: Some(names), ..spec() }
+    };
+    assert_eq!(read(&chosen(&["a"]), empty).unwrap().labels, [0], "other folders are left out");
+    refused(&chosen(&["a", "b"]), empty, Code::DATA_LABEL, &["the class `b` is empty", "`a`"]);
     let files: &[(&str, &[u8])] = &[("set/a/1.png", &good), ("set/a/2.png", &png(GrayImage::new(3, 3)))];
     refused(&spec(), files, Code::DATA_SHAPE, &["`set/a/2.png`", "`size`"]);
     for (height, width) in [(0, 1), (1, 5000), (usize::MAX, usize::MAX)] {

@@ -65,6 +65,11 @@ impl Header {
     /// E0702 for what is no `.npy` file, and for arrays that are not read.
     pub(super) fn read<R: Read>(file: &mut Bytes<R>) -> Result<Header, Diagnostic> {
         let magic: [u8; 8] = file.array("the magic string")?;
+        if magic.starts_with(b"PK") {
+            return Err(file
+                .error(Code::DATA_FORMAT, "is an `.npz` archive; single arrays are read")
+                .help("save each: `np.save(\"x.npy\", np.load(\"all.npz\")[\"x\"])`"));
+        }
         if &magic[..6] != b"\x93NUMPY" {
             return Err(file
                 .error(Code::DATA_FORMAT, "is no `.npy` file: it does not begin with `\\x93NUMPY`")
@@ -235,11 +240,17 @@ impl Dictionary {
                 )));
         }
         let Some(shape) = self.shape else {
-            return Err(file.error(Code::DATA_LIMIT, "the header claims an extent beyond all limits"));
+            return Err(file
+                .error(Code::DATA_LIMIT, "the header claims an extent beyond all limits")
+                .help("is the file damaged? Write it again with `numpy.save`"));
         };
-        if shape.first().is_none_or(|&first| first > limits::VALUES) {
-            let text = "an array without extents, or of too many samples";
+        let Some(&first) = shape.first() else {
+            let text = "an array without extents: it is a single number";
             return Err(file.error(Code::DATA_SHAPE, text).help("the first extent counts the samples"));
+        };
+        if first > limits::VALUES {
+            let text = format!("the header claims {first} samples; at most {} are read", limits::VALUES);
+            return Err(file.error(Code::DATA_LIMIT, text).help("is the file damaged? Else split it"));
         }
         Ok(Header { kind, big_endian: order == ">", descr: self.descr, shape })
     }

@@ -165,7 +165,8 @@ fn bad_files_are_named() {
     bad(&[&good[..], &[0]].concat(), Code::DATA_FORMAT, &["`x.npy`", "after the last number"]);
     bad(&good[..30], Code::DATA_FORMAT, &["truncated", "header"]);
     bad(b"", Code::DATA_FORMAT, &["truncated"]);
-    bad(b"PK\x03\x04 a zip archive", Code::DATA_FORMAT, &["no `.npy` file"]);
+    bad(b"PK\x03\x04 a zip archive", Code::DATA_FORMAT, &["`.npz` archive", "np.load"]);
+    bad(b"<html> no file", Code::DATA_FORMAT, &["no `.npy` file"]);
     bad(b"\x93NUMPY\x09\x00\x00\x00", Code::DATA_FORMAT, &["version 9"]);
     bad(
         &npy("|O", "(2,)", &[]),

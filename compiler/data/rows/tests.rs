@@ -34,6 +34,25 @@ fn lines_are_counted_as_an_editor_does() {
 }
 
 #[test]
+fn open_quotes_and_ends_of_other_machines_are_named() {
+    for (text, line) in [("a,b\n1,2\n3,\"4\n5,6\n", 3), ("a,b\n1,2\n\"3,4\n5,6", 3), ("a,\"b\n1,2\n", 1)] {
+        let mut rows = open(text.as_bytes());
+        let error = loop {
+            match rows.as_mut().map(Rows::next) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => panic!("{text:?} was read"),
+                Ok(Err(error)) => break error,
+                Err(error) => break error.clone(),
+            }
+        };
+        let expected = format!("`t.csv`, line {line}: the row has a quote that is not closed");
+        assert_eq!(error.message, expected, "{text:?}");
+    }
+    let error = open(b"a,b\r1,2\r3,4\r").err().expect("one line");
+    assert!(error.message.contains("`t.csv`: the lines end in carriage returns alone"), "{}", error.message);
+}
+
+#[test]
 fn long_rows_and_wide_headers_are_refused() {
     let error = |text: &[u8]| {
         let mut rows = match open(text) {

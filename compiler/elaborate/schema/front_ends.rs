@@ -119,7 +119,13 @@ pub(super) const AUGMENT: &[Form] = &[
     form(
         "noise",
         &[
-            required("share", share(0.0, 1.0), "10 %", "Of the signal's deviation, at most.").positional(),
+            required(
+                "share",
+                share(0.0, 1.0),
+                "10 %",
+                "Of the signal's deviation, at most; with `from`, of the recording's own loudness.",
+            )
+            .positional(),
             optional(
                 "from",
                 Kind::Path,

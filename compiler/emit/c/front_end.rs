@@ -302,11 +302,8 @@ fn pixel(picture: &Picture) -> String {
         ("PARTS", parts.to_string()),
     ]);
     let text = if picture.is_one_size() { PIXEL_OF_ONE_SIZE } else { PIXEL };
-    let text = if picture.is_greyed() {
-        text.replacen("{\n", "{\n    (void)c;\n", 1)
-    } else {
-        text.to_owned()
-    };
+    let text =
+        if picture.is_greyed() { text.replacen("{\n", "{\n    (void)c;\n", 1) } else { text.to_owned() };
     // An axis that becomes smaller starts its windows within the source.
     with(&text, &values).replace(" - 0;", ";")
 }

@@ -56,7 +56,12 @@ pub(super) fn split(split: &Split, settings: &Settings, data: &Collection) -> St
         }
         Split::Groups { val, test: share, .. } => {
             let by = settings.form("split").and_then(|(_, keys)| keys?.form("group")).map(|(name, _)| name);
-            let by = by.unwrap_or("group");
+            // The spec says `column`, and its source which one.
+            let column = settings.form("source").and_then(|(_, keys)| keys?.text("group"));
+            let by = match (by, column) {
+                (Some("column"), Some(column)) => format!("`{column}`"),
+                (by, _) => by.unwrap_or("group").to_owned(),
+            };
             format!("all of a {by} stays in one part; {} for validation, {}", percent(*val), test(*share))
         }
         Split::Lists { train, val, test } => {
