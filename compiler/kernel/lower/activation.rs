@@ -27,6 +27,7 @@ impl Lowering<'_> {
             inputs: vec![source],
             scalars: vec![vec![elements as i32, low, high]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
         })
     }
 }

@@ -114,6 +114,7 @@ impl Lowering<'_> {
             inputs: Vec::new(),
             scalars: vec![vec![elements as i32, value]],
             safe: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 }
