@@ -320,6 +320,7 @@ fn step(name: &str, function: u32, buffers: Vec<Arg>, scalars: Vec<i32>) -> Step
         scratch: vec![],
         overlaps: vec![],
         macs: 0,
+        work: Vec::new(),
     }
 }
 

@@ -287,6 +287,12 @@ fn main() {
             );
             let per_mac = if macs > 0 { device.instructions as f64 / macs as f64 } else { f64::NAN };
             let cycles = deployment.estimate.cycles;
+            if arguments.iter().any(|argument| argument == "--terms") {
+                let counts = estimate::work(&layer, &deployment.program);
+                let counts: Vec<String> =
+                    counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
+                println!("  terms {} {}", seen.len(), counts.join("; "));
+            }
             println!(
                 "  {shapes:<48} {macs:>9} MAC {:>9} instructions {per_mac:>6.3}/MAC estimated {cycles:>9}",
                 device.instructions

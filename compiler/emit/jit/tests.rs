@@ -272,6 +272,7 @@ fn requant_program(len: usize, rounding: Rounding) -> Program {
             scratch: Vec::new(),
             overlaps: Vec::new(),
             macs: 0,
+            work: Vec::new(),
         }],
         inputs: ids[..3].to_vec(),
         outputs: vec![ids[3]],

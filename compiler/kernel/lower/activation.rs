@@ -28,6 +28,7 @@ impl Lowering<'_> {
             scalars: vec![vec![elements as i32, low, high]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -72,6 +72,7 @@ impl Lowering<'_> {
             scalars: vec![scalars],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -87,7 +87,14 @@ impl Lowering<'_> {
         let rest = n_filters % ROWS;
         let last = n_filters - if rest == 0 { ROWS } else { 1 };
         let safe = overlap::safe(overlap::blocks(&geometry.spans(), n_filters as i64, last as i64));
-        Ok(Kernel { function: builder.finish(body), inputs: args, scalars, safe, scratch: Vec::new() })
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: args,
+            scalars,
+            safe,
+            scratch: Vec::new(),
+            work: Vec::new(),
+        })
     }
 }
 

@@ -69,6 +69,7 @@ impl Lowering<'_> {
             scalars: vec![Vec::new()],
             safe: Vec::new(),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 
@@ -110,6 +111,7 @@ impl Lowering<'_> {
             scalars,
             safe: Vec::new(),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 
@@ -139,6 +141,7 @@ impl Lowering<'_> {
             scalars: vec![Vec::new()],
             safe: Vec::new(),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

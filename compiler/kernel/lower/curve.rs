@@ -36,6 +36,7 @@ impl Lowering<'_> {
             scalars: vec![vec![elements as i32]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 
@@ -69,6 +70,7 @@ impl Lowering<'_> {
             scalars: vec![scalars],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

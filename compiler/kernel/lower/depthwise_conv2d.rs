@@ -54,6 +54,13 @@ impl Lowering<'_> {
         let tail = [zero, requant.zero_point, low, high];
         let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
         let safe = overlap::safe(overlap::channelwise(&geometry.spans(), channels as i64));
-        Ok(Kernel { function: builder.finish(body), inputs: args, scalars, safe, scratch: Vec::new() })
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: args,
+            scalars,
+            safe,
+            scratch: Vec::new(),
+            work: Vec::new(),
+        })
     }
 }

@@ -115,6 +115,7 @@ impl Lowering<'_> {
             scalars: vec![vec![elements as i32, value]],
             safe: Vec::new(),
             scratch: Vec::new(),
+            work: Vec::new(),
         }
     }
 }

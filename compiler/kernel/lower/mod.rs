@@ -29,7 +29,7 @@ use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::{dot, overlap};
 use crate::kernel::{
     Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, MicroKernel, Overlap, Program, Role,
-    Step, Stmt, Table, TableId, TableRole,
+    Step, Stmt, Table, TableId, TableRole, Work,
 };
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
@@ -111,6 +111,8 @@ struct Kernel {
     safe: Vec<(i64, i64)>,
     /// Of the inputs, buffers that only the layer itself uses.
     scratch: Vec<BufferId>,
+    /// See [`Step::work`].
+    work: Vec<(Work, u64)>,
 }
 
 /// A lowering under way.
@@ -179,7 +181,7 @@ impl Lowering<'_> {
     }
 
     fn push_step(&mut self, layer: &Layer, op: &str, kernel: Kernel, (output, macs): (BufferId, u64)) {
-        let Kernel { function, inputs, scalars, safe, scratch } = kernel;
+        let Kernel { function, inputs, scalars, safe, scratch, work } = kernel;
         let mut reads = Vec::new();
         for arg in &inputs {
             if let Arg::Buffer(id) = *arg
@@ -205,6 +207,7 @@ impl Lowering<'_> {
             scratch,
             overlaps,
             macs,
+            work,
         });
     }
 
@@ -247,6 +250,7 @@ impl Lowering<'_> {
             scalars: vec![vec![elements as i32]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work: Vec::new(),
         };
         let output = self.buffer(&layer, elements, Role::Output);
         self.push_step(&layer, "copy", kernel, (output, 0));

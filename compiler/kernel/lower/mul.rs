@@ -60,6 +60,7 @@ impl Lowering<'_> {
             scalars: vec![scalars],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work: Vec::new(),
         };
         self.step(layer, "mul", kernel, 0)?;
         // A factor of each channel is read for every pixel, so the output must not lie on it.

@@ -13,7 +13,7 @@ use crate::kernel::schedule::armv7em::ending::{self, Ending};
 use crate::kernel::schedule::armv7em::pack::{CHANNELS, doubled, planes};
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, Arg, Buf, Expr, MicroArg, Stmt, TableRole, Var};
+use crate::kernel::{Access, Affine, Arg, Buf, Expr, MicroArg, Stmt, TableRole, Var, Work};
 use crate::ops::{Clamp, Requant};
 use crate::target::{Isa, Schedules};
 use crate::tensor::DType;
@@ -64,6 +64,32 @@ impl Planes {
         let several = channels.is_multiple_of(CHANNELS)
             && (2 * CHANNELS * area <= SMALL || 4 * CHANNELS * area <= input[0] * input[1] * channels);
         Planes { rows, columns, top, left, pitch, area, at_once: if several { CHANNELS } else { 1 } }
+    }
+
+    /// What the schedule does.
+    fn work(&self, geometry: &Geometry, ending: Ending) -> Vec<(Work, u64)> {
+        let channels = geometry.channels as u64;
+        let [rows, columns] = geometry.output.map(|extent| extent as u64);
+        let pixels = (self.rows * self.columns) as u64;
+        let apart = match self.at_once {
+            1 => (Work::PlaneElement, pixels * channels),
+            at_once => (Work::Pixel, pixels * channels / at_once as u64),
+        };
+        let pairs = if geometry.window.stride[1] == 1 { columns / 2 } else { 0 };
+        let mut work = vec![
+            (Work::Zero, (self.at_once * self.area) as u64),
+            apart,
+            (Work::Plane, channels),
+            (Work::PlaneRow, channels * rows),
+            (Work::Outputs, channels * rows * pairs),
+            (Work::Output, channels * rows * (columns - 2 * pairs)),
+        ];
+        match ending {
+            Ending::Relu => {}
+            Ending::Signed => work.push((Work::SignedOutput, channels * rows * columns)),
+            Ending::General => work.push((Work::GeneralOutput, channels * rows * columns)),
+        }
+        work
     }
 
     /// Statements that take the channels from `channel` on apart.
@@ -164,6 +190,7 @@ impl Lowering<'_> {
                 distances(geometry)
             },
             scratch: vec![scratch],
+            work: shape.work(geometry, ending),
         }
     }
 

@@ -75,6 +75,7 @@ impl Lowering<'_> {
             scalars,
             safe,
             scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{FunctionBuilder, Kernel, Layer, Lowering};
 use crate::kernel::schedule::armv7em::add::add;
 use crate::kernel::schedule::armv7em::ending::{self, Ending};
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, Arg, Expr, MicroArg, Stmt};
+use crate::kernel::{Access, Affine, Arg, Expr, MicroArg, Stmt, Work};
 use crate::target::{Isa, Schedules};
 use crate::tensor::arith::{Multiplier, Rounding};
 
@@ -53,6 +53,14 @@ impl Lowering<'_> {
         if ending == Ending::General {
             values.extend([low, high]);
         }
+        let count = elements as u64;
+        let mut work = vec![(Work::Sum, count)];
+        work.extend(scaled.then_some((Work::ScaledSum, count)));
+        match ending {
+            Ending::Relu => {}
+            Ending::Signed => work.push((Work::SignedOutput, count)),
+            Ending::General => work.push((Work::GeneralOutput, count)),
+        }
         let kernel = self.micro(add(scaled, ending));
         let mut builder = FunctionBuilder::default();
         let terms = ["a", "b"].map(|name| builder.int8(name, Access::Read));
@@ -71,6 +79,7 @@ impl Lowering<'_> {
             scalars: vec![[elements as i32].into_iter().chain(values).collect()],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
             scratch: Vec::new(),
+            work,
         }
     }
 }

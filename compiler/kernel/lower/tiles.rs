@@ -13,7 +13,7 @@ use crate::kernel::schedule::armv7em::tile::{self, GROUP, LANES, PAIR_WORDS, pac
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::Pixel;
 use crate::kernel::schedule::overlap::{self, Unit};
-use crate::kernel::{Access, Affine, Arg, Buf, Derivation, Expr, MicroArg, Stmt, TableRole, Var};
+use crate::kernel::{Access, Affine, Arg, Buf, Derivation, Expr, MicroArg, Stmt, TableRole, Var, Work};
 use crate::ops::{Clamp, Requant};
 use crate::target::{Isa, Schedules};
 use crate::tensor::DType;
@@ -126,6 +126,7 @@ impl Lowering<'_> {
             scalars: vec![scalars],
             safe: overlap::safe(units(geometry, filters).into_iter()),
             scratch: vec![scratch],
+            work: work(geometry, filters, ending, padded_run),
         }
     }
 
@@ -162,6 +163,48 @@ impl Lowering<'_> {
             Arg::Table(self.table(name, (elem, role, values), *known))
         })
     }
+}
+
+/// What the schedule does.
+fn work(geometry: &Geometry, filters: usize, ending: Ending, padded_run: usize) -> Vec<(Work, u64)> {
+    let Geometry { window, output, channels, .. } = geometry;
+    let [kernel_rows, kernel_columns] = window.kernel;
+    let tiles = (output[0] * output[1]).div_ceil(LANES);
+    let pairs = tiles * filters.div_ceil(2);
+    let groups = kernel_rows * padded_run / GROUP;
+    let spread = |axis: usize| -> usize {
+        geometry.taps(axis).iter().map(|&(first, end)| (end - first) as usize).sum()
+    };
+    let kernel = (0, kernel_columns as i64);
+    let whole = geometry.taps(1).iter().filter(|&&taps| taps == kernel).count();
+    let (rows, columns) = (spread(0), spread(1));
+    let run = kernel_columns * channels;
+    let (whole_rows, clipped_rows) = (rows * whole, rows * (output[1] - whole));
+    let (packed, single) = if channels.is_multiple_of(GROUP) {
+        (rows * columns * channels / GROUP, 0)
+    } else {
+        let clipped = rows * (columns - whole * kernel_columns) * channels;
+        (whole_rows * (run / GROUP), whole_rows * (padded_run - run / GROUP * GROUP) / 2 + clipped)
+    };
+    let all = output[0] * output[1] * groups;
+    let row = if clipped_rows > 0 { Work::ClippedRow } else { Work::Row };
+    let pair = match ending {
+        Ending::Relu => Work::PairRelu,
+        Ending::Signed => Work::PairSigned,
+        Ending::General => Work::PairGeneral,
+    };
+    [
+        (Work::Tile, tiles),
+        (pair, pairs),
+        (Work::Group, pairs * groups),
+        (Work::Window, tiles * LANES),
+        (row, whole_rows + clipped_rows),
+        (Work::PackedGroup, packed),
+        (Work::ZeroGroup, all.saturating_sub(packed)),
+        (Work::PackedElement, single),
+    ]
+    .map(|(work, count)| (work, count as u64))
+    .to_vec()
 }
 
 /// What each tile loads and stores.
