@@ -3,6 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+#[path = "emit/assembly.rs"]
+mod assembly;
 #[path = "emit/cc.rs"]
 mod cc;
 #[path = "emit/lowered.rs"]
@@ -18,7 +20,7 @@ use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_hos
 use nasc::emit::{Bundle, FrontEnd, Golden, Network, Quantizer, RawInput, RawQuantizer, emit_c};
 use nasc::kernel::{
     Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Expr, Function, FunctionId, Local,
-    MicroArg, MicroKernel, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
+    MicroArg, MicroKernel, Program, Reg, Role, Special, Step, Stmt, Table, TableId, TableRole, Ty, Var,
 };
 use nasc::target::Toolchain;
 use nasc::tensor::arith::{Multiplier, Rounding};
@@ -127,6 +129,10 @@ impl WithUnusedScalar for Function {
                         var.0 += 1;
                         [lower, upper].into_iter().for_each(shift);
                         block(body);
+                    }
+                    Stmt::Let { var, left, right, .. } => {
+                        var.0 += 1;
+                        [left, right].into_iter().for_each(shift);
                     }
                     Stmt::Set { value, .. } => expr(value),
                     Stmt::Store { index, value, .. } => {
@@ -247,7 +253,7 @@ for (int32_t k = 0; k < n; k += 4) {
 }
 *r0 = sum;
 "#;
-    MicroKernel { meaning, n_registers: 1, armv7em: Some(text.into()) }
+    MicroKernel { meaning, n_registers: 1, armv7em: Some(Special::Inline(text.into())) }
 }
 
 fn dense() -> Function {
@@ -315,6 +321,7 @@ fn step(name: &str, function: u32, buffers: Vec<Arg>, scalars: Vec<i32>) -> Step
         scratch: vec![],
         overlaps: vec![],
         macs: 0,
+        work: Vec::new(),
     }
 }
 

@@ -382,6 +382,8 @@ fn measure(
     let mut graph = CallGraph::default();
     let calls = folder.read("bundle_code.ci", &toolchain.cc)?;
     graph.add(&String::from_utf8_lossy(&calls)).ok_or_else(|| damaged("frame sizes"))?;
+    let source = folder.read(&format!("{}.c", interface.name), &toolchain.cc)?;
+    graph.add_assembly(&String::from_utf8_lossy(&source));
     let is_raw = matches!(samples, Samples::Raw(_));
     let mut entries = vec![if is_raw { "run_raw" } else { "run" }];
     if is_raw && interface.raw.as_ref().is_some_and(|raw| raw.hop.is_some()) {

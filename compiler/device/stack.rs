@@ -31,6 +31,32 @@ impl CallGraph {
         Some(())
     }
 
+    /// Adds the frames of functions in assembly, whose sizes GCC takes for 0, from the source that GCC compiled. They
+    /// call nothing. Where a function has two forms, the larger frame counts.
+    pub(super) fn add_assembly(&mut self, source: &str) {
+        let mut frames: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut current = None;
+        let mut frame = 0;
+        for line in source.lines() {
+            if let Some((_, rest)) = line.split_once("_NAKED static void ") {
+                (current, frame) = (rest.split('(').next(), 0);
+            } else if let Some((_, registers)) = line.split_once("\"push {") {
+                frame += 4 * registers.split('}').next().map_or(0, n_registers);
+            } else if let Some((_, bytes)) = line.split_once("\"sub sp, #") {
+                let digits = bytes.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+                frame += digits.parse::<u64>().unwrap_or(0);
+            }
+            if let Some(name) = current {
+                let greatest = frames.entry(name).or_default();
+                *greatest = frame.max(*greatest);
+            }
+        }
+        for (title, size) in &mut self.frames {
+            let name = title.rsplit(':').next().unwrap_or(title);
+            *size = frames.get(name).copied().unwrap_or(0).max(*size);
+        }
+    }
+
     /// The stack that a call of `function` takes at most. `None` if it is unknown or calls itself.
     pub(super) fn bound(&self, function: &str) -> Option<u64> {
         self.frames.get(function)?;
@@ -54,6 +80,16 @@ impl CallGraph {
     }
 }
 
+/// Registers of a list such as `r4-r11, lr`.
+fn n_registers(list: &str) -> u64 {
+    let number = |name: &str| name.trim().trim_start_matches('r').parse::<u64>().ok();
+    let count = |part: &str| match part.split_once('-') {
+        Some((first, last)) => number(last).zip(number(first)).map_or(1, |(last, first)| last - first + 1),
+        None => 1,
+    };
+    list.split(',').map(count).sum()
+}
+
 fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let rest = &line[line.find(key)? + key.len()..];
     rest.get(..rest.find('"')?)
@@ -62,6 +98,16 @@ fn quoted<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn frames_of_assembly_come_from_its_text() {
+        let mut graph = CallGraph::default();
+        let node = r#"node: { title: "a.c:f" label: "f\na.c:3:39\n0 bytes (static)" }"#;
+        graph.add(node).expect("fixed frames");
+        let text = "A_NAKED static void f(A_UNUSED int x)\n\"push {r4-r11, lr}\\n\"\n\"sub sp, #40\\n\"\n";
+        graph.add_assembly(text);
+        assert_eq!(graph.bound("a.c:f"), Some(36 + 40));
+    }
 
     #[test]
     fn the_bound_is_the_deepest_path() {

@@ -83,7 +83,7 @@ impl GraphFile {
                 order: program.steps.iter().map(|step| step.node).collect(),
                 buffers: buffers.collect(),
                 arena_bytes: network.arena_bytes,
-                arena_align: network.arena_align,
+                arena_align: network.align(),
             },
             target: target.cloned(),
         }

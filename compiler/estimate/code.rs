@@ -13,7 +13,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::kernel::{Affine, Arg, BinOp, Call, Expr, Function, MicroArg, Program, Step, Stmt};
+use crate::kernel::{
+    Affine, Arg, BinOp, Call, Derivation, Expr, Function, MicroArg, Program, Special, Step, Stmt,
+};
 use crate::target::Isa;
 use crate::tensor::arith::Rounding;
 
@@ -92,6 +94,12 @@ terms! {
     DotRow "dot_row" 816,
     /// A micro-kernel by its meaning: its statements are counted besides.
     Micro "micro" 200,
+    /// Bytes of functions in assembly, which are exact.
+    Assembly "assembly" 10,
+    /// A piece of assembly between statements.
+    Inline "inline" 440,
+    /// A quotient, a remainder or a product.
+    Derived "derived" 120,
     /// A value beyond the registers, which is kept on the stack.
     Spill "spill" 38,
 }
@@ -128,6 +136,11 @@ pub fn padding(program: &Program) -> u64 {
 fn count(program: &Program) -> BTreeMap<Term, u64> {
     let mut counter = Counter { program, counts: BTreeMap::new(), constant: Vec::new(), live: 0 };
     counter.add(Term::Interface, 1);
+    for micro in &program.micros {
+        if let Some(Special::Assembly(assembly)) = &micro.armv7em {
+            counter.add(Term::Assembly, assembly.bytes.next_multiple_of(4));
+        }
+    }
     for (id, function) in program.functions.iter().enumerate() {
         let of_step = |step: &Step| step.calls.iter().filter(|call| call.function.0 as usize == id).count();
         let n_steps = program.steps.iter().filter(|step| of_step(step) > 0).count();
@@ -199,6 +212,12 @@ impl Counter<'_> {
                 }
                 self.block(body, depth + 1);
             }
+            Stmt::Let { derivation, left, right, .. } => {
+                self.affine(left);
+                self.affine(right);
+                let selects = matches!(derivation, Derivation::Min | Derivation::Max);
+                self.add(if selects { Term::Selection } else { Term::Derived }, 1);
+            }
             Stmt::Set { value, .. } => {
                 self.add(Term::Set, 1);
                 self.expr(value);
@@ -219,10 +238,12 @@ impl Counter<'_> {
                 let Some(micro) = program.micros.iter().find(|micro| micro.meaning.name == *kernel) else {
                     return;
                 };
-                match (micro.armv7em.is_some(), micro.n_registers) {
-                    (true, 1) => self.add(Term::DotRow, 1),
-                    (true, _) => self.add(Term::DotRows, 1),
-                    (false, _) => {
+                match (&micro.armv7em, micro.n_registers) {
+                    (Some(Special::Assembly(_)), _) => self.call(arguments.len()),
+                    (Some(Special::Inline(_)), 0) => self.add(Term::Inline, 1),
+                    (Some(Special::Inline(_)), 1) => self.add(Term::DotRow, 1),
+                    (Some(Special::Inline(_)), _) => self.add(Term::DotRows, 1),
+                    (None, _) => {
                         self.add(Term::Micro, 1);
                         let constant = std::mem::take(&mut self.constant);
                         self.block(&micro.meaning.body, depth);
@@ -231,6 +252,14 @@ impl Counter<'_> {
                 }
             }
         }
+    }
+
+    /// A call with so many arguments, all of which are made on the way.
+    fn call(&mut self, arguments: usize) {
+        let stacked = arguments.saturating_sub(ARGUMENT_REGISTERS);
+        self.add(Term::Call, 1);
+        self.add(Term::RegisterArgument, (arguments - stacked) as u64);
+        self.add(Term::Store, stacked as u64);
     }
 
     fn affine(&mut self, affine: &Affine) {

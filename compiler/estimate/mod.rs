@@ -91,7 +91,7 @@ pub fn deploy(
     effort: Effort,
 ) -> Result<Deployment, String> {
     let mut program = kernel::lower(graph, target.isa).map_err(|error| error.to_string())?;
-    let problem = problem(&program, target.align as u64);
+    let problem = problem(&program);
     let mut plan = plan::plan(&problem, effort);
     plan::verify(&problem, &plan).map_err(|error| format!("the memory plan is wrong: {error}"))?;
     program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
@@ -100,8 +100,8 @@ pub fn deploy(
     Ok(Deployment { program, plan, problem, estimate, front_end })
 }
 
-/// The planner's view of a program; every buffer is aligned at least to its elements.
-pub fn problem(program: &Program, align: u64) -> plan::Problem {
+/// The planner's view of a program.
+pub fn problem(program: &Program) -> plan::Problem {
     let id = |id: &kernel::BufferId| plan::BufferId(id.0 as usize);
     let ids = |list: &[kernel::BufferId]| list.iter().map(id).collect();
     let buffers = program
@@ -110,7 +110,7 @@ pub fn problem(program: &Program, align: u64) -> plan::Problem {
         .map(|buffer| plan::Buffer {
             name: buffer.name.clone(),
             bytes: buffer.bytes(),
-            align: (buffer.align as u64).min(align).max(1),
+            align: buffer.align as u64,
             kind: match buffer.role {
                 Role::Input => plan::BufferKind::Input,
                 Role::Output => plan::BufferKind::Output,

@@ -9,7 +9,8 @@
 //! Shifts right are arithmetic; amounts lie within the width. Division truncates; divisors are not 0.
 //!
 //! **Loops.** `for var in (lower..upper).step_by(step)`; the bounds are affine in scalar parameters and in outer
-//! loop variables, and are evaluated once. An empty range runs nothing.
+//! loop variables, and are evaluated once. An empty range runs nothing. [`Stmt::Let`] derives further variables from
+//! these, so that one loop can walk the pixels of a map and clip windows at its borders.
 //!
 //! **Buffers.** A function sees its buffer parameters as pointers to elements; they may overlap in memory only
 //! as its step's [`Overlap`]s say. Locals are fresh for each call and start undefined.
@@ -102,6 +103,35 @@ impl Affine {
     /// The value, given that of each variable.
     pub fn eval(&self, vars: &[i64]) -> i64 {
         self.terms.iter().map(|&(var, factor)| vars[var.0 as usize] * factor).sum::<i64>() + self.constant
+    }
+}
+
+/// How one variable follows from two whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Derivation {
+    /// The lesser.
+    Min,
+    /// The greater.
+    Max,
+    /// The quotient, whose operands are not negative and whose divisor is not 0.
+    Quotient,
+    /// What the quotient leaves.
+    Remainder,
+    /// The product.
+    Product,
+}
+
+impl Derivation {
+    /// The value; `None` where it has none.
+    pub fn apply(self, left: i64, right: i64) -> Option<i64> {
+        let divides = left >= 0 && right > 0;
+        match self {
+            Derivation::Min => Some(left.min(right)),
+            Derivation::Max => Some(left.max(right)),
+            Derivation::Quotient => divides.then(|| left / right),
+            Derivation::Remainder => divides.then(|| left % right),
+            Derivation::Product => left.checked_mul(right),
+        }
     }
 }
 
@@ -207,6 +237,17 @@ pub enum Stmt {
         /// What is repeated.
         body: Vec<Stmt>,
     },
+    /// Defines a variable for the statements after it in the same block.
+    Let {
+        /// The variable.
+        var: Var,
+        /// How its value follows.
+        derivation: Derivation,
+        /// The first operand.
+        left: Affine,
+        /// The second.
+        right: Affine,
+    },
     /// Gives a register a value; registers may be set again, and keep their value across iterations.
     Set {
         /// Which.
@@ -286,6 +327,30 @@ pub struct Function {
     pub body: Vec<Stmt>,
 }
 
+/// A faster form of a micro-kernel for Armv7E-M with the DSP extension, guarded by `__ARM_FEATURE_DSP`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Special {
+    /// C: the body of an inline function with parameters named as in the meaning: pointers `const T *name` or
+    /// `T *name`, then scalars `int32_t name`, then in-out registers as `int32_t *r0`, `*r1`, ...
+    Inline(String),
+    /// A whole function in assembly, without in-out registers. Its arguments come as the procedure call standard
+    /// says, pointers first.
+    Assembly(Assembly),
+}
+
+/// A function in assembly, one instruction or label on a line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Assembly {
+    /// Where there are registers for floats, which it keeps constants in.
+    pub float: String,
+    /// Where there are none, and constants are on the stack.
+    pub plain: String,
+    /// Bytes of code, of the larger of the two.
+    pub bytes: u64,
+    /// Bytes of stack that it takes at most.
+    pub stack: u64,
+}
+
 /// A named piece of a kernel with a meaning and, for some targets, a faster form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MicroKernel {
@@ -295,10 +360,8 @@ pub struct MicroKernel {
     pub meaning: Function,
     /// Number of in-out registers.
     pub n_registers: u32,
-    /// C for Armv7E-M, the body of a function with parameters named as in `meaning`: pointers `const T *name`
-    /// or `T *name`, then scalars `int32_t name`, then in-out registers as `int32_t *r0`, `*r1`, ...; guarded by
-    /// `__ARM_FEATURE_DSP`. `None` where C is printed from the meaning.
-    pub armv7em: Option<String>,
+    /// That for Armv7E-M; `None` where C is printed from the meaning.
+    pub armv7em: Option<Special>,
 }
 
 /// A function: an index into [`Program::functions`].
@@ -435,6 +498,85 @@ pub struct Step {
     pub overlaps: Vec<Overlap>,
     /// Multiply-accumulates, for reports.
     pub macs: u64,
+    /// What its schedule does and how often, for cost models; nothing where it is plain loops.
+    pub work: Vec<(Work, u64)>,
+}
+
+/// A piece of what a schedule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Work {
+    /// A call of a tile, which multiplies four pixels with all filters.
+    Tile,
+    /// A pair of filters in a tile, rectified.
+    PairRelu,
+    /// The same with both signs.
+    PairSigned,
+    /// The same with any ending.
+    PairGeneral,
+    /// Four elements of a pair's windows: 32 products.
+    Group,
+    /// A window that is packed.
+    Window,
+    /// A row of a window.
+    Row,
+    /// A row of a window that has to be clipped where it leaves the map.
+    ClippedRow,
+    /// Four elements that are packed at once.
+    PackedGroup,
+    /// Four zeros that are packed.
+    ZeroGroup,
+    /// An element that is packed by itself.
+    PackedElement,
+    /// An element that is set to zero.
+    Zero,
+    /// A pixel of four channels that are taken apart.
+    Pixel,
+    /// An element of a channel that is taken apart by itself.
+    PlaneElement,
+    /// A call of a depthwise convolution of a plane.
+    Plane,
+    /// A row of its outputs.
+    PlaneRow,
+    /// Two outputs of stride 1, rectified.
+    Outputs,
+    /// One output, rectified.
+    Output,
+    /// What another ending of an output costs besides.
+    SignedOutput,
+    /// The same of the general ending.
+    GeneralOutput,
+    /// An element of a sum of equal scales, rectified.
+    Sum,
+    /// What scaling one of the inputs costs besides.
+    ScaledSum,
+}
+
+impl Work {
+    /// All of them.
+    pub const ALL: [Work; 22] = [
+        Work::Tile,
+        Work::PairRelu,
+        Work::PairSigned,
+        Work::PairGeneral,
+        Work::Group,
+        Work::Window,
+        Work::Row,
+        Work::ClippedRow,
+        Work::PackedGroup,
+        Work::ZeroGroup,
+        Work::PackedElement,
+        Work::Zero,
+        Work::Pixel,
+        Work::PlaneElement,
+        Work::Plane,
+        Work::PlaneRow,
+        Work::Outputs,
+        Work::Output,
+        Work::SignedOutput,
+        Work::GeneralOutput,
+        Work::Sum,
+        Work::ScaledSum,
+    ];
 }
 
 /// A lowered network.
@@ -457,6 +599,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// Alignment that the arena needs for its buffers.
+    pub fn align(&self) -> usize {
+        self.buffers.iter().map(|buffer| buffer.align).max().unwrap_or(1)
+    }
+
     /// Bytes of all tables.
     pub fn table_bytes(&self) -> u64 {
         self.tables.iter().map(Table::bytes).sum()

@@ -12,8 +12,9 @@ mod verify;
 
 pub use interpreter::{Event, Interpreter, Placement, Trap, run};
 pub use ir::{
-    Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Expr, Function, FunctionId, Local,
-    MicroArg, MicroKernel, Overlap, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
+    Access, Affine, Arg, Assembly, BinOp, Buf, BufParam, Buffer, BufferId, Call, Derivation, Expr, Function,
+    FunctionId, Local, MicroArg, MicroKernel, Overlap, Program, Reg, Role, Special, Step, Stmt, Table,
+    TableId, TableRole, Ty, Var, Work,
 };
 pub use lower::{LowerError, lower};
 pub use verify::ProgramError;

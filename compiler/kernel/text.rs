@@ -4,7 +4,7 @@
 use std::fmt::{Display, Formatter, Result, Write as _};
 
 use crate::kernel::{
-    Access, Affine, Arg, BinOp, Buf, BufferId, Expr, Function, MicroArg, Program, Reg, Stmt, Ty,
+    Access, Affine, Arg, BinOp, Buf, BufferId, Derivation, Expr, Function, MicroArg, Program, Reg, Stmt, Ty,
 };
 use crate::tensor::arith::Rounding;
 
@@ -126,6 +126,17 @@ impl Listing<'_> {
                     writeln!(f, "for {name} in {}..{}{by} {{", self.affine(lower), self.affine(upper))?;
                     self.block(f, body, depth + 1)?;
                     writeln!(f, "{:1$}}}", "", 2 * depth)?;
+                }
+                Stmt::Let { var, derivation, left, right } => {
+                    let name = &self.function.vars[var.0 as usize];
+                    let (left, right) = (self.affine(left), self.affine(right));
+                    match derivation {
+                        Derivation::Min => writeln!(f, "let {name} = min({left}, {right})")?,
+                        Derivation::Max => writeln!(f, "let {name} = max({left}, {right})")?,
+                        Derivation::Quotient => writeln!(f, "let {name} = ({left}) / ({right})")?,
+                        Derivation::Remainder => writeln!(f, "let {name} = ({left}) % ({right})")?,
+                        Derivation::Product => writeln!(f, "let {name} = ({left}) * ({right})")?,
+                    }
                 }
                 Stmt::Set { reg, value } => writeln!(f, "r{} = {}", reg.0, self.expr(value))?,
                 Stmt::Store { buf, index, value } => {

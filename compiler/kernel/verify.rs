@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::{
     Access, Affine, Arg, BinOp, Buf, BufferId, Call, Expr, Function, MicroArg, MicroKernel, Program, Reg,
-    Role, Step, Stmt, Ty, Var,
+    Role, Special, Step, Stmt, Ty, Var,
 };
 use crate::tensor::DType;
 
@@ -228,6 +228,7 @@ fn lookups(body: &[Stmt]) -> BTreeSet<Buf> {
     for stmt in body {
         match stmt {
             Stmt::For { body, .. } => found.extend(lookups(body)),
+            Stmt::Let { .. } => {}
             Stmt::Set { value, .. } | Stmt::Store { value, .. } => note(value, &mut found),
             Stmt::Micro { arguments, .. } => arguments.iter().for_each(|argument| {
                 if let MicroArg::Value(value) = argument {
@@ -249,6 +250,8 @@ fn verify_micro(program: &Program, micro: &MicroKernel) -> Rule {
     ensure(meaning.locals.is_empty(), || "has locals".into())?;
     let enough = micro.n_registers as usize <= meaning.registers.len();
     ensure(enough, || "has fewer registers than it shares".into())?;
+    let whole = matches!(micro.armv7em, Some(Special::Assembly(_)));
+    ensure(!whole || micro.n_registers == 0, || "is assembly and shares registers".into())?;
     verify_function(program, meaning, true)
 }
 
@@ -284,7 +287,13 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     fn block(&mut self, body: &[Stmt]) -> Rule {
-        body.iter().try_for_each(|stmt| self.stmt(stmt))
+        body.iter().try_for_each(|stmt| self.stmt(stmt))?;
+        for stmt in body {
+            if let Stmt::Let { var: Var(var), .. } = stmt {
+                self.defined[*var as usize] = false;
+            }
+        }
+        Ok(())
     }
 
     fn stmt(&mut self, stmt: &Stmt) -> Rule {
@@ -298,6 +307,14 @@ impl Scope<'_> {
                 self.defined[*var as usize] = true;
                 self.block(body)?;
                 self.defined[*var as usize] = false;
+                Ok(())
+            }
+            Stmt::Let { var: Var(var), left, right, .. } => {
+                self.affine(left)?;
+                self.affine(right)?;
+                let free = self.defined.get(*var as usize) == Some(&false);
+                ensure(free, || format!("variable {var} is derived, but is not free"))?;
+                self.defined[*var as usize] = true;
                 Ok(())
             }
             Stmt::Set { reg, value } => {

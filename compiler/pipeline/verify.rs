@@ -172,7 +172,7 @@ fn mismatch(way: &str, sample: usize, byte: usize, found: Option<i8>, wanted: i8
 /// The deployment with the order and the places that the bundle's code has, which the plan's verifier accepts.
 fn as_bundled(file: &GraphFile, target: &Target, deployment: Deployment) -> Result<Deployment, String> {
     let mut program = kernel::lower(&file.graph, target.isa).map_err(|error| error.to_string())?;
-    let problem = estimate::problem(&program, target.align as u64);
+    let problem = estimate::problem(&program);
     let placed = &file.plan.buffers;
     let fits = |(buffer, placed): (&kernel::Buffer, &PlacedBuffer)| {
         (&buffer.name, buffer.bytes()) == (&placed.name, placed.bytes)

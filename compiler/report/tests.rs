@@ -162,6 +162,7 @@ fn layers_count_each_table_once() {
         scratch: Vec::new(),
         overlaps: Vec::new(),
         macs: 5,
+        work: Vec::new(),
     };
     let program = Program {
         tables: vec![table("w", DType::I8, 10), table("b", DType::I32, 3), table("other", DType::I8, 99)],

@@ -14,7 +14,7 @@ use nasc::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
 use crate::{LIMIT, compiler, cortex_m4};
 
 /// A stream of bytes.
-struct Bytes(u64);
+pub(super) struct Bytes(pub(super) u64);
 
 impl Bytes {
     fn next(&mut self) -> i8 {
@@ -22,23 +22,23 @@ impl Bytes {
         (self.0 >> 56) as i8
     }
 
-    fn take(&mut self, count: usize) -> Vec<i8> {
+    pub(super) fn take(&mut self, count: usize) -> Vec<i8> {
         (0..count).map(|_| self.next()).collect()
     }
 }
 
-fn requant(scale: f32, zero_point: i32, rounding: Rounding) -> Option<Requant> {
+pub(super) fn requant(scale: f32, zero_point: i32, rounding: Rounding) -> Option<Requant> {
     Some(Requant { dtype: DType::I8, scale: Scale(scale), zero_point, rounding })
 }
 
-struct Builder {
-    graph: Graph,
-    bytes: Bytes,
+pub(super) struct Builder {
+    pub(super) graph: Graph,
+    pub(super) bytes: Bytes,
 }
 
 impl Builder {
     /// Weights with a scale for each index of `axis`, and a bias.
-    fn weights(&mut self, shape: &[usize], axis: usize) -> [NodeId; 2] {
+    pub(super) fn weights(&mut self, shape: &[usize], axis: usize) -> [NodeId; 2] {
         let channels = shape[axis];
         let at = self.graph.len();
         let scales = (0..channels).map(|c| 0.002 + 0.0007 * c as f32).collect();
@@ -60,7 +60,7 @@ impl Builder {
         [weights, self.graph.add(Constant { name, ty }, &[]).expect("a constant")]
     }
 
-    fn layer(&mut self, op: impl Into<nasc::ops::Op>, inputs: &[NodeId], label: &str) -> NodeId {
+    pub(super) fn layer(&mut self, op: impl Into<nasc::ops::Op>, inputs: &[NodeId], label: &str) -> NodeId {
         let node = self.graph.add(op, inputs).expect("a layer");
         self.graph.set_origin(node, label, None);
         node
@@ -98,7 +98,11 @@ fn network() -> Graph {
     b.graph
 }
 
-fn network_of<'a>(graph: &'a Graph, program: &'a Program, placement: &'a Placement) -> Network<'a> {
+pub(super) fn network_of<'a>(
+    graph: &'a Graph,
+    program: &'a Program,
+    placement: &'a Placement,
+) -> Network<'a> {
     Network {
         name: "lowered",
         program,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::emit::c::helper::Helper;
 use crate::emit::c::names::{int32, int64};
-use crate::kernel::{Affine, BinOp, Buf, Expr, Function, Ty};
+use crate::kernel::{Affine, BinOp, Buf, Derivation, Expr, Function, Ty};
 use crate::tensor::DType;
 use crate::tensor::arith::Rounding;
 
@@ -104,6 +104,18 @@ impl ExprPrinter<'_> {
             pieces += if affine.constant < 0 { 2 } else { 1 };
         }
         Text::new(out, if pieces > 1 { Level::Sum } else { Level::Primary })
+    }
+
+    /// What a variable is derived as.
+    pub(super) fn derived(&mut self, derivation: Derivation, left: &Affine, right: &Affine) -> String {
+        let (left, right) = (self.affine_text(left), self.affine_text(right));
+        match derivation {
+            Derivation::Min => self.call(Helper::Min32, &[left.text, right.text]).text,
+            Derivation::Max => self.call(Helper::Max32, &[left.text, right.text]).text,
+            Derivation::Quotient => format!("{} / {}", left.at(Level::Product), right.at(Level::Primary)),
+            Derivation::Remainder => format!("{} % {}", left.at(Level::Product), right.at(Level::Primary)),
+            Derivation::Product => format!("{} * {}", left.at(Level::Product), right.at(Level::Primary)),
+        }
     }
 
     /// A pointer to an element.

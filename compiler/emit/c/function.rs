@@ -11,7 +11,7 @@ use crate::emit::c::expr::{ExprPrinter, Names};
 use crate::emit::c::helper::Helper;
 use crate::emit::c::names::{Scope, call};
 use crate::kernel::{
-    Access, Affine, Buf, BufParam, Expr, Function, MicroArg, MicroKernel, Reg, Stmt, Ty, Var,
+    Access, Affine, Buf, BufParam, Expr, Function, MicroArg, MicroKernel, Reg, Special, Stmt, Ty, Var,
 };
 use crate::tensor::DType;
 
@@ -75,7 +75,8 @@ pub(super) fn micro(
         .collect();
     let mut printer = BodyPrinter::new(prefix, meaning, symbols, helpers, Some(micro.n_registers));
     let head = format!("{}_INLINE void {}", prefix.to_uppercase(), symbols.of[&meaning.name]);
-    let head = signature(&head, &printer.parameters(&in_out));
+    let parameters = printer.parameters(&in_out);
+    let head = signature(&head, &parameters);
     printer.mark_unused();
     for at in 0..micro.n_registers as usize {
         let (ty, name) = (c_register(meaning.registers[at]), printer.expr.names.registers[at].clone());
@@ -88,16 +89,41 @@ pub(super) fn micro(
         printer.line(1, &format!("*r{at} = {name};"));
     }
     let portable = format!("{head}{{\n{}}}\n", printer.out);
-    let Some(text) = &micro.armv7em else {
-        return portable;
+    let special = match &micro.armv7em {
+        None => return portable,
+        Some(Special::Inline(text)) => {
+            let mut special = format!("{head}{{\n");
+            for line in text.trim_matches('\n').lines() {
+                let indent = if line.is_empty() || line.starts_with('#') { "" } else { "    " };
+                writeln!(special, "{indent}{line}").expect("a String takes all");
+            }
+            special.push_str("}\n");
+            special
+        }
+        Some(Special::Assembly(assembly)) => {
+            let head = format!("{}_NAKED static void {}", prefix.to_uppercase(), symbols.of[&meaning.name]);
+            let unused = |parameter: String| format!("{}_UNUSED {parameter}", prefix.to_uppercase());
+            let parameters: Vec<String> = parameters.into_iter().map(unused).collect();
+            let head = signature(&head, &parameters);
+            let body = |text: &str| format!("{head}{{\n{}}}\n", assembly_text(text));
+            if assembly.float == assembly.plain {
+                body(&assembly.plain)
+            } else {
+                format!("#ifdef __ARM_FP\n{}#else\n{}#endif\n", body(&assembly.float), body(&assembly.plain))
+            }
+        }
     };
-    let mut special = format!("{head}{{\n");
-    for line in text.trim_matches('\n').lines() {
-        let indent = if line.is_empty() || line.starts_with('#') { "" } else { "    " };
-        writeln!(special, "{indent}{line}").expect("a String takes all");
-    }
-    special.push_str("}\n");
     format!("{DSP_GUARD}\n{special}#else\n{portable}#endif\n")
+}
+
+/// Lines of assembly as one statement.
+fn assembly_text(text: &str) -> String {
+    let mut out = String::from("    __asm__ volatile(\n        \".syntax unified\\n\"\n");
+    for line in text.trim_matches('\n').lines() {
+        writeln!(out, "        \"{line}\\n\"").expect("a String takes all");
+    }
+    out.push_str("    );\n");
+    out
 }
 
 fn signature(head: &str, parameters: &[String]) -> String {
@@ -220,6 +246,11 @@ impl<'a> BodyPrinter<'a> {
                 self.block(body, depth + 1);
                 self.line(depth, "}");
             }
+            Stmt::Let { var, derivation, left, right } => {
+                let name = self.expr.names.vars[var.0 as usize].clone();
+                let value = self.expr.derived(*derivation, left, right);
+                self.line(depth, &format!("const int32_t {name} = {value};"));
+            }
             Stmt::Set { reg, value } => {
                 if !self.read.contains(reg) {
                     return;
@@ -281,6 +312,7 @@ fn declaring_statement(body: &[Stmt], reg: Reg) -> Option<*const Stmt> {
 fn mentions(stmt: &Stmt, reg: Reg) -> bool {
     match stmt {
         Stmt::For { body, .. } => body.iter().any(|stmt| mentions(stmt, reg)),
+        Stmt::Let { .. } => false,
         Stmt::Set { reg: set, value } => *set == reg || reads(value, reg),
         Stmt::Store { value, .. } => reads(value, reg),
         Stmt::Micro { registers, arguments, .. } => {
@@ -312,6 +344,7 @@ fn each_expr(body: &[Stmt], on_expr: &mut impl FnMut(&Expr), on_registers: &mut 
     for stmt in body {
         match stmt {
             Stmt::For { body, .. } => each_expr(body, on_expr, on_registers),
+            Stmt::Let { .. } => {}
             Stmt::Set { value, .. } | Stmt::Store { value, .. } => on_expr(value),
             Stmt::Micro { registers, arguments, .. } => {
                 on_registers(registers);
@@ -370,6 +403,10 @@ impl Used {
                     self.affine(lower);
                     self.affine(upper);
                     self.block(body);
+                }
+                Stmt::Let { left, right, .. } => {
+                    self.affine(left);
+                    self.affine(right);
                 }
                 Stmt::Set { value, .. } => self.expr(value),
                 Stmt::Store { buf, index, value } => {

@@ -86,7 +86,7 @@ pub(super) fn header(context: &Context<'_>) -> String {
         (float(quant.scale(0)), parenthesised(quant.zero_point))
     };
     define("ARENA_BYTES", network.arena_bytes.to_string(), "");
-    define("ARENA_ALIGN", network.arena_align.to_string(), "");
+    define("ARENA_ALIGN", network.align().to_string(), "");
     define("INPUT_SIZE", input.shape.elements().to_string(), &input.shape.to_string());
     define("INPUT_SCALE", quant(input).0, "real = scale * (integer - zero point)");
     define("INPUT_ZERO_POINT", quant(input).1, "");

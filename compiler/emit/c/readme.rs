@@ -155,7 +155,7 @@ pub(super) fn readme(context: &Context<'_>) -> String {
     };
     row("input", format!("`{}`", comment(&network.input.to_string())));
     row("output", format!("`{}`", comment(&network.output.to_string())));
-    row("arena (RAM)", format!("{} B, aligned to {}", network.arena_bytes, network.arena_align));
+    row("arena (RAM)", format!("{} B, aligned to {}", network.arena_bytes, network.align()));
     row("constant tables (flash)", format!("{} B", network.weights_bytes()));
     row("multiply-accumulates", network.macs.to_string());
     out

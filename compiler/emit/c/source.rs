@@ -18,6 +18,8 @@ const HEAD: &str = "\
 #if defined(__GNUC__)
 #define $_INLINE static inline __attribute__((always_inline))
 #define $_NOINLINE __attribute__((noinline))
+#define $_NAKED __attribute__((naked, noinline))
+#define $_UNUSED __attribute__((unused))
 #else
 #define $_INLINE static inline
 #define $_NOINLINE

@@ -169,7 +169,7 @@ fn bytes(values: &[Value]) -> Vec<Vec<u8>> {
 /// its shadow of the arena, and the host code. Says how many bytes the overlaps saved.
 fn check(graph: &Graph, seed: u64, isa: Isa, effort: Effort) -> Result<u64, TestCaseError> {
     let mut program = lower(graph, isa).expect("lowers");
-    let problem = estimate::problem(&program, 16);
+    let problem = estimate::problem(&program);
     let plan = plan::plan(&problem, effort);
     plan::verify(&problem, &plan).expect("a plan without conflicts");
     program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
@@ -272,6 +272,7 @@ fn requant_program(len: usize, rounding: Rounding) -> Program {
             scratch: Vec::new(),
             overlaps: Vec::new(),
             macs: 0,
+            work: Vec::new(),
         }],
         inputs: ids[..3].to_vec(),
         outputs: vec![ids[3]],

@@ -5,7 +5,7 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotK
 use cranelift_frontend::{FunctionBuilder, Variable};
 
 use crate::emit::jit::JitError;
-use crate::kernel::{Affine, BinOp, Expr, Function, MicroArg, Program, Stmt, Ty};
+use crate::kernel::{Affine, BinOp, Derivation, Expr, Function, MicroArg, Program, Stmt, Ty};
 use crate::tensor::DType;
 use crate::tensor::arith::Rounding;
 
@@ -90,6 +90,20 @@ impl Frame<'_, '_> {
                 self.builder.def_var(variable, next);
                 self.builder.ins().jump(head, &[]);
                 self.builder.switch_to_block(after);
+                Ok(())
+            }
+            Stmt::Let { var, derivation, left, right } => {
+                let (left, right) = (self.affine(left), self.affine(right));
+                let ins = self.builder.ins();
+                // Operands of a division are not negative.
+                let value = match derivation {
+                    Derivation::Min => ins.smin(left, right),
+                    Derivation::Max => ins.smax(left, right),
+                    Derivation::Quotient => ins.udiv(left, right),
+                    Derivation::Remainder => ins.urem(left, right),
+                    Derivation::Product => ins.imul(left, right),
+                };
+                self.builder.def_var(self.vars[var.0 as usize], value);
                 Ok(())
             }
             Stmt::Set { reg, value } => {

@@ -2,7 +2,7 @@
 
 use super::memory::View;
 use super::{Event, Machine, Trap};
-use crate::kernel::{Affine, BinOp, Buf, Expr, Function, MicroArg, Program, Reg, Stmt, Ty, Var};
+use crate::kernel::{Affine, BinOp, Buf, Derivation, Expr, Function, MicroArg, Program, Reg, Stmt, Ty, Var};
 use crate::tensor::DType;
 use crate::tensor::arith::{Multiplier, Rounding};
 
@@ -20,6 +20,7 @@ pub(super) struct Code {
 #[derive(Debug)]
 pub(super) enum Action {
     For { var: Var, lower: Affine, upper: Affine, step: i64, body: Vec<Action> },
+    Let { var: Var, derivation: Derivation, left: Affine, right: Affine },
     Set { reg: Reg, value: Term },
     Store { buf: Buf, index: Affine, value: Term },
     Micro { kernel: usize, registers: Vec<Reg>, pointers: Vec<(Buf, Affine)>, values: Vec<Term> },
@@ -72,6 +73,9 @@ fn actions(program: &Program, function: &Function, body: &[Stmt]) -> Vec<Action>
             step: *step,
             body: actions(program, function, body),
         },
+        Stmt::Let { var, derivation, left, right } => {
+            Action::Let { var: *var, derivation: *derivation, left: left.clone(), right: right.clone() }
+        }
         Stmt::Set { reg, value } => Action::Set { reg: *reg, value: term(function, value).0 },
         Stmt::Store { buf, index, value } => {
             Action::Store { buf: *buf, index: index.clone(), value: term(function, value).0 }
@@ -170,6 +174,12 @@ impl Machine<'_> {
                         self.block(code, frame, body)?;
                         at += step;
                     }
+                }
+                Action::Let { var, derivation, left, right } => {
+                    let (left, right) = (left.eval(&frame.vars), right.eval(&frame.vars));
+                    let value = derivation.apply(left, right);
+                    let value = within(code, Ty::I32, value, "a derived variable")?;
+                    frame.vars[var.0 as usize] = value;
                 }
                 Action::Set { reg, value } => {
                     let value = self.eval(code, frame, value)?;

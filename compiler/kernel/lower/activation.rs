@@ -27,6 +27,8 @@ impl Lowering<'_> {
             inputs: vec![source],
             scalars: vec![vec![elements as i32, low, high]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Source  LiteRT 2.3.0, reference kernel of ADD: left shift 20, twice the greater input scale as common scale.
 
 use super::filters::holds;
+use super::sums::{self, Sum};
 use super::{
     Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, int, load, requant, scalar,
 };
@@ -28,12 +29,23 @@ impl Lowering<'_> {
             return Err("has an output scale with which the sum may overflow 32 bits".into());
         }
         let elements = self.graph.ty(layer.node).shape.elements();
+        let multipliers: Vec<(i32, Multiplier)> =
+            quants.iter().map(|&(scale, zero)| (zero, Multiplier::new(scale / twice))).collect();
+        let (low, high) = op.clamp.range(rescale);
+        let sum = Sum {
+            sources: sources.clone(),
+            inputs: multipliers.clone(),
+            multiplier: out,
+            output: [rescale.zero_point, low, high],
+            rounding: rescale.rounding,
+        };
+        if sums::applies(self.isa, &sum, 1 << 28) {
+            return Ok(self.sum(layer, sum));
+        }
         let mut scalars = vec![elements as i32];
-        for &(scale, zero) in &quants {
-            let Multiplier { value, shift } = Multiplier::new(scale / twice);
+        for (zero, Multiplier { value, shift }) in multipliers {
             scalars.extend([zero, value, shift]);
         }
-        let (low, high) = op.clamp.range(rescale);
         scalars.extend([out.value, out.shift, rescale.zero_point, low, high]);
 
         let mut builder = FunctionBuilder::default();
@@ -59,6 +71,8 @@ impl Lowering<'_> {
             inputs: sources,
             scalars: vec![scalars],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! A function under construction: fresh names, and loops that vanish where they run once.
 
-use crate::kernel::{Access, Affine, BinOp, Buf, BufParam, Expr, Function, Local, Reg, Stmt, Ty, Var};
+use crate::kernel::{
+    Access, Affine, BinOp, Buf, BufParam, Derivation, Expr, Function, Local, Reg, Stmt, Ty, Var,
+};
 use crate::tensor::DType;
 use crate::tensor::arith::Rounding;
 
@@ -73,6 +75,18 @@ impl FunctionBuilder {
                 vec![Stmt::For { var, lower, upper, step, body }]
             }
         }
+    }
+
+    /// A variable that follows from others, and its definition.
+    pub(in crate::kernel) fn derive(
+        &mut self,
+        name: &str,
+        derivation: Derivation,
+        left: Affine,
+        right: Affine,
+    ) -> (Affine, Stmt) {
+        let var = self.var(name);
+        (Affine::var(var), Stmt::Let { var, derivation, left, right })
     }
 
     /// The function, still without a name.

@@ -1,7 +1,7 @@
 //! Convolution: runs of the window against rows of weights.
 
 use super::filters::Filters;
-use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, load};
+use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, load, tiles};
 use crate::kernel::schedule::dot::ROWS;
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::{Loops, Pixel};
@@ -48,8 +48,11 @@ impl Lowering<'_> {
         let taps = geometry.window.kernel[0] * geometry.window.kernel[1] * geometry.channels;
         let n_filters =
             self.graph.ty(layer.node).shape.elements() / (geometry.output[0] * geometry.output[1]);
-        let Filters { args, zero } =
-            self.filters(layer, requant, geometry.is_full(), |index| index / taps)?;
+        let parameters = self.parameters(layer, requant, |index| index / taps)?;
+        if tiles::applies(self.isa, &geometry, requant, &parameters) {
+            return Ok(self.tiles(layer, &geometry, requant, clamp, &parameters));
+        }
+        let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;
         let used = [(ROWS, n_filters >= ROWS), (1, !n_filters.is_multiple_of(ROWS))];
         let dots = used.map(|(rows, used)| if used { self.dot(rows) } else { String::new() });
         let mut builder = FunctionBuilder::default();
@@ -84,7 +87,14 @@ impl Lowering<'_> {
         let rest = n_filters % ROWS;
         let last = n_filters - if rest == 0 { ROWS } else { 1 };
         let safe = overlap::safe(overlap::blocks(&geometry.spans(), n_filters as i64, last as i64));
-        Ok(Kernel { function: builder.finish(body), inputs: args, scalars, safe })
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: args,
+            scalars,
+            safe,
+            scratch: Vec::new(),
+            work: Vec::new(),
+        })
     }
 }
 

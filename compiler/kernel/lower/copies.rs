@@ -68,6 +68,8 @@ impl Lowering<'_> {
             inputs: sources,
             scalars: vec![Vec::new()],
             safe: Vec::new(),
+            scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 
@@ -103,7 +105,14 @@ impl Lowering<'_> {
         let end = Affine::constant((top + height as i64) * line);
         body.extend(fill(&mut builder, output, (end, bottom * line), &zero));
         let scalars = vec![vec![zero_point]];
-        Ok(Kernel { function: builder.finish(body), inputs: vec![source], scalars, safe: Vec::new() })
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: vec![source],
+            scalars,
+            safe: Vec::new(),
+            scratch: Vec::new(),
+            work: Vec::new(),
+        })
     }
 
     pub(super) fn upsample2d(&mut self, layer: &Layer, op: &Upsample2d) -> Result<Kernel, String> {
@@ -131,6 +140,8 @@ impl Lowering<'_> {
             inputs: vec![source],
             scalars: vec![Vec::new()],
             safe: Vec::new(),
+            scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -35,6 +35,8 @@ impl Lowering<'_> {
             inputs: vec![source, table],
             scalars: vec![vec![elements as i32]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 
@@ -67,6 +69,8 @@ impl Lowering<'_> {
             inputs: vec![source],
             scalars: vec![scalars],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
+            work: Vec::new(),
         })
     }
 }

@@ -1,8 +1,8 @@
-//! Depthwise convolution: each channel by itself, in plain loops.
+//! Depthwise convolution: each channel by itself, in plain loops where no other schedule applies.
 
 use super::conv2d::{input_index, window_geometry};
 use super::filters::Filters;
-use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, binary, load, scalar};
+use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, binary, load, planes, scalar};
 use crate::kernel::schedule::loops::Loops;
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, BinOp, Expr, Stmt};
@@ -16,8 +16,11 @@ impl Lowering<'_> {
             window_geometry(&op.window, &self.graph.input_types(layer.node), self.graph.ty(layer.node))?
                 .simplified();
         let channels = geometry.channels;
-        let Filters { args, zero } =
-            self.filters(layer, requant, geometry.is_full(), |index| index % channels)?;
+        let parameters = self.parameters(layer, requant, |index| index % channels)?;
+        if planes::applies(self.isa, &geometry, requant, &parameters) {
+            return Ok(self.planes(layer, &geometry, requant, op.clamp, &parameters));
+        }
+        let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;
         let mut builder = FunctionBuilder::default();
         let [input, weight] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
         let [bias, mantissa] = ["bias", "mantissa"].map(|name| builder.param(name, DType::I32, Access::Read));
@@ -51,6 +54,13 @@ impl Lowering<'_> {
         let tail = [zero, requant.zero_point, low, high];
         let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
         let safe = overlap::safe(overlap::channelwise(&geometry.spans(), channels as i64));
-        Ok(Kernel { function: builder.finish(body), inputs: args, scalars, safe })
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: args,
+            scalars,
+            safe,
+            scratch: Vec::new(),
+            work: Vec::new(),
+        })
     }
 }

@@ -114,6 +114,8 @@ impl Lowering<'_> {
             inputs: Vec::new(),
             scalars: vec![vec![elements as i32, value]],
             safe: Vec::new(),
+            scratch: Vec::new(),
+            work: Vec::new(),
         }
     }
 }

@@ -14,21 +14,39 @@ pub(super) struct Filters {
     pub(super) zero: i32,
 }
 
+/// What the tables are made of.
+pub(super) struct Parameters {
+    /// The input.
+    pub(super) source: Arg,
+    /// Its zero point.
+    pub(super) input_zero: i32,
+    /// Weights as the graph has them.
+    pub(super) weights: Vec<i32>,
+    /// Biases by channel.
+    pub(super) biases: Vec<i32>,
+    /// What brings each channel's accumulator to the output's scale.
+    pub(super) multipliers: Vec<Multiplier>,
+    /// Greatest magnitude of each channel's accumulator.
+    pub(super) bounds: Vec<i64>,
+    /// Sums of each channel's weights.
+    sums: Vec<i64>,
+    /// Whether weights and biases have data.
+    pub(super) known: bool,
+}
+
 impl Lowering<'_> {
-    /// Makes the tables. `channel` says to which output channel a weight belongs. With `fold`, every window lies
-    /// inside the input, and the input's zero point goes into the biases: `bias - zero * sum(w)`.
-    pub(super) fn filters(
+    /// The parameters of a layer with weights. `channel` says to which output channel a weight belongs.
+    pub(super) fn parameters(
         &mut self,
         layer: &Layer,
         requant: &Requant,
-        fold: bool,
         channel: impl Fn(usize) -> usize,
-    ) -> Result<Filters, String> {
+    ) -> Result<Parameters, String> {
         let inputs = self.graph.inputs(layer.node);
         let source = self.source(inputs[0])?;
         let (input_scale, input_zero) = activation_quant(self.graph.ty(inputs[0]))?;
         let (weights, weights_known) = self.constant(inputs[1])?;
-        let (mut biases, biases_known) = self.constant(inputs[2])?;
+        let (biases, biases_known) = self.constant(inputs[2])?;
         let known = weights_known && biases_known;
         let weight_type = self.graph.ty(inputs[1]);
         let quant = weight_type.quant.as_ref().ok_or("has weights without a quantization")?;
@@ -41,7 +59,7 @@ impl Lowering<'_> {
             *sum += i64::from(weight);
             *magnitude += i64::from(weight).abs();
         }
-        let (mut mantissas, mut shifts) = (Vec::new(), Vec::new());
+        let (mut multipliers, mut bounds) = (Vec::new(), Vec::new());
         for (at, &(_, magnitude)) in sums.iter().enumerate() {
             let factor = input_scale * f64::from(quant.scale(at)) / f64::from(requant.scale.0);
             let multiplier = Multiplier::new(factor);
@@ -49,15 +67,30 @@ impl Lowering<'_> {
             if !holds(bound, multiplier) {
                 return Err(format!("has weights and scales with which channel {at} may overflow 32 bits"));
             }
-            mantissas.push(multiplier.value);
-            shifts.push(multiplier.shift);
+            multipliers.push(multiplier);
+            bounds.push(bound);
         }
+        let sums = sums.into_iter().map(|(sum, _)| sum).collect();
+        Ok(Parameters { source, input_zero, weights, biases, multipliers, bounds, sums, known })
+    }
+
+    /// Makes the tables. With `fold`, every window lies inside the input, and the input's zero point goes into the
+    /// biases: `bias - zero * sum(w)`.
+    pub(super) fn filters(
+        &mut self,
+        layer: &Layer,
+        parameters: Parameters,
+        fold: bool,
+    ) -> Result<Filters, String> {
+        let Parameters { source, input_zero, weights, mut biases, multipliers, sums, known, .. } = parameters;
         if fold {
-            for (bias, (sum, _)) in biases.iter_mut().zip(&sums) {
+            for (bias, sum) in biases.iter_mut().zip(&sums) {
                 let folded = i64::from(*bias) - i64::from(input_zero) * sum;
                 *bias = i32::try_from(folded).map_err(|_| "has biases beyond 32 bits")?;
             }
         }
+        let (mantissas, shifts) =
+            multipliers.iter().map(|multiplier| (multiplier.value, multiplier.shift)).unzip();
         let contents = [
             ("weight", DType::I8, TableRole::Weight, weights),
             ("bias", DType::I32, TableRole::Bias, biases),

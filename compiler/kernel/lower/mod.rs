@@ -18,15 +18,18 @@ mod depthwise_conv2d;
 mod fill;
 mod filters;
 mod mul;
+mod planes;
 mod pool;
+mod sums;
+mod tiles;
 
 use std::collections::BTreeMap;
 
 use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::{dot, overlap};
 use crate::kernel::{
-    Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, Overlap, Program, Role, Step, Stmt,
-    Table, TableId, TableRole,
+    Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, MicroKernel, Overlap, Program, Role,
+    Step, Stmt, Table, TableId, TableRole, Work,
 };
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
@@ -106,6 +109,10 @@ struct Kernel {
     scalars: Vec<Vec<i32>>,
     /// Safe distances of the output from each activation that is read.
     safe: Vec<(i64, i64)>,
+    /// Of the inputs, buffers that only the layer itself uses.
+    scratch: Vec<BufferId>,
+    /// See [`Step::work`].
+    work: Vec<(Work, u64)>,
 }
 
 /// A lowering under way.
@@ -174,11 +181,12 @@ impl Lowering<'_> {
     }
 
     fn push_step(&mut self, layer: &Layer, op: &str, kernel: Kernel, (output, macs): (BufferId, u64)) {
-        let Kernel { function, inputs, scalars, safe } = kernel;
+        let Kernel { function, inputs, scalars, safe, scratch, work } = kernel;
         let mut reads = Vec::new();
         for arg in &inputs {
             if let Arg::Buffer(id) = *arg
                 && !reads.contains(&id)
+                && !scratch.contains(&id)
             {
                 reads.push(id);
             }
@@ -196,9 +204,10 @@ impl Lowering<'_> {
             calls,
             reads,
             writes: vec![output],
-            scratch: Vec::new(),
+            scratch,
             overlaps,
             macs,
+            work,
         });
     }
 
@@ -240,6 +249,8 @@ impl Lowering<'_> {
             inputs: vec![source],
             scalars: vec![vec![elements as i32]],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
+            work: Vec::new(),
         };
         let output = self.buffer(&layer, elements, Role::Output);
         self.push_step(&layer, "copy", kernel, (output, 0));
@@ -250,6 +261,23 @@ impl Lowering<'_> {
         let name = layer.name.clone();
         self.program.buffers.push(Buffer { name, elem: DType::I8, len, align: 1, role });
         BufferId(self.program.buffers.len() as u32 - 1)
+    }
+
+    /// Working memory of a layer, of 16-bit elements.
+    fn scratch(&mut self, layer: &Layer, what: &str, len: usize) -> BufferId {
+        let name = format!("{}_{what}", layer.name);
+        // Pairs of elements are read and written as words.
+        self.program.buffers.push(Buffer { name, elem: DType::I16, len, align: 4, role: Role::Scratch });
+        BufferId(self.program.buffers.len() as u32 - 1)
+    }
+
+    /// Has the program a micro-kernel, and gives its name.
+    fn micro(&mut self, micro: MicroKernel) -> String {
+        let name = micro.meaning.name.clone();
+        if self.program.micros.iter().all(|known| known.meaning.name != name) {
+            self.program.micros.push(micro);
+        }
+        name
     }
 
     /// Where an activation is.
@@ -312,11 +340,7 @@ impl Lowering<'_> {
 
     /// The name of the dot product of this many rows, which the program then has.
     fn dot(&mut self, rows: usize) -> String {
-        let name = dot::name(rows);
-        if self.program.micros.iter().all(|micro| micro.meaning.name != name) {
-            self.program.micros.push(dot::dot(rows, self.isa));
-        }
-        name
+        self.micro(dot::dot(rows, self.isa))
     }
 }
 

@@ -59,6 +59,8 @@ impl Lowering<'_> {
             inputs: sources,
             scalars: vec![scalars],
             safe: overlap::safe(overlap::elementwise(elements as i64)),
+            scratch: Vec::new(),
+            work: Vec::new(),
         };
         self.step(layer, "mul", kernel, 0)?;
         // A factor of each channel is read for every pixel, so the output must not lie on it.

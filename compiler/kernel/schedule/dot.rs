@@ -1,7 +1,9 @@
 //! The dot-product micro-kernel: a run of int8 activations against rows of int8 weights.
 
 use super::armv7em;
-use crate::kernel::{Access, Affine, BinOp, Buf, BufParam, Expr, Function, MicroKernel, Reg, Stmt, Ty, Var};
+use crate::kernel::{
+    Access, Affine, BinOp, Buf, BufParam, Expr, Function, MicroKernel, Reg, Special, Stmt, Ty, Var,
+};
 use crate::target::{Isa, Schedules};
 use crate::tensor::DType;
 
@@ -45,6 +47,6 @@ pub(in crate::kernel) fn dot(rows: usize, isa: Isa) -> MicroKernel {
         locals: Vec::new(),
         body,
     };
-    let armv7em = (isa.schedules() == Schedules::ArmDsp).then(|| armv7em::dot(rows));
+    let armv7em = (isa.schedules() == Schedules::ArmDsp).then(|| Special::Inline(armv7em::dot::dot(rows)));
     MicroKernel { meaning, n_registers: rows as u32, armv7em }
 }

@@ -10,7 +10,7 @@
 pub(in crate::kernel) type Span = (i64, i64);
 
 /// Stands for no limit: beyond every arena, and far from the ends of `i64`.
-const FAR: i64 = i64::MAX / 2;
+pub(in crate::kernel) const FAR: i64 = i64::MAX / 2;
 
 /// What one unit loads of the input, if anything, and stores of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

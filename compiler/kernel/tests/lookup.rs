@@ -46,6 +46,7 @@ fn program(elem: DType, values: Vec<i32>, from_table: bool) -> Program {
             scratch: Vec::new(),
             overlaps: Vec::new(),
             macs: 0,
+            work: Vec::new(),
         }],
         inputs: vec![BufferId(0)],
         outputs: vec![BufferId(1)],

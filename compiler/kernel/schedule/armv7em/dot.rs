@@ -1,15 +1,15 @@
-//! Armv7E-M with the DSP extension: C bodies of micro-kernels.
+//! The dot product of single pixels, as C.
 //!
 //! Source  Arm v7-M Architecture Reference Manual, SXTAB16, SXTB16 and SMLAD.
 
 use std::fmt::Write as _;
 
-/// The body of [`dot`](super::dot::dot): four elements of each row at a time, the rest of the run in plain C.
+/// The body of [`dot`](crate::kernel::schedule::dot::dot): four elements of each row at a time, the rest of the run in plain C.
 /// `SXTAB16` takes the zero point off while it widens, so that an offset costs nothing. Each row is one asm
 /// statement, or GCC's scheduler hoists the loads of all rows and spills the sums (measured with GCC 12.2 at -O2:
 /// 31 instead of 25 instructions for 16 products). Rows come in pairs on one pointer: the odd one by its stride,
 /// then the even one with increment. There is no `<arm_acle.h>`: GCC 12 lacks the rotated form in it.
-pub(super) fn dot(rows: usize) -> String {
+pub(in crate::kernel::schedule) fn dot(rows: usize) -> String {
     let mut out = String::new();
     let mut line = |text: &str| writeln!(out, "{text}").expect("a String takes all");
     let pair = rows > 2;

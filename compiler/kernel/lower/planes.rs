@@ -1,0 +1,232 @@
+//! Depthwise convolution of 3 x 3 on Armv7E-M: channels are taken apart into planes of 16 bits, then computed one by
+//! one.
+//!
+//! A plane is whole before the first output of its channel is stored, and outputs of a channel lie where that channel
+//! lies in the input, modulo the channels; so the output may take the place of the input at any distance of whole
+//! pixels.
+
+use super::filters::Parameters;
+use super::tiles::is_exact;
+use super::{FunctionBuilder, Kernel, Layer, Lowering, int};
+use crate::kernel::schedule::armv7em::depthwise::{CHANNEL_WORDS, KERNEL, depthwise, reach};
+use crate::kernel::schedule::armv7em::ending::{self, Ending};
+use crate::kernel::schedule::armv7em::pack::{CHANNELS, doubled, planes};
+use crate::kernel::schedule::geometry::Geometry;
+use crate::kernel::schedule::overlap;
+use crate::kernel::{Access, Affine, Arg, Buf, Expr, MicroArg, Stmt, TableRole, Var, Work};
+use crate::ops::{Clamp, Requant};
+use crate::target::{Isa, Schedules};
+use crate::tensor::DType;
+use crate::tensor::arith::Rounding;
+
+/// Bytes of planes up to which several channels are taken apart at once, whatever the map's size.
+const SMALL: usize = 2048;
+
+/// Whether the schedule can compute a depthwise convolution.
+pub(super) fn applies(isa: Isa, geometry: &Geometry, requant: &Requant, parameters: &Parameters) -> bool {
+    let window = &geometry.window;
+    let touches = (0..2).all(|axis| geometry.taps(axis).iter().all(|&(first, end)| first < end));
+    isa.schedules() == Schedules::ArmDsp
+        && requant.rounding == Rounding::Double
+        && window.kernel == [KERNEL, KERNEL]
+        && window.dilation == [1, 1]
+        && [[1, 1], [2, 2]].contains(&window.stride)
+        && touches
+        && is_exact(parameters)
+}
+
+/// The planes of a map.
+struct Planes {
+    /// Rows and columns of the map that the windows see.
+    rows: usize,
+    columns: usize,
+    /// Where they start in a plane.
+    top: usize,
+    left: usize,
+    /// Elements of a plane's row, and of a plane.
+    pitch: usize,
+    area: usize,
+    /// Channels that are taken apart at once.
+    at_once: usize,
+}
+
+impl Planes {
+    fn new(geometry: &Geometry) -> Planes {
+        let Geometry { window, input, output, channels } = geometry;
+        let [top, left] = [0, 1].map(|axis| window.origin(axis, 0).unsigned_abs());
+        let stride = window.stride[0];
+        let height = stride * (output[0] - 1) + KERNEL;
+        let needed = stride * (output[1] - 1) + KERNEL;
+        let rows = input[0].min(height - top);
+        let columns = input[1].min(needed - left);
+        let pitch = reach(stride, output[1]).max(left + columns).next_multiple_of(2);
+        let area = height * pitch;
+        let several = channels.is_multiple_of(CHANNELS)
+            && (2 * CHANNELS * area <= SMALL || 4 * CHANNELS * area <= input[0] * input[1] * channels);
+        Planes { rows, columns, top, left, pitch, area, at_once: if several { CHANNELS } else { 1 } }
+    }
+
+    /// What the schedule does.
+    fn work(&self, geometry: &Geometry, ending: Ending) -> Vec<(Work, u64)> {
+        let channels = geometry.channels as u64;
+        let [rows, columns] = geometry.output.map(|extent| extent as u64);
+        let pixels = (self.rows * self.columns) as u64;
+        let apart = match self.at_once {
+            1 => (Work::PlaneElement, pixels * channels),
+            at_once => (Work::Pixel, pixels * channels / at_once as u64),
+        };
+        let pairs = if geometry.window.stride[1] == 1 { columns / 2 } else { 0 };
+        let mut work = vec![
+            (Work::Zero, (self.at_once * self.area) as u64),
+            apart,
+            (Work::Plane, channels),
+            (Work::PlaneRow, channels * rows),
+            (Work::Outputs, channels * rows * pairs),
+            (Work::Output, channels * rows * (columns - 2 * pairs)),
+        ];
+        match ending {
+            Ending::Relu => {}
+            Ending::Signed => work.push((Work::SignedOutput, channels * rows * columns)),
+            Ending::General => work.push((Work::GeneralOutput, channels * rows * columns)),
+        }
+        work
+    }
+
+    /// Statements that take the channels from `channel` on apart.
+    fn fill(
+        &self,
+        builder: &mut FunctionBuilder,
+        geometry: &Geometry,
+        (input, plane, zero): (Buf, Buf, Var),
+        (channel, kernel): (&Affine, Option<&String>),
+    ) -> Vec<Stmt> {
+        let (width, channels) = (geometry.input[1] as i64, geometry.channels as i64);
+        let start = Affine::constant((self.top * self.pitch + self.left) as i64);
+        if let Some(kernel) = kernel {
+            let skip = (width - self.columns as i64) * channels;
+            let numbers =
+                [self.rows as i64, self.columns as i64, channels, skip, self.pitch as i64, self.area as i64];
+            let mut arguments = vec![
+                MicroArg::Pointer { buf: input, index: channel.clone() },
+                MicroArg::Pointer { buf: plane, index: start },
+            ];
+            arguments.extend(numbers.map(|number| MicroArg::Value(int(number))));
+            arguments.push(MicroArg::Value(Expr::Index(Affine::var(zero))));
+            return vec![Stmt::Micro { kernel: kernel.clone(), registers: Vec::new(), arguments }];
+        }
+        let to = |extent: usize| (Affine::default(), Affine::constant(extent as i64));
+        builder.each("row", to(self.rows), 1, |builder, row| {
+            builder.each("column", to(self.columns), 1, |_, column| {
+                let from = row.times(width).plus(column).times(channels).plus(channel);
+                let index = row.times(self.pitch as i64).plus(column).plus(&start);
+                vec![Stmt::Store { buf: plane, index, value: doubled(input, &from, zero) }]
+            })
+        })
+    }
+}
+
+impl Lowering<'_> {
+    /// A depthwise convolution to which the schedule [`applies`].
+    pub(super) fn planes(
+        &mut self,
+        layer: &Layer,
+        geometry: &Geometry,
+        requant: &Requant,
+        clamp: Clamp,
+        parameters: &Parameters,
+    ) -> Kernel {
+        let shape = Planes::new(geometry);
+        let (low, high) = clamp.range(requant);
+        let ending = Ending::of(&parameters.multipliers, requant.zero_point, [low, high]);
+        let len = shape.at_once * shape.area;
+        let scratch = self.scratch(layer, "planes", len);
+        let [weight, quant] = self.plane_tables(layer, parameters);
+        let mut builder = FunctionBuilder::default();
+        let [input, weight_buf] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
+        let quant_buf = builder.param("quant", DType::I32, Access::Read);
+        let plane = builder.param("planes", DType::I16, Access::ReadWrite);
+        let output = builder.int8("output", Access::Write);
+        let [zero, half] = ["input_zero", "half"].map(|name| builder.scalar(name));
+        let range = match ending {
+            Ending::General => ["low", "high"].map(|name| builder.scalar(name)).to_vec(),
+            Ending::Relu | Ending::Signed => Vec::new(),
+        };
+        let apart = (shape.at_once > 1).then(|| self.micro(planes()));
+        let kernel = self.micro(depthwise(geometry.window.stride[0], ending));
+        let channels = geometry.channels as i64;
+        let to = |extent: i64| (Affine::default(), Affine::constant(extent));
+        let mut body = builder.each("i", to(len as i64), 1, |_, at| {
+            vec![Stmt::Store { buf: plane, index: at.clone(), value: int(0) }]
+        });
+        body.extend(builder.each("channel", to(channels), shape.at_once as i64, |builder, channel| {
+            let mut stmts = shape.fill(builder, geometry, (input, plane, zero), (channel, apart.as_ref()));
+            stmts.extend(builder.each("at", to(shape.at_once as i64), 1, |_, at| {
+                let own = channel.plus(at);
+                let pointer = |buf: Buf, index: Affine| MicroArg::Pointer { buf, index };
+                let mut arguments = vec![
+                    pointer(plane, at.times(shape.area as i64)),
+                    pointer(weight_buf, own.times((KERNEL * KERNEL) as i64)),
+                    pointer(quant_buf, own.times(CHANNEL_WORDS as i64)),
+                    pointer(output, own.clone()),
+                ];
+                let [rows, columns] = geometry.output.map(|extent| extent as i64);
+                let numbers = [rows, columns, shape.pitch as i64, channels];
+                arguments.extend(numbers.map(|number| MicroArg::Value(int(number))));
+                let scalars = [half].into_iter().chain(range.iter().copied());
+                arguments.extend(scalars.map(|scalar| MicroArg::Value(Expr::Index(Affine::var(scalar)))));
+                vec![Stmt::Micro { kernel: kernel.clone(), registers: Vec::new(), arguments }]
+            }));
+            stmts
+        }));
+        let mut scalars = vec![parameters.input_zero, 2 * requant.zero_point + 1];
+        scalars.extend([low, high].iter().take(range.len()));
+        Kernel {
+            function: builder.finish(body),
+            inputs: vec![parameters.source, weight, quant, Arg::Buffer(scratch)],
+            scalars: vec![scalars],
+            safe: if shape.at_once >= geometry.channels {
+                vec![(-overlap::FAR, overlap::FAR)]
+            } else {
+                distances(geometry)
+            },
+            scratch: vec![scratch],
+            work: shape.work(geometry, ending),
+        }
+    }
+
+    /// Weights by channel, and quantization as [`depthwise`] takes it.
+    fn plane_tables(&mut self, layer: &Layer, parameters: &Parameters) -> [Arg; 2] {
+        let Parameters { weights, biases, multipliers, known, .. } = parameters;
+        let channels = biases.len();
+        let taps = weights.len() / channels;
+        let by_channel = (0..weights.len()).map(|at| weights[at % taps * channels + at / taps]).collect();
+        let quant = biases
+            .iter()
+            .zip(multipliers)
+            .flat_map(|(bias, &multiplier)| [2 * bias, multiplier.value, ending::shifts(multiplier)])
+            .collect();
+        let op = self.graph.node(layer.node).op.name();
+        let contents = [
+            ("weight", DType::I8, TableRole::Weight, by_channel),
+            ("quant", DType::I32, TableRole::Requant, quant),
+        ];
+        contents.map(|(what, elem, role, values)| {
+            let name = format!("{op}_{}_{what}", layer.position);
+            Arg::Table(self.table(name, (elem, role, values), *known))
+        })
+    }
+}
+
+/// Safe distances where channels are still to be loaded when others are stored: the buffers' starts or ends together.
+fn distances(geometry: &Geometry) -> Vec<(i64, i64)> {
+    let Geometry { input, output, channels, .. } = geometry;
+    let [from, to] = [input, output].map(|[rows, columns]| (rows * columns * channels) as i64);
+    let mut places = vec![(0, 0), (from - to, from - to)];
+    places.sort_unstable();
+    places.dedup();
+    let far = overlap::FAR;
+    let mut safe = vec![(-far, -to)];
+    safe.extend(places.into_iter().filter(|&(at, _)| -to < at && at < from));
+    safe.push((from, far));
+    safe
+}

@@ -1,0 +1,151 @@
+//! Activations widened, doubled and laid out for the products.
+
+use super::assembler::Assembler;
+use super::tile::{GROUP, LANES, packed};
+use crate::kernel::lower::{binary, int, load, scalar};
+use crate::kernel::{
+    Access, Affine, BinOp, Buf, BufParam, Derivation, Expr, Function, MicroKernel, Special, Stmt, Var,
+};
+use crate::tensor::DType;
+
+/// Channels that [`planes`] takes apart at once.
+pub(in crate::kernel) const CHANNELS: usize = 4;
+
+fn param(name: &str, elem: DType, access: Access) -> BufParam {
+    BufParam { name: name.into(), elem, access }
+}
+
+fn each(var: Var, upper: Affine, body: Vec<Stmt>) -> Stmt {
+    Stmt::For { var, lower: Affine::default(), upper, step: 1, body }
+}
+
+/// `2 * (x[at] - zero)`.
+pub(in crate::kernel) fn doubled(x: Buf, at: &Affine, zero: Var) -> Expr {
+    binary(BinOp::Mul, binary(BinOp::Sub, load(x, at), scalar(zero)), int(2))
+}
+
+/// Packs `groups` groups, at least one, of contiguous elements for the lane that `packed` points to.
+pub(in crate::kernel) fn pack() -> MicroKernel {
+    let [x, to] = [0, 1].map(Buf);
+    let [groups, zero, group] = [0, 1, 2].map(Var);
+    let stores = (0..GROUP).map(|within| Stmt::Store {
+        buf: to,
+        index: Affine::var(group).times((LANES * GROUP) as i64).offset(packed(within, 0) as i64),
+        value: doubled(x, &Affine::var(group).times(GROUP as i64).offset(within as i64), zero),
+    });
+    let body = vec![each(group, Affine::var(groups), stores.collect())];
+    let text = "
+const uint32_t offset = (uint32_t)(uint16_t)(-zero) * 0x10001u;
+const int16_t *const end = packed + 16 * groups;
+do {
+  uint32_t even, odd;
+  __asm__ volatile(\"ldr %1, [%2], #4\\n\\tsxtab16 %0, %4, %1\\n\\tsxtab16 %1, %4, %1, ror #8\\n\\t\"
+                   \"sadd16 %0, %0, %0\\n\\tsadd16 %1, %1, %1\\n\\tstr %1, [%3, #16]\\n\\tstr %0, [%3], #32\"
+                   : \"=&r\"(even), \"=&r\"(odd), \"+r\"(x), \"+r\"(packed) : \"r\"(offset) : \"memory\");
+} while (packed != end);
+";
+    let meaning = Function {
+        name: "pack".into(),
+        params: vec![param("x", DType::I8, Access::Read), param("packed", DType::I16, Access::Write)],
+        n_scalars: 2,
+        vars: ["groups", "zero", "group"].map(String::from).to_vec(),
+        registers: Vec::new(),
+        locals: Vec::new(),
+        body,
+    };
+    MicroKernel { meaning, n_registers: 0, armv7em: Some(Special::Inline(text.into())) }
+}
+
+/// Packs zeros as [`pack`] does elements; there may be no groups.
+pub(in crate::kernel) fn pack_zeros() -> MicroKernel {
+    let [groups, group] = [0, 1].map(Var);
+    let stores = (0..GROUP).map(|within| Stmt::Store {
+        buf: Buf(0),
+        index: Affine::var(group).times((LANES * GROUP) as i64).offset(packed(within, 0) as i64),
+        value: int(0),
+    });
+    let text = "
+const uint32_t none = 0;
+for (; groups > 0; --groups) {
+  __asm__ volatile(\"str %1, [%0, #16]\\n\\tstr %1, [%0], #32\" : \"+r\"(packed) : \"r\"(none) : \"memory\");
+}
+";
+    let meaning = Function {
+        name: "pack_zeros".into(),
+        params: vec![param("packed", DType::I16, Access::Write)],
+        n_scalars: 1,
+        vars: ["groups", "group"].map(String::from).to_vec(),
+        registers: Vec::new(),
+        locals: Vec::new(),
+        body: vec![each(group, Affine::var(groups), stores.collect())],
+    };
+    MicroKernel { meaning, n_registers: 0, armv7em: Some(Special::Inline(text.into())) }
+}
+
+/// Bytes of [`planes`], the larger form.
+const PLANES_BYTES: u64 = 124;
+
+/// Takes [`CHANNELS`] channels of a map apart into planes of 16 bits, `2 * (x - zero)` each: `rows` by `columns`
+/// pixels `stride` elements apart, to planes with rows of `pitch` elements, `area` elements apart. Rows of the map are
+/// `skip` elements longer.
+pub(in crate::kernel) fn planes() -> MicroKernel {
+    let [x, to] = [0, 1].map(Buf);
+    let names = ["rows", "columns", "stride", "skip", "pitch", "area", "zero"];
+    let [rows, columns, stride, skip, pitch, area, zero] = [0, 1, 2, 3, 4, 5, 6].map(Var);
+    let [row, column, down, gap, line, from] = [7, 8, 9, 10, 11, 12].map(Var);
+    let var = Affine::var;
+    let derive = |to: Var, left: Affine, right: Affine| Stmt::Let {
+        var: to,
+        derivation: Derivation::Product,
+        left,
+        right,
+    };
+    let mut inner = vec![derive(from, var(down).plus(&var(column)), var(stride))];
+    for channel in 0..CHANNELS as i64 {
+        let start = match channel {
+            0 => Affine::default(),
+            _ => var(area).times(channel),
+        };
+        let source = var(from).plus(&var(gap)).offset(channel);
+        inner.push(Stmt::Store {
+            buf: to,
+            index: start.plus(&var(line)).plus(&var(column)),
+            value: doubled(x, &source, zero),
+        });
+    }
+    let outer = vec![
+        derive(down, var(row), var(columns)),
+        derive(gap, var(row), var(skip)),
+        derive(line, var(row), var(pitch)),
+        each(column, var(columns), inner),
+    ];
+    let mut vars: Vec<String> = names.map(String::from).to_vec();
+    vars.extend(["row", "column", "down", "gap", "line", "from"].map(String::from));
+    let meaning = Function {
+        name: "planes".into(),
+        params: vec![param("x", DType::I8, Access::Read), param("plane", DType::I16, Access::Write)],
+        n_scalars: names.len() as u32,
+        vars,
+        registers: Vec::new(),
+        locals: Vec::new(),
+        body: vec![each(row, var(rows), outer)],
+    };
+    let assembly = Assembler::assemble(0, PLANES_BYTES, |a| {
+        // r1, r3, r6, r7: where each channel goes on; r2: from pixel to pixel; r8: the offset twice; r9: a row's end;
+        // r10: rows left; r11: from row to row of a plane; r12: from row to row of the map; lr: bytes of a row.
+        a.lines("mov r10, r2; mov lr, r3");
+        a.arguments("r2", "r12", 0);
+        a.arguments("r11", "r4", 2);
+        a.argument("r8", 4);
+        a.lines("add r3, r1, r4, lsl #1; add r6, r3, r4, lsl #1; add r7, r6, r4, lsl #1");
+        a.lines("rsb r8, r8, #0; pkhbt r8, r8, r8, lsl #16");
+        a.lines("sub r11, r11, lr; lsl r11, r11, #1; lsl lr, lr, #1; 1:; add r9, r1, lr; 2:");
+        a.lines("ldr r4, [r0]; add r0, r0, r2; sxtab16 r5, r8, r4; sxtab16 r4, r8, r4, ror #8");
+        a.lines("sadd16 r5, r5, r5; sadd16 r4, r4, r4; strh r5, [r1], #2; strh r4, [r3], #2");
+        a.lines("lsrs r5, r5, #16; lsrs r4, r4, #16; strh r5, [r6], #2; strh r4, [r7], #2");
+        a.lines("cmp r1, r9; bne 2b; add r0, r0, r12");
+        a.lines("add r1, r1, r11; add r3, r3, r11; add r6, r6, r11; add r7, r7, r11");
+        a.lines("subs r10, r10, #1; bne 1b");
+    });
+    MicroKernel { meaning, n_registers: 0, armv7em: Some(Special::Assembly(assembly)) }
+}

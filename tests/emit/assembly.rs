@@ -1,0 +1,173 @@
+//! Functions in assembly: every one of them on the board, with and without registers for floats, and their sizes.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use nasc::device::{Samples, find, run_board};
+use nasc::emit::emit_c;
+use nasc::graph::{Graph, NodeId};
+use nasc::kernel::{Interpreter, Placement, Special, lower};
+use nasc::ops::{Add, Clamp, Conv2d, Dense, DepthwiseConv2d, Input, Reshape, Window};
+use nasc::target::Isa;
+use nasc::tensor::arith::Rounding;
+use nasc::tensor::{DType, Quant, TensorType, Value};
+
+use crate::lowered::{Builder, Bytes, network_of, requant};
+use crate::{LIMIT, cortex_m4};
+
+/// Clamp, zero point and a factor of the scale for each ending: of rectified, of signed and of all other layers.
+const ENDINGS: [(Clamp, i32); 3] = [(Clamp::Relu, -128), (Clamp::None, 4), (Clamp::Relu, -20)];
+
+struct Chain {
+    builder: Builder,
+    last: NodeId,
+}
+
+impl Chain {
+    fn extents(&self) -> [usize; 4] {
+        self.builder.graph.ty(self.last).shape.nhwc().expect("a map")
+    }
+
+    fn conv2d(&mut self, kernel: usize, filters: usize, (clamp, zero): (Clamp, i32)) {
+        let [_, height, width, channels] = self.extents();
+        let [w, b] = self.builder.weights(&[filters, kernel, kernel, channels], 0);
+        let window = Window::same([kernel, kernel], [1, 1], [height, width]);
+        let op = Conv2d { window, clamp, requant: requant(0.3, zero, Rounding::Double) };
+        self.last = self.builder.layer(op, &[self.last, w, b], "conv");
+    }
+
+    fn depthwise(&mut self, stride: usize, (clamp, zero): (Clamp, i32)) {
+        let [_, height, width, channels] = self.extents();
+        let [w, b] = self.builder.weights(&[1, 3, 3, channels], 3);
+        let window = Window::same([3, 3], [stride, stride], [height, width]);
+        let op = DepthwiseConv2d { window, clamp, requant: requant(0.25, zero, Rounding::Double) };
+        self.last = self.builder.layer(op, &[self.last, w, b], "depthwise");
+    }
+
+    fn add(&mut self, other: NodeId, (clamp, zero): (Clamp, i32)) {
+        let op = Add { clamp, requant: requant(0.31, zero, Rounding::Double) };
+        self.last = self.builder.layer(op, &[self.last, other], "add");
+    }
+}
+
+/// A network that has every function.
+fn network() -> Graph {
+    let mut builder = Builder { graph: Graph::new(), bytes: Bytes(11) };
+    let ty = TensorType::quantized(DType::I8, [1, 9, 7, 4], Quant::per_tensor(0.04, -5));
+    let last = builder.graph.add(Input { ty }, &[]).expect("an input");
+    let mut chain = Chain { builder, last };
+    for (ending, kernel) in ENDINGS.into_iter().zip([3, 1, 3]) {
+        chain.conv2d(kernel, 7 + kernel, ending);
+    }
+    chain.conv2d(1, 8, ENDINGS[0]);
+    ENDINGS.into_iter().for_each(|ending| chain.depthwise(1, ending));
+    let skipped = chain.last;
+    for ending in ENDINGS {
+        chain.conv2d(1, 8, ending);
+        let equal = chain.last;
+        chain.conv2d(1, 8, ending);
+        chain.add(equal, ending);
+        chain.add(skipped, ending);
+    }
+    ENDINGS.into_iter().for_each(|ending| chain.depthwise(2, ending));
+    let Chain { mut builder, last } = chain;
+    let features = builder.graph.ty(last).shape.elements();
+    let flat = builder.layer(Reshape { shape: [1, features].into() }, &[last], "flat");
+    let [w, b] = builder.weights(&[5, features], 0);
+    let dense = Dense { clamp: Clamp::None, requant: requant(0.3, 3, Rounding::Single) };
+    let dense = builder.layer(dense, &[flat, w, b], "head");
+    builder.graph.add_output(dense);
+    builder.graph
+}
+
+/// Sizes of functions in an object.
+fn sizes(object: &std::path::Path) -> BTreeMap<String, u64> {
+    let out = Command::new("arm-none-eabi-nm").arg("-S").arg(object).output().expect("nm runs");
+    let text = String::from_utf8(out.stdout).expect("ASCII");
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, size, _, name] = words[..] else { return None };
+        Some((name.to_string(), u64::from_str_radix(size, 16).ok()?))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+#[test]
+fn functions_in_assembly_compute_what_they_mean_and_have_their_sizes() {
+    let Some(with_floats) = cortex_m4() else { return };
+    let graph = network();
+    let samples: Vec<Vec<i8>> = (0..3).map(|seed| Bytes(seed).take(9 * 7 * 4)).collect();
+    let program = lower(&graph, Isa::Armv7em).expect("an int8 graph");
+    let placement = Placement::disjoint(&program);
+    let interpreter = Interpreter::new(&program).expect("it verifies");
+    let run = |sample: &Vec<i8>| {
+        let input = Value::from_i8(&[sample.len()].into(), sample.clone()).expect("as many");
+        let outputs = interpreter.run(&placement, &[input]).expect("no rule is broken");
+        outputs[0].as_i8().expect("bytes").iter().copied().collect::<Vec<i8>>()
+    };
+    let wanted: Vec<Vec<i8>> = samples.iter().map(run).collect();
+    let mut assemblies = BTreeMap::new();
+    for micro in &program.micros {
+        if let Some(Special::Assembly(assembly)) = &micro.armv7em {
+            assemblies.insert(format!("lowered_{}", micro.meaning.name), assembly.clone());
+        }
+    }
+    assert_eq!(assemblies.len(), 3 + 6 + 6 + 1, "{:?}", assemblies.keys());
+    let network = network_of(&graph, &program, &placement);
+    let (bundle, interface) = (emit_c(&network), network.interface());
+    let mut without = with_floats.clone();
+    without.flags = ["-mcpu=cortex-m4", "-mfloat-abi=soft"].map(String::from).to_vec();
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    for toolchain in [with_floats, without] {
+        let run = run_board(&bundle, &interface, Samples::Int8(&samples), &wanted, &toolchain, LIMIT);
+        let device = run.unwrap_or_else(|e| panic!("{e:#?}")).measured.device;
+        assert_eq!(device.mismatched_bytes, 0);
+        assert!(device.stack_bytes <= device.stack_bound_bytes, "{device:?}");
+        let folder = tempfile::tempdir().expect("a folder");
+        for (file, contents) in &bundle.files {
+            std::fs::write(folder.path().join(file), contents).expect("a file");
+        }
+        let mut command = Command::new(&toolchain.cc);
+        command.args(&toolchain.flags).args(["-mthumb", "-O2", "-c", "lowered.c"]).current_dir(folder.path());
+        assert!(command.status().expect("the compiler runs").success());
+        for (name, size) in sizes(&folder.path().join("lowered.o")) {
+            if assemblies.contains_key(&name) {
+                let greatest = found.entry(name).or_default();
+                *greatest = size.max(*greatest);
+            }
+        }
+    }
+    let stated: BTreeMap<String, u64> =
+        assemblies.iter().map(|(name, assembly)| (name.clone(), assembly.bytes)).collect();
+    assert_eq!(found, stated, "sizes in bytes, found and stated");
+    clang_accepts(&bundle);
+}
+
+/// Clang assembles what GCC does.
+fn clang_accepts(bundle: &nasc::emit::Bundle) {
+    if find("clang").is_none() {
+        println!("skipped: clang is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, contents) in &bundle.files {
+        std::fs::write(folder.path().join(file), contents).expect("a file");
+    }
+    let include = Command::new("arm-none-eabi-gcc").arg("-print-sysroot").output().expect("GCC runs");
+    let sysroot = String::from_utf8(include.stdout).expect("a path").trim().to_string();
+    for floats in [["-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"], ["-mfloat-abi=soft", "-mfpu=none"]] {
+        let mut command = Command::new("clang");
+        command.args([
+            "--target=arm-none-eabi",
+            "-mcpu=cortex-m4",
+            "-mthumb",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+        ]);
+        command.args(floats).args(["-isystem", &format!("{sysroot}/include"), "-c", "lowered.c"]);
+        let out = command.current_dir(folder.path()).output().expect("the compiler runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+}
