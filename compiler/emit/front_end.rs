@@ -305,7 +305,7 @@ mod tests {
             (series(128, 3, 1 << 21, 1), "after 2097152 rows"),
             (series(128, 3, 1, 1 << 13), "averages 8192 outputs"),
             (series(1_000_000, 60, 1, 1), "more than 33554432"),
-            (picture([2, 2, 1], [4096, 4096, 1]), "4096 x 4096"),
+            (picture([2, 2, 1], [4099, 4099, 1]), "4099 x 4099"),
         ] {
             let problem = check_front_end(&bad).expect_err(part);
             assert!(problem.contains(part), "{problem}");

@@ -73,7 +73,8 @@ fn skeleton_costs_what_the_trained_does(seed: u64) {
         assert!(after.flash_bytes <= before.flash_bytes, "seed {seed}");
         return;
     }
-    assert_eq!((after.ram_bytes, after.cycles), (before.ram_bytes, before.cycles), "seed {seed}");
+    assert_eq!(after.ram_bytes, before.ram_bytes, "seed {seed}");
+    assert!(after.cycles <= before.cycles, "{} of {} for seed {seed}", after.cycles, before.cycles);
     assert!(after.code_bytes <= before.code_bytes, "{} of {}", after.code_bytes, before.code_bytes);
 }
 

@@ -23,6 +23,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::{MicroKernel, Work};
 use crate::tensor::DType;
 use crate::tensor::arith::Rounding;
 
@@ -327,43 +328,6 @@ pub struct Function {
     pub body: Vec<Stmt>,
 }
 
-/// A faster form of a micro-kernel for Armv7E-M with the DSP extension, guarded by `__ARM_FEATURE_DSP`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Special {
-    /// C: the body of an inline function with parameters named as in the meaning: pointers `const T *name` or
-    /// `T *name`, then scalars `int32_t name`, then in-out registers as `int32_t *r0`, `*r1`, ...
-    Inline(String),
-    /// A whole function in assembly, without in-out registers. Its arguments come as the procedure call standard
-    /// says, pointers first.
-    Assembly(Assembly),
-}
-
-/// A function in assembly, one instruction or label on a line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Assembly {
-    /// Where there are registers for floats, which it keeps constants in.
-    pub float: String,
-    /// Where there are none, and constants are on the stack.
-    pub plain: String,
-    /// Bytes of code, of the larger of the two.
-    pub bytes: u64,
-    /// Bytes of stack that it takes at most.
-    pub stack: u64,
-}
-
-/// A named piece of a kernel with a meaning and, for some targets, a faster form.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MicroKernel {
-    /// Its meaning. Its buffer parameters are the pointer arguments in order, its scalar parameters the value
-    /// arguments in order, and its first `n_registers` registers are the in-out registers. No locals, no
-    /// micro-kernels inside. The name is unique among the program's functions and micro-kernels.
-    pub meaning: Function,
-    /// Number of in-out registers.
-    pub n_registers: u32,
-    /// That for Armv7E-M; `None` where C is printed from the meaning.
-    pub armv7em: Option<Special>,
-}
-
 /// A function: an index into [`Program::functions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FunctionId(pub u32);
@@ -500,83 +464,6 @@ pub struct Step {
     pub macs: u64,
     /// What its schedule does and how often, for cost models; nothing where it is plain loops.
     pub work: Vec<(Work, u64)>,
-}
-
-/// A piece of what a schedule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Work {
-    /// A call of a tile, which multiplies four pixels with all filters.
-    Tile,
-    /// A pair of filters in a tile, rectified.
-    PairRelu,
-    /// The same with both signs.
-    PairSigned,
-    /// The same with any ending.
-    PairGeneral,
-    /// Four elements of a pair's windows: 32 products.
-    Group,
-    /// A window that is packed.
-    Window,
-    /// A row of a window.
-    Row,
-    /// A row of a window that has to be clipped where it leaves the map.
-    ClippedRow,
-    /// Four elements that are packed at once.
-    PackedGroup,
-    /// Four zeros that are packed.
-    ZeroGroup,
-    /// An element that is packed by itself.
-    PackedElement,
-    /// An element that is set to zero.
-    Zero,
-    /// A pixel of four channels that are taken apart.
-    Pixel,
-    /// An element of a channel that is taken apart by itself.
-    PlaneElement,
-    /// A call of a depthwise convolution of a plane.
-    Plane,
-    /// A row of its outputs.
-    PlaneRow,
-    /// Two outputs of stride 1, rectified.
-    Outputs,
-    /// One output, rectified.
-    Output,
-    /// What another ending of an output costs besides.
-    SignedOutput,
-    /// The same of the general ending.
-    GeneralOutput,
-    /// An element of a sum of equal scales, rectified.
-    Sum,
-    /// What scaling one of the inputs costs besides.
-    ScaledSum,
-}
-
-impl Work {
-    /// All of them.
-    pub const ALL: [Work; 22] = [
-        Work::Tile,
-        Work::PairRelu,
-        Work::PairSigned,
-        Work::PairGeneral,
-        Work::Group,
-        Work::Window,
-        Work::Row,
-        Work::ClippedRow,
-        Work::PackedGroup,
-        Work::ZeroGroup,
-        Work::PackedElement,
-        Work::Zero,
-        Work::Pixel,
-        Work::PlaneElement,
-        Work::Plane,
-        Work::PlaneRow,
-        Work::Outputs,
-        Work::Output,
-        Work::SignedOutput,
-        Work::GeneralOutput,
-        Work::Sum,
-        Work::ScaledSum,
-    ];
 }
 
 /// A lowered network.

@@ -6,18 +6,21 @@
 mod interpreter;
 mod ir;
 mod lower;
+mod micro;
 mod schedule;
 mod text;
 mod verify;
+mod work;
 
 pub use interpreter::{Event, Interpreter, Placement, Trap, run};
 pub use ir::{
-    Access, Affine, Arg, Assembly, BinOp, Buf, BufParam, Buffer, BufferId, Call, Derivation, Expr, Function,
-    FunctionId, Local, MicroArg, MicroKernel, Overlap, Program, Reg, Role, Special, Step, Stmt, Table,
-    TableId, TableRole, Ty, Var, Work,
+    Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Derivation, Expr, Function,
+    FunctionId, Local, MicroArg, Overlap, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
 };
 pub use lower::{LowerError, lower};
+pub use micro::{Assembly, MicroKernel, Special};
 pub use verify::ProgramError;
+pub use work::Work;
 
 #[cfg(test)]
 mod tests;

@@ -153,8 +153,9 @@ fn clang_accepts(bundle: &nasc::emit::Bundle) {
     for (file, contents) in &bundle.files {
         std::fs::write(folder.path().join(file), contents).expect("a file");
     }
-    let include = Command::new("arm-none-eabi-gcc").arg("-print-sysroot").output().expect("GCC runs");
-    let sysroot = String::from_utf8(include.stdout).expect("a path").trim().to_string();
+    // The one header that is not the compiler's own.
+    let declared = "#include <stddef.h>\nvoid *memmove(void *, const void *, size_t);\n";
+    std::fs::write(folder.path().join("string.h"), declared).expect("a file");
     for floats in [["-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"], ["-mfloat-abi=soft", "-mfpu=none"]] {
         let mut command = Command::new("clang");
         command.args([
@@ -164,9 +165,10 @@ fn clang_accepts(bundle: &nasc::emit::Bundle) {
             "-O2",
             "-Wall",
             "-Wextra",
+            "-Wno-unused-function",
             "-Werror",
         ]);
-        command.args(floats).args(["-isystem", &format!("{sysroot}/include"), "-c", "lowered.c"]);
+        command.args(floats).args(["-isystem", ".", "-c", "lowered.c"]);
         let out = command.current_dir(folder.path()).output().expect("the compiler runs");
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }

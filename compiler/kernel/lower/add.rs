@@ -36,8 +36,8 @@ impl Lowering<'_> {
             sources: sources.clone(),
             inputs: multipliers.clone(),
             multiplier: out,
-            output: [rescale.zero_point, low, high],
-            rounding: rescale.rounding,
+            clamp: op.clamp,
+            requant: *rescale,
         };
         if sums::applies(self.isa, &sum, 1 << 28) {
             return Ok(self.sum(layer, sum));

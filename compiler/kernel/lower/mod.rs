@@ -26,6 +26,7 @@ mod tiles;
 use std::collections::BTreeMap;
 
 use crate::graph::{Graph, NodeId};
+use crate::kernel::schedule::armv7em::ending;
 use crate::kernel::schedule::{dot, overlap};
 use crate::kernel::{
     Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, MicroKernel, Overlap, Program, Role,
@@ -33,7 +34,7 @@ use crate::kernel::{
 };
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
-use crate::tensor::arith::Rounding;
+use crate::tensor::arith::{Multiplier, Rounding};
 use crate::tensor::{DType, TensorType};
 
 pub(in crate::kernel) use builder::{Ending, FunctionBuilder, binary, clamp, int, load, requant, scalar};
@@ -261,6 +262,37 @@ impl Lowering<'_> {
         let name = layer.name.clone();
         self.program.buffers.push(Buffer { name, elem: DType::I8, len, align: 1, role });
         BufferId(self.program.buffers.len() as u32 - 1)
+    }
+
+    /// How the outputs of a layer end in assembly.
+    fn ending(
+        &self,
+        layer: &Layer,
+        clamp: Clamp,
+        multipliers: &[Multiplier],
+        requant: &Requant,
+    ) -> ending::Ending {
+        match (self.is_skeleton, self.shares_quantization(layer.node)) {
+            (true, true) => ending::Ending::General,
+            (true, false) => ending::Ending::expected(clamp),
+            (false, _) => {
+                ending::Ending::of(clamp, multipliers, requant.zero_point, clamp.range(requant).into())
+            }
+        }
+    }
+
+    /// Whether other tensors decide on the zero point of this one: those that it is joined with.
+    fn shares_quantization(&self, node: NodeId) -> bool {
+        self.graph.users(node).into_iter().any(|user| match &self.graph.node(user).op {
+            Op::Concat(_) => true,
+            Op::Reshape(_)
+            | Op::MaxPool2d(_)
+            | Op::AvgPool2d(_)
+            | Op::Activation(_)
+            | Op::Pad(_)
+            | Op::Upsample2d(_) => self.shares_quantization(user),
+            _ => false,
+        })
     }
 
     /// Working memory of a layer, of 16-bit elements.

@@ -137,7 +137,7 @@ impl Lowering<'_> {
     ) -> Kernel {
         let shape = Planes::new(geometry);
         let (low, high) = clamp.range(requant);
-        let ending = Ending::of(&parameters.multipliers, requant.zero_point, [low, high]);
+        let ending = self.ending(layer, clamp, &parameters.multipliers, requant);
         let len = shape.at_once * shape.area;
         let scratch = self.scratch(layer, "planes", len);
         let [weight, quant] = self.plane_tables(layer, parameters);

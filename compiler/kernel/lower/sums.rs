@@ -5,6 +5,7 @@ use crate::kernel::schedule::armv7em::add::add;
 use crate::kernel::schedule::armv7em::ending::{self, Ending};
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, Arg, Expr, MicroArg, Stmt, Work};
+use crate::ops::{Clamp, Requant};
 use crate::target::{Isa, Schedules};
 use crate::tensor::arith::{Multiplier, Rounding};
 
@@ -16,10 +17,10 @@ pub(super) struct Sum {
     pub(super) inputs: Vec<(i32, Multiplier)>,
     /// The multiplier of the sum.
     pub(super) multiplier: Multiplier,
-    /// Zero point, least and greatest value of the output.
-    pub(super) output: [i32; 3],
-    /// How it rounds.
-    pub(super) rounding: Rounding,
+    /// What its values are clamped to.
+    pub(super) clamp: Clamp,
+    /// How it is quantized.
+    pub(super) requant: Requant,
 }
 
 /// One half exactly.
@@ -30,7 +31,7 @@ pub(super) fn applies(isa: Isa, sum: &Sum, bound: i64) -> bool {
     let is_half = |&(_, multiplier): &(i32, Multiplier)| multiplier == HALF;
     let falls = sum.inputs.iter().all(|(_, multiplier)| (-22..=0).contains(&multiplier.shift));
     isa.schedules() == Schedules::ArmDsp
-        && sum.rounding == Rounding::Double
+        && sum.requant.rounding == Rounding::Double
         && sum.inputs.iter().any(is_half)
         && falls
         && ending::is_exact(bound, sum.multiplier)
@@ -39,13 +40,18 @@ pub(super) fn applies(isa: Isa, sum: &Sum, bound: i64) -> bool {
 impl Lowering<'_> {
     /// A sum to which the schedule [`applies`].
     pub(super) fn sum(&mut self, layer: &Layer, sum: Sum) -> Kernel {
-        let Sum { sources, inputs, multiplier, output: [zero, low, high], .. } = sum;
+        let Sum { sources, inputs, multiplier, clamp, requant } = sum;
+        let (zero, (low, high)) = (requant.zero_point, clamp.range(&requant));
         let elements = self.graph.ty(layer.node).shape.elements();
-        let ending = Ending::of(&[multiplier], zero, [low, high]);
+        let ending = self.ending(layer, clamp, &[multiplier], &requant);
         // The one with its own multiplier goes first.
         let order = if inputs[0].1 == HALF { [1, 0] } else { [0, 1] };
         let [(a_zero, a), (b_zero, _)] = order.map(|at| inputs[at]);
-        let scaled = a != HALF;
+        // Scales that are not known yet will differ.
+        let scaled = a != HALF || self.is_skeleton;
+        if self.is_skeleton {
+            self.micro(add(false, ending));
+        }
         let mut values = vec![multiplier.value, ending::shifts(multiplier), 2 * zero + 1, a_zero, b_zero];
         if scaled {
             values.extend([a.value, -a.shift]);

@@ -78,7 +78,7 @@ impl Lowering<'_> {
         let padded_run = run.next_multiple_of(GROUP);
         let padded = kernel_rows * padded_run;
         let (low, high) = clamp.range(requant);
-        let ending = Ending::of(&parameters.multipliers, requant.zero_point, [low, high]);
+        let ending = self.ending(layer, clamp, &parameters.multipliers, requant);
         let packed_len = LANES * padded;
         let scratch = self.scratch(layer, "packed", packed_len);
         let [weight, quant] = self.tile_tables(layer, parameters, (run, padded_run, kernel_rows));

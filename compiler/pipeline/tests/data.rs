@@ -47,9 +47,9 @@ fn a_front_end_that_no_chip_can_have_is_refused_before_anything_is_made() {
     pictures(folder.path());
     let load = |features: &str| Prepared::load(&program(features), folder.path(), None).map(|_| ());
     load("image(size: 2)").expect("the pictures as they are");
-    let error = load("image(size: 4096)").expect_err("sums of more than 32 bits");
+    let error = load("image(size: 4095)").expect_err("sums of more than 32 bits");
     assert_eq!(error.code, Code::RANGE);
-    assert!(error.message.contains("4096 x 4096") && !error.help.is_empty(), "{error:?}");
+    assert!(error.message.contains("4095 x 4095") && !error.help.is_empty(), "{error:?}");
 }
 
 /// Samples come class by class; what activations are calibrated on has all of them.

@@ -1,6 +1,7 @@
 //! What a sum is brought to: three endings, of which a layer takes the shortest that is exact for its multipliers.
 
 use super::assembler::Assembler;
+use crate::ops::Clamp;
 use crate::tensor::arith::Multiplier;
 
 /// The greatest shift to the right for which `(1 + 2 * zero point) << shift` and its sum with a doubled accumulator's
@@ -19,14 +20,27 @@ pub(in crate::kernel) enum Ending {
 }
 
 impl Ending {
-    /// The shortest that is exact, for an output's zero point and range.
-    pub(in crate::kernel) fn of(multipliers: &[Multiplier], zero: i32, range: [i32; 2]) -> Ending {
-        let whole = range == [-128, 127];
+    /// That of a layer with a clamp, for an output's zero point and range: of the first two the one that goes with the
+    /// clamp, if it is exact. So an untrained network, which has no scales yet, is given what it will have.
+    pub(in crate::kernel) fn of(
+        clamp: Clamp,
+        multipliers: &[Multiplier],
+        zero: i32,
+        range: [i32; 2],
+    ) -> Ending {
         let right = |least: i32| multipliers.iter().all(|multiplier| -multiplier.shift >= least);
-        match (whole, zero) {
-            (true, -128) if right(0) => Ending::Relu,
-            (true, _) if right(1) => Ending::Signed,
+        match Ending::expected(clamp) {
+            Ending::Relu if range == [-128, 127] && zero == -128 && right(0) => Ending::Relu,
+            Ending::Signed if range == [-128, 127] && right(1) => Ending::Signed,
             _ => Ending::General,
+        }
+    }
+
+    /// That of a layer whose scales are not known yet.
+    pub(in crate::kernel) fn expected(clamp: Clamp) -> Ending {
+        match clamp {
+            Clamp::None => Ending::Signed,
+            Clamp::Relu | Clamp::Relu6 => Ending::Relu,
         }
     }
 

@@ -1,0 +1,80 @@
+//! What schedules do, in pieces that cost models know.
+
+use serde::{Deserialize, Serialize};
+
+/// A piece of what a schedule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Work {
+    /// A call of a tile, which multiplies four pixels with all filters.
+    Tile,
+    /// A pair of filters in a tile, rectified.
+    PairRelu,
+    /// The same with both signs.
+    PairSigned,
+    /// The same with any ending.
+    PairGeneral,
+    /// Four elements of a pair's windows: 32 products.
+    Group,
+    /// A window that is packed.
+    Window,
+    /// A row of a window.
+    Row,
+    /// A row of a window that has to be clipped where it leaves the map.
+    ClippedRow,
+    /// Four elements that are packed at once.
+    PackedGroup,
+    /// Four zeros that are packed.
+    ZeroGroup,
+    /// An element that is packed by itself.
+    PackedElement,
+    /// An element that is set to zero.
+    Zero,
+    /// A pixel of four channels that are taken apart.
+    Pixel,
+    /// An element of a channel that is taken apart by itself.
+    PlaneElement,
+    /// A call of a depthwise convolution of a plane.
+    Plane,
+    /// A row of its outputs.
+    PlaneRow,
+    /// Two outputs of stride 1, rectified.
+    Outputs,
+    /// One output, rectified.
+    Output,
+    /// What another ending of an output costs besides.
+    SignedOutput,
+    /// The same of the general ending.
+    GeneralOutput,
+    /// An element of a sum of equal scales, rectified.
+    Sum,
+    /// What scaling one of the inputs costs besides.
+    ScaledSum,
+}
+
+impl Work {
+    /// All of them.
+    pub const ALL: [Work; 22] = [
+        Work::Tile,
+        Work::PairRelu,
+        Work::PairSigned,
+        Work::PairGeneral,
+        Work::Group,
+        Work::Window,
+        Work::Row,
+        Work::ClippedRow,
+        Work::PackedGroup,
+        Work::ZeroGroup,
+        Work::PackedElement,
+        Work::Zero,
+        Work::Pixel,
+        Work::PlaneElement,
+        Work::Plane,
+        Work::PlaneRow,
+        Work::Outputs,
+        Work::Output,
+        Work::SignedOutput,
+        Work::GeneralOutput,
+        Work::Sum,
+        Work::ScaledSum,
+    ];
+}

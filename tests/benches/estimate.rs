@@ -1,0 +1,142 @@
+//! Costs of untrained networks: how fast they come, how good the memory plans are, and what more effort changes.
+//!
+//! `cargo bench --bench estimate` draws networks from each space of the standard library and from the examples' space of
+//! keyword spotters, and costs each on a Cortex-M4 with both efforts. It prints networks a second (one thread, CPU time
+//! is not told from wall time: run it alone), the longest plan, the share that is proved optimal, and the rank
+//! correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space. It fails if
+//! more effort gives a higher figure, or an arena below its bound.
+
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use nasc::diagnostic::{Style, render};
+use nasc::elaborate::{self, Options};
+use nasc::estimate::{Estimate, FrontEndCost};
+use nasc::graph::Graph;
+use nasc::pipeline::Passes;
+use nasc::plan::Effort;
+use nasc::source::SourceMap;
+use nasc::space::{Space, instantiate, sample};
+use nasc::target::Target;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+const SPACES: [&str; 8] = [
+    "examples/kws/kws.nas",
+    "stdlib/spaces/mcunet.nas",
+    "stdlib/spaces/ofa_mbv3.nas",
+    "stdlib/spaces/munas.nas",
+    "stdlib/spaces/sparse.nas",
+    "stdlib/spaces/micronets_kws.nas",
+    "stdlib/spaces/micronets_vww.nas",
+    "stdlib/spaces/micronets_ad.nas",
+];
+
+fn space(path: &str) -> Space {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a spec");
+    let mut sources = SourceMap::new();
+    let file = sources.add(path, &text);
+    let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &Options::default());
+    let messages = render(&diagnostics, &sources, Style::Plain);
+    program.unwrap_or_else(|| panic!("{path} is wrong:\n{messages}")).space
+}
+
+/// Networks of a space.
+fn networks(space: &Space, count: usize) -> Vec<Graph> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut graphs = Vec::new();
+    for _ in 0..20 * count {
+        if graphs.len() < count
+            && let Ok(graph) = instantiate(space, &sample(space, &mut rng))
+        {
+            graphs.push(graph);
+        }
+    }
+    graphs
+}
+
+/// Costs of a network from its training graph on, and the seconds they took.
+fn cost(graph: &Graph, target: &Target, effort: Effort) -> (Estimate, f64) {
+    let passes = Passes { effort };
+    let start = Instant::now();
+    let skeleton = passes.skeleton(graph);
+    let deployment = passes.deploy(&skeleton, target, FrontEndCost::default()).expect("it can be lowered");
+    (deployment.estimate, start.elapsed().as_secs_f64())
+}
+
+/// Ranks, with their mean for equal values.
+fn ranks(values: &[u64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by_key(|&at| values[at]);
+    let mut ranks = vec![0.0; values.len()];
+    let mut start = 0;
+    while start < order.len() {
+        let equal = order[start..].iter().take_while(|&&at| values[at] == values[order[start]]).count();
+        let mean = start as f64 + (equal - 1) as f64 / 2.0;
+        order[start..start + equal].iter().for_each(|&at| ranks[at] = mean);
+        start += equal;
+    }
+    ranks
+}
+
+/// Spearman's rank correlation.
+fn correlation(a: &[u64], b: &[u64]) -> f64 {
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (a.len() as f64 - 1.0) / 2.0;
+    let product =
+        |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum() };
+    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str| -> Option<&String> {
+        arguments.get(arguments.iter().position(|argument| argument == name)? + 1)
+    };
+    let count = option("--count").and_then(|count| count.parse().ok()).unwrap_or(500);
+    let target = elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
+    for path in SPACES {
+        if option("--only").is_some_and(|only| !path.contains(only.as_str())) {
+            continue;
+        }
+        let graphs = networks(&space(path), count);
+        let costs = |effort: Effort| -> Vec<(Estimate, f64)> {
+            graphs.iter().map(|graph| cost(graph, &target, effort)).collect()
+        };
+        let (search, end) = (costs(Effort::Search), costs(Effort::Final));
+        for ((search, _), (end, _)) in search.iter().zip(&end) {
+            assert!(end.ram_bytes <= search.ram_bytes, "{path}: more effort, more RAM");
+            assert!(end.cycles <= search.cycles, "{path}: more effort, more cycles");
+            assert!(end.lower_bound_bytes <= end.arena_bytes, "{path}: an arena below its bound");
+        }
+        let seconds: f64 = search.iter().map(|(_, seconds)| seconds).sum();
+        let longest = end.iter().map(|&(_, seconds)| seconds).fold(0.0, f64::max);
+        let optimal = |costs: &[(Estimate, f64)]| {
+            100.0 * costs.iter().filter(|(estimate, _)| estimate.optimal).count() as f64 / costs.len() as f64
+        };
+        let of = |costs: &[(Estimate, f64)], figure: fn(&Estimate) -> u64| -> Vec<u64> {
+            costs.iter().map(|(estimate, _)| figure(estimate)).collect()
+        };
+        let rank = |figure: fn(&Estimate) -> u64| correlation(&of(&search, figure), &of(&end, figure));
+        let gap = end
+            .iter()
+            .map(|(estimate, _)| estimate.arena_bytes as f64 / estimate.lower_bound_bytes.max(1) as f64)
+            .fold(1.0, f64::max);
+        println!(
+            "{path:<34} {:>4} networks  {:>7.0} a second  final at most {:>7.1} ms  optimal {:>5.1} % ({:.1} % \
+             at once)  widest gap {:.3}  ranks: RAM {:.4}, cycles {:.4}",
+            graphs.len(),
+            search.len() as f64 / seconds,
+            1e3 * longest,
+            optimal(&end),
+            optimal(&search),
+            gap,
+            rank(|e| e.ram_bytes),
+            rank(|e| e.cycles),
+        );
+    }
+}
