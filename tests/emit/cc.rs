@@ -6,13 +6,13 @@ use std::process::Command;
 use nasc::device::HostCompiler;
 
 /// A compiler with its options.
-pub fn compiler(program: &str, flags: &[&str]) -> HostCompiler {
+pub(crate) fn compiler(program: &str, flags: &[&str]) -> HostCompiler {
     HostCompiler { program: program.into(), flags: flags.iter().map(ToString::to_string).collect() }
 }
 
 /// Compiles C files in a folder and runs what comes out, under `runner` where one is given; the exit status is the
 /// result.
-pub fn compile_and_run(
+pub(crate) fn compile_and_run(
     files: &BTreeMap<String, Vec<u8>>,
     sources: &[&str],
     flags: &[&str],
