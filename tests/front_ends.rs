@@ -359,7 +359,8 @@ int main(void)
             return 1;
         }
     }
-    return scores[0] == 127 ? 2 : 0;
+    results += scores[0] >= 0 ? 1 : 0; /* looks at what came out */
+    return results >= 2 ? 0 : 2;
 }
 ";
         bundle.add("main.c", main);
