@@ -18,6 +18,7 @@ mod csv;
 mod dataset;
 mod entries;
 mod front_end;
+mod groups;
 mod idx;
 mod image_folder;
 pub mod limits;
