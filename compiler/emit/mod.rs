@@ -7,6 +7,7 @@ mod c;
 mod front_end;
 mod graph_file;
 pub mod jit;
+mod reconstruction;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use front_end::{RawInterface, check_raw, front_end_cost};
 pub use graph_file::{
     GraphFile, PlacedBuffer, Plan, read_graph, read_graph_file, write_graph, write_graph_file,
 };
+pub use reconstruction::Reconstruction;
 
 /// Files by name, relative to the bundle's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

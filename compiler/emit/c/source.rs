@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::data::{Quantizer, RawInput};
 use crate::emit::c::function::{self, Symbols, c_type};
 use crate::emit::c::names::{Scope, call, comment, int32};
-use crate::emit::c::{Context, apart, front_end, table_symbol};
+use crate::emit::c::{Context, apart, front_end, reconstruction, table_symbol};
 use crate::emit::front_end::is_plain;
 use crate::kernel::{Arg, BufferId, Call};
 use crate::tensor::DType;
@@ -167,6 +167,7 @@ pub(super) fn source(context: &Context<'_>) -> String {
         }
         None => {}
     }
+    out.push_str(&reconstruction::source(context));
     out
 }
 
@@ -203,6 +204,7 @@ fn symbols(context: &Context<'_>) -> Symbols {
             scope.claim(&format!("{}_{taken}", context.name));
         }
     }
+    scope.claim(&format!("{}_{}", context.name, reconstruction::SYMBOL));
     for table in &context.network.program.tables {
         scope.claim(&table_symbol(context, &table.name));
     }
