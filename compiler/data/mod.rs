@@ -19,6 +19,7 @@ mod dataset;
 mod entries;
 mod front_end;
 mod given;
+mod groups;
 mod idx;
 mod image_folder;
 pub mod limits;

@@ -20,6 +20,9 @@ use crate::data::table::Element;
 /// Twice the range that can matter: beyond `±512` steps every zero point gives a saturated value.
 const BOUND: f32 = 1024.0;
 
+/// Steps from the mean that count.
+const MOST: i32 = 512;
+
 /// Standardisation and input quantization in one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RawQuantizer {
@@ -44,9 +47,14 @@ impl RawQuantizer {
         }
     }
 
+    /// Steps of one value of `channel` from its mean, from -512 to 512.
+    fn steps(&self, x: f32, channel: usize) -> i32 {
+        half_rounded((x - self.mean[channel]) * self.factor[channel])
+    }
+
     /// One value of `channel`.
     pub fn quantize(&self, x: f32, channel: usize) -> i8 {
-        let q = half_rounded((x - self.mean[channel]) * self.factor[channel]) + self.zero_point;
+        let q = self.steps(x, channel) + self.zero_point;
         q.clamp(i32::from(i8::MIN), i32::from(i8::MAX)) as i8
     }
 
@@ -110,10 +118,15 @@ impl IntegerQuantizer {
         }
     }
 
+    /// Steps of one feature of `channel`, an integer of 16 bit, from its mean.
+    fn steps(&self, x: f32, channel: usize) -> i32 {
+        let product = (x as i32 - self.offset[channel]) * self.factor[channel];
+        (product + (1 << (self.shift - 1))) >> self.shift
+    }
+
     /// One feature of `channel`, an integer of 16 bit.
     pub fn quantize(&self, x: f32, channel: usize) -> i8 {
-        let product = (x as i32 - self.offset[channel]) * self.factor[channel];
-        let q = ((product + (1 << (self.shift - 1))) >> self.shift) + self.zero_point;
+        let q = self.steps(x, channel) + self.zero_point;
         q.clamp(i32::from(i8::MIN), i32::from(i8::MAX)) as i8
     }
 }
@@ -152,6 +165,16 @@ impl Quantizer {
             Quantizer::Float(float) => indexed.map(|(i, &x)| float.quantize(x, i % period)).collect(),
             Quantizer::Integer(integer) => indexed.map(|(i, &x)| integer.quantize(x, i % period)).collect(),
         }
+    }
+
+    /// All features of a sample in steps of the network's input from their means, not clamped to 8 bit but to 512 steps.
+    pub fn steps(&self, features: &[f32]) -> Vec<i32> {
+        let period = self.period().max(1);
+        let step = |(i, &x): (usize, &f32)| match self {
+            Quantizer::Float(float) => float.steps(x, i % period),
+            Quantizer::Integer(integer) => integer.steps(x, i % period).clamp(-MOST, MOST),
+        };
+        features.iter().enumerate().map(step).collect()
     }
 
     /// Features that have a mean and a factor of their own come again after so many.

@@ -3,7 +3,7 @@
 //! In: a [`Collection`] and a [`Cut`]. Out: a [`Partition`] of sample numbers, each part in the collection's order. A
 //! test part does not depend on the seed: two runs with other seeds are scored on the same samples.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use crate::data::collect::{Collection, Part};
+use crate::data::groups::{Groups, group_name};
 use crate::data::lists;
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -20,8 +21,8 @@ pub enum Split {
     /// The source has a test part; this share of the others, in (0, 1), is for validation: of every class, or of the
     /// groups where the source names some.
     Holdout(f64),
-    /// Whole groups go to a part until it has its share. Where the source has a test part, that stays, and the shares
-    /// of the others part the rest.
+    /// Whole groups go to a part until it has its share, as far as groups allow also of every class. Where the source
+    /// has a test part, that stays, and the shares of the others part the rest.
     Groups {
         /// Share of the samples for validation.
         val: f64,
@@ -46,7 +47,7 @@ pub enum Split {
 pub struct Cut {
     /// How.
     pub split: Split,
-    /// Decides which samples go to validation; does not change how many.
+    /// Decides which samples, or which groups, go to validation.
     pub seed: u64,
 }
 
@@ -130,7 +131,7 @@ fn too_few_groups(data: &Collection, split: &Split) -> Option<String> {
 }
 
 /// Whether the classes say only what is normal: then there is no anomaly to learn from.
-fn is_anomaly(data: &Collection) -> bool {
+pub(super) fn is_anomaly(data: &Collection) -> bool {
     data.classes == ["normal", "anomaly"]
 }
 
@@ -163,8 +164,8 @@ fn holdout(data: &Collection, share: f64, seed: u64) -> Result<Parts, Diagnostic
     }
     let left: Vec<usize> = (0..data.len()).filter(|&sample| parts[sample] == Some(Part::Train)).collect();
     if left.iter().any(|&sample| data.origins[sample].group.is_some()) {
-        let wanted = share * left.len() as f64;
-        give_groups(data, &left, false, Some(seed), &[(Part::Val, wanted)], &mut parts);
+        let whole = Groups::new(data, &left, false, Some(seed));
+        whole.give(&[(Part::Val, share)], &mut parts);
         return Ok(parts);
     }
     let mut rng = stream(seed);
@@ -222,70 +223,19 @@ fn groups(data: &Collection, val: f64, test: f64, by_file: bool) -> Result<Parts
     in_range(test, "test")?;
     let mut parts: Parts = data.origins.iter().map(|origin| origin.part).collect();
     let has = |parts: &Parts, part| parts.contains(&Some(part));
+    let in_val = parts.iter().filter(|part| **part == Some(Part::Val)).count() as f64;
     let total = data.len() as f64;
-    let wanted: Vec<(Part, f64)> = match (has(&parts, Part::Test), has(&parts, Part::Val)) {
+    let shares: Vec<(Part, f64)> = match (has(&parts, Part::Test), has(&parts, Part::Val)) {
         (true, true) => Vec::new(),
-        (true, false) => {
-            let rest = parts.iter().filter(|part| **part != Some(Part::Test)).count() as f64;
-            vec![(Part::Val, rest * val / (1.0 - test))]
-        }
-        (false, true) => vec![(Part::Test, total * test)],
-        (false, false) => vec![(Part::Test, total * test), (Part::Val, total * val)],
+        (true, false) => vec![(Part::Val, val / (1.0 - test))],
+        (false, true) => vec![(Part::Test, test * total / (total - in_val))],
+        (false, false) => vec![(Part::Test, test), (Part::Val, val)],
     };
     let is_free = |part: &Option<Part>| part.is_none_or(|part| part == Part::Train);
     let left: Vec<usize> = (0..data.len()).filter(|&sample| is_free(&parts[sample])).collect();
     left.iter().for_each(|&sample| parts[sample] = Some(Part::Train));
-    give_groups(data, &left, by_file, None, &wanted, &mut parts);
+    Groups::new(data, &left, by_file, None).give(&shares, &mut parts);
     Ok(parts)
-}
-
-/// Gives whole groups to parts, in an order that hashes of their names decide, each part until it has what it wants.
-fn give_groups(
-    data: &Collection,
-    samples: &[usize],
-    by_file: bool,
-    seed: Option<u64>,
-    wanted: &[(Part, f64)],
-    parts: &mut Parts,
-) {
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for &sample in samples {
-        groups.entry(group_name(data, sample, by_file)).or_default().push(sample);
-    }
-    let order: BTreeMap<[u8; 32], Vec<usize>> =
-        groups.into_iter().map(|(name, members)| (place(&name, seed), members)).collect();
-    let order: Vec<Vec<usize>> = order.into_values().collect();
-    let mut next = 0;
-    for &(part, wanted) in wanted {
-        let mut given = 0.0;
-        while let Some(members) = order.get(next) {
-            let with = given + members.len() as f64;
-            // The last group is taken if that comes nearer to what is wanted than leaving it; a part has one at least.
-            if given > 0.0 && with - wanted > wanted - given {
-                break;
-            }
-            members.iter().for_each(|&sample| parts[sample] = Some(part));
-            given = with;
-            next += 1;
-        }
-    }
-}
-
-/// The group that a sample must stay with.
-pub(super) fn group_name(data: &Collection, sample: usize, by_file: bool) -> String {
-    let origin = &data.origins[sample];
-    match origin.group {
-        Some(group) => format!("group {}", data.groups[group as usize]),
-        None if by_file => format!("file {}", data.files[origin.file as usize]),
-        None => format!("sample {}", data.name(sample)),
-    }
-}
-
-/// Where a group comes in the order.
-fn place(name: &str, seed: Option<u64>) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(b"nasc group\n");
-    let hash = seed.into_iter().fold(hash, |hash, seed| hash.chain_update(seed.to_le_bytes()));
-    hash.chain_update(name.as_bytes()).finalize().into()
 }
 
 /// The cut's own random stream.

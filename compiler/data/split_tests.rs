@@ -96,6 +96,122 @@ proptest! {
     }
 }
 
+/// Recordings, each of one class and some samples.
+fn recordings(classes: &[Vec<usize>]) -> Vec<(u32, String)> {
+    let of_class = |(class, sizes): (usize, &Vec<usize>)| -> Vec<(u32, String)> {
+        let named =
+            |(file, &size): (usize, &usize)| vec![(class as u32, format!("c{class}/{file}.wav")); size];
+        sizes.iter().enumerate().flat_map(named).collect()
+    };
+    classes.iter().enumerate().flat_map(of_class).collect()
+}
+
+/// The parts of files: which each is in, as a sorted list.
+fn parts_of_files(rows: &[(u32, String)], val: f64, test: f64) -> Vec<(String, Part)> {
+    let classes = rows.iter().map(|row| row.0 as usize + 1).max().expect("rows");
+    let rows: Vec<Row<'_>> = rows.iter().map(|(label, file)| (*label, file.as_str(), None, None)).collect();
+    let data = collect(&rows, &["a", "b", "c", "d"][..classes]);
+    let partition = groups(&data, val, test, true).unwrap();
+    let mut found: Vec<(String, Part)> = Vec::new();
+    for part in Part::ALL {
+        found.extend(partition.part(part).iter().map(|&sample| (rows[sample].1.to_owned(), part)));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+proptest! {
+    #[test]
+    fn recordings_of_one_class_are_balanced_whatever_their_order(
+        classes in prop::collection::vec(prop::collection::vec(1usize..6, 4..40), 4),
+        val in 0.1f64..0.3,
+        test in 0.1f64..0.3,
+        turn in any::<prop::sample::Index>(),
+    ) {
+        let mut rows = recordings(&classes);
+        let parts = parts_of_files(&rows, val, test);
+        let files: usize = classes.iter().map(Vec::len).sum();
+        prop_assert_eq!(parts.len(), files, "each file is in one part");
+        for (class, sizes) in classes.iter().enumerate() {
+            let total: usize = sizes.iter().sum();
+            for (part, share) in [(Part::Val, val), (Part::Test, test)] {
+                let size = |file: &str| -> usize { sizes[file[3..].trim_end_matches(".wav").parse::<usize>().unwrap()] };
+                let of_class = parts.iter().filter(|(file, of)| *of == part && file.starts_with(&format!("c{class}/")));
+                let count: usize = of_class.map(|(file, _)| size(file)).sum();
+                let wanted = share * total as f64;
+                prop_assert!(count > 0);
+                let bound = (0.75 * wanted).max(6.0);
+                prop_assert!((count as f64 - wanted).abs() <= bound, "{count} for {wanted}");
+            }
+            let trained = parts.iter().any(|(file, of)| *of == Part::Train && file.starts_with(&format!("c{class}/")));
+            prop_assert!(trained);
+        }
+        let middle = turn.index(rows.len());
+        rows.rotate_left(middle);
+        prop_assert_eq!(&parts_of_files(&rows, val, test), &parts);
+        rows.reverse();
+        prop_assert_eq!(&parts_of_files(&rows, val, test), &parts);
+    }
+
+    #[test]
+    fn classes_of_two_groups_are_trained(
+        rare in prop::collection::vec(1usize..30, 2..4),
+        others in prop::collection::vec(1usize..9, 8..20),
+        val in 0.1f64..0.4,
+        test in 0.1f64..0.4,
+    ) {
+        let rows = recordings(&[rare, others.clone(), others]);
+        let parts = parts_of_files(&rows[..], val, test);
+        for class in ["c0", "c1", "c2"] {
+            prop_assert!(parts.iter().any(|(file, part)| *part == Part::Train && file.starts_with(class)));
+        }
+    }
+
+    #[test]
+    fn speakers_of_many_classes_stay_whole(
+        speakers in prop::collection::vec(prop::collection::vec(0usize..6, 3), 6..30),
+        val in 0.1f64..0.3,
+        test in 0.1f64..0.3,
+    ) {
+        let names: Vec<String> = (0..speakers.len()).map(|i| format!("s{i}")).collect();
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for (name, counts) in names.iter().zip(&speakers) {
+            for (class, &count) in counts.iter().enumerate() {
+                rows.extend(vec![(class as u32, "f", Some(name.as_str()), None); count]);
+            }
+        }
+        let used = (0..3u32).filter(|class| rows.iter().any(|row| row.0 == *class)).count();
+        prop_assume!(used == 3);
+        let data = collect(&rows, &["a", "b", "c"]);
+        let holders = |class: usize| speakers.iter().filter(|counts| counts[class] > 0).count();
+        prop_assume!((0..3).all(|class| holders(class) >= 3));
+        let partition = groups(&data, val, test, false).unwrap();
+        let part_of = |name: &str| -> Vec<Part> {
+            let has = |part: &Part| partition.part(*part).iter().any(|&sample| rows[sample].2 == Some(name));
+            Part::ALL.into_iter().filter(has).collect()
+        };
+        prop_assert!(names.iter().all(|name| part_of(name).len() <= 1));
+        for class in 0..3u32 {
+            prop_assert!(partition.train.iter().any(|&sample| rows[sample].0 == class));
+        }
+    }
+}
+
+#[test]
+fn fifty_two_recordings_are_parted_by_class() {
+    let rows = recordings(&[vec![4; 26], vec![4; 26]]);
+    for (val, test) in [(0.15, 0.15), (0.2, 0.2), (0.1, 0.3)] {
+        let parts = parts_of_files(&rows, val, test);
+        let of = |class: &str| {
+            parts.iter().filter(|(file, part)| *part == Part::Val && file.starts_with(class)).count()
+        };
+        let wanted = val * 26.0;
+        let is_near = |class: &str| (of(class) as f64 - wanted).abs() <= wanted / 2.0;
+        assert!(is_near("c0") && is_near("c1"), "{parts:?}");
+    }
+}
+
 #[test]
 fn the_seed_moves_the_cut_and_every_change_moves_the_hash() {
     let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();

@@ -8,6 +8,7 @@ mod front_end;
 mod graph_file;
 mod graph_json;
 pub mod jit;
+mod reconstruction;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use c::emit_c;
 pub use front_end::{RawInterface, check_front_end, check_raw, front_end_cost};
 pub use graph_file::{GraphFile, PlacedBuffer, Plan, read_graph_file, write_graph_file};
 pub use graph_json::{read_graph, write_graph};
+pub use reconstruction::Reconstruction;
 
 /// Files by name, relative to the bundle's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

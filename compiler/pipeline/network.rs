@@ -1,6 +1,7 @@
 //! An integer network on the host: what quality is measured with.
 
 use crate::data::{Dataset, RawInput};
+use crate::emit::Reconstruction;
 use crate::emit::jit::{Arena, Jit};
 use crate::estimate::Deployment;
 use crate::graph::{Graph, Weights};
@@ -45,20 +46,37 @@ impl IntegerNetwork {
         self.run(arena, &self.raw.quantize(raw))
     }
 
-    /// Runs all samples, which are features, in order. `see` is given each one's output, and the input that was made of it, as the real
-    /// numbers that the integers mean.
+    /// Runs all samples, which are features, in order. `see` is given each one's output as the real numbers that the
+    /// integers mean.
     ///
     /// # Errors
     /// When input or output is not quantized, as no network that was deployed is.
-    pub fn for_each(&self, data: &Dataset, mut see: impl FnMut(usize, &[f32], &[f32])) -> Result<(), String> {
-        let (input, output) = interface(&self.graph)?;
-        let (inputs, outputs) = (Meaning::of(input)?, Meaning::of(output)?);
-        let (mut arena, mut real) = (self.arena(), (Vec::new(), Vec::new()));
+    pub fn for_each(&self, data: &Dataset, mut see: impl FnMut(usize, &[f32])) -> Result<(), String> {
+        let outputs = Meaning::of(interface(&self.graph)?.1)?;
+        let (mut arena, mut real) = (self.arena(), Vec::new());
         data.for_each(|index, sample| {
-            let input = self.raw.quantizer.quantize_all(sample);
-            outputs.read(&self.run(&mut arena, &input), &mut real.0);
-            inputs.read(&input, &mut real.1);
-            see(index, &real.0, &real.1);
+            outputs.read(&self.run(&mut arena, &self.raw.quantizer.quantize_all(sample)), &mut real);
+            see(index, &real);
+        });
+        Ok(())
+    }
+
+    /// Runs all samples of a network that gives its input again. `see` is given each one's mean of squares, and that
+    /// of a network which always gives the mean; both as the emitted code counts them.
+    ///
+    /// # Errors
+    /// When input or output is not quantized, or they differ in size.
+    pub fn for_each_error(&self, data: &Dataset, mut see: impl FnMut(usize, f64, f64)) -> Result<(), String> {
+        let (input, output) = interface(&self.graph)?;
+        let errors = Reconstruction::new(input, output).ok_or("the output is no reconstruction")?;
+        // The mean is real 0, which is the zero point.
+        let mean = vec![errors.zero_point as i8; input.shape.elements()];
+        let mut arena = self.arena();
+        data.for_each(|index, sample| {
+            let again = self.run(&mut arena, &self.raw.quantizer.quantize_all(sample));
+            let steps = self.raw.quantizer.steps(sample);
+            let error = |output: &[i8]| errors.mean_square(errors.error(&steps, output), steps.len());
+            see(index, error(&again), error(&mean));
         });
         Ok(())
     }

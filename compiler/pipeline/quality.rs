@@ -134,12 +134,18 @@ impl Tally {
 
     /// Adds a sample that is to be given again; the mean of the squares is its score.
     pub(crate) fn input(&mut self, outputs: &[f32], input: &[f32], is_anomaly: bool) {
-        if let Tally::Input(curve, of_mean) = self {
-            let square = |(x, y): (&f32, &f32)| (f64::from(*x) - f64::from(*y)).powi(2);
-            let mean = |sum: f64| sum / input.len().max(1) as f64;
-            curve.add(mean(outputs.iter().zip(input).map(square).sum()), is_anomaly);
-            // Inputs are standardised, so their mean is 0.
-            of_mean.add(mean(input.iter().map(|x| f64::from(*x).powi(2)).sum()), is_anomaly);
+        let square = |(x, y): (&f32, &f32)| (f64::from(*x) - f64::from(*y)).powi(2);
+        let mean = |sum: f64| sum / input.len().max(1) as f64;
+        // Inputs are standardised, so their mean is 0.
+        let of_mean = mean(input.iter().map(|x| f64::from(*x).powi(2)).sum());
+        self.reconstruction(mean(outputs.iter().zip(input).map(square).sum()), of_mean, is_anomaly);
+    }
+
+    /// Adds a sample by its errors: that of the network, and that of one which always gives the mean.
+    pub(crate) fn reconstruction(&mut self, error: f64, of_mean: f64, is_anomaly: bool) {
+        if let Tally::Input(curve, curve_of_mean) = self {
+            curve.add(error, is_anomaly);
+            curve_of_mean.add(of_mean, is_anomaly);
         }
     }
 

@@ -371,7 +371,8 @@ fn answers_text(program: &Program) -> &'static str {
     match program.space.output {
         Output::Classes(_) => "",
         Output::Values(_) => " answers=numbers",
-        Output::Input => " answers=input",
+        // The error is taken against the input in full.
+        Output::Input => " answers=input in full",
     }
 }
 

@@ -95,8 +95,13 @@ impl Task {
         intervals: Intervals,
     ) -> Result<Quality, String> {
         let mut tally = Tally::new(self.output);
-        network
-            .for_each(data, |index, output, input| self.tally(&mut tally, data, index, (output, input)))?;
+        if self.output == Output::Input {
+            network.for_each_error(data, |index, error, of_mean| {
+                tally.reconstruction(error, of_mean, self.is_positive(data, index));
+            })?;
+        } else {
+            network.for_each(data, |index, output| self.tally(&mut tally, data, index, (output, &[])))?;
+        }
         Ok(tally.quality(intervals))
     }
 

@@ -2,7 +2,7 @@ nas 1
 with "voice.nas"
 
 /// One network of the space, chosen by hand.
-let width = 48
+let width = 64
 let deep = 96
 let depth = 2
 let kernel = 3

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::emit::c::names::{comment, float, string};
-use crate::emit::c::{Context, front_end};
+use crate::emit::c::{Context, front_end, reconstruction};
 use crate::emit::front_end::StreamShape;
 use crate::emit::{Network, Reading};
 
@@ -114,6 +114,7 @@ pub(super) fn header(context: &Context<'_>) -> String {
     if let Some(raw) = network.raw {
         out.push_str(&front_end::declarations(context, raw));
     }
+    out.push_str(&reconstruction::declaration(context));
     out.push_str(&context.fill(TEST));
     out
 }

@@ -12,6 +12,7 @@ mod header;
 mod helper;
 mod names;
 mod readme;
+mod reconstruction;
 mod self_test;
 mod source;
 mod weights;

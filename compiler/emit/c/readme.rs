@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::emit::c::Context;
 use crate::emit::c::names::comment;
+use crate::emit::c::{Context, reconstruction};
 use crate::emit::front_end::StreamShape;
 
 const CMAKE: &str = "\
@@ -149,6 +149,7 @@ pub(super) fn readme(context: &Context<'_>) -> String {
     if let Some(shape) = network.raw.and_then(|raw| StreamShape::new(&raw.front_end)) {
         out.push_str(&context.fill(&stream(&shape, network.output.shape.elements())));
     }
+    out.push_str(&reconstruction::page(context));
     out.push_str("\n## Memory\n\n| what | value |\n|---|---|\n");
     let mut row = |what: &str, value: String| {
         writeln!(out, "| {what} | {value} |").expect("a String takes all");

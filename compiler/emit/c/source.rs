@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::emit::c::function::{self, Symbols, c_type};
 use crate::emit::c::names::{Scope, call, comment, int32};
-use crate::emit::c::{Context, apart, front_end, table_symbol};
+use crate::emit::c::{Context, apart, front_end, reconstruction, table_symbol};
 use crate::kernel::{Arg, BufferId, Call};
 use crate::tensor::DType;
 
@@ -132,6 +132,7 @@ pub(super) fn source(context: &Context<'_>) -> String {
     if let Some(raw) = network.raw {
         out.push_str(&front_end::source(context, raw, &offsets.names[input.0 as usize]));
     }
+    out.push_str(&reconstruction::source(context));
     out
 }
 
@@ -168,6 +169,7 @@ fn symbols(context: &Context<'_>) -> Symbols {
             scope.claim(&format!("{}_{taken}", context.name));
         }
     }
+    scope.claim(&format!("{}_{}", context.name, reconstruction::SYMBOL));
     for table in &context.network.program.tables {
         scope.claim(&table_symbol(context, &table.name));
     }

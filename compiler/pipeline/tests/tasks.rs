@@ -185,7 +185,27 @@ fn anomalies_are_found_by_what_is_not_given_again() {
     assert!(found.lock.classes.is_empty() && found.lock.readings.is_empty());
     let front = &found.lock.front[0].metrics;
     assert!(front["mse"] > 0.0 && !front.contains_key("auc"), "{front:?}");
+    let network = &found.networks["m"];
+    let emitted = bundle::emit(&found.lock, network, &program.targets["host"], "net").expect("emits");
+    let text = |name: &str| emitted.bundle.text(name).expect("a file").to_owned();
+    assert!(text("net.h").contains("uint64_t net_error(") && text("README.md").contains("## Anomalies"));
     on_all_targets(&found, &program);
+}
+
+#[test]
+fn what_is_beyond_the_range_of_normal_samples_counts_in_full() {
+    let program = program(AUTOENCODER, "label: \"state\", normal: \"fine\"", "maximize auc");
+    // Anomalies are normal samples of a sensor that gives far too much: clamped, they look as normal ones.
+    let far = |count: usize, first: usize, anomalies: usize| {
+        let (mut values, labels) = lines(count, first, 0);
+        values.iter_mut().take(12 * anomalies).for_each(|x| *x = 3.0 + 0.01 * *x);
+        let of = |row: usize| ["fine", "broken"][usize::from(row < anomalies)].to_owned();
+        assert_eq!(labels.len(), count);
+        table(&values, &["state"], |row, _| vec![of(row)])
+    };
+    let data = prepared(&program, far(160, 0, 0), far(60, 600, 20));
+    let quality = &found(&program, &data).lock.networks["m"].quality;
+    assert!(quality.test > 0.99, "{quality:?}");
 }
 
 #[test]
