@@ -120,13 +120,7 @@ impl Source for Known<'_> {
         let integers = quantize_weights(weights, shape, at.axis, &scales);
         let bias_integers = quantize_bias(bias, at.input_scale, &scales);
         Ok(Quantized {
-            least_scale: least_output_scale(
-                (&integers, &bias_integers),
-                shape,
-                at.axis,
-                at.input_scale,
-                &scales,
-            ),
+            least_scale: least_output_scale(at.input_scale, &scales),
             weight: Value::from_i8(&at.weight_ty.shape, integers),
             bias: Value::from_i32(&Shape(vec![bias.len()]), bias_integers),
             scales,

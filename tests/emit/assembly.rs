@@ -64,9 +64,7 @@ fn network() -> Graph {
     let skipped = chain.last;
     for ending in ENDINGS {
         chain.conv2d(1, 8, ending);
-        let equal = chain.last;
-        chain.conv2d(1, 8, ending);
-        chain.add(equal, ending);
+        chain.add(chain.last, ending);
         chain.add(skipped, ending);
     }
     ENDINGS.into_iter().for_each(|ending| chain.depthwise(2, ending));

@@ -14,6 +14,12 @@ pub(super) struct Filters {
     pub(super) zero: i32,
 }
 
+/// A channel whose accumulator stays below this share of its output's step has one value, whatever its multiplier.
+const NOTHING: f64 = 0.25;
+
+/// The multiplier of such a channel, which fits every ending.
+const ZERO: Multiplier = Multiplier { value: 0, shift: -1 };
+
 /// What the tables are made of.
 pub(super) struct Parameters {
     /// The input.
@@ -62,8 +68,11 @@ impl Lowering<'_> {
         let (mut multipliers, mut bounds) = (Vec::new(), Vec::new());
         for (at, &(_, magnitude)) in sums.iter().enumerate() {
             let factor = input_scale * f64::from(quant.scale(at)) / f64::from(requant.scale.0);
-            let multiplier = Multiplier::new(factor);
             let bound = i64::from(biases[at]).abs().saturating_add(magnitude.saturating_mul(256));
+            let multiplier = match bound as f64 * factor < NOTHING {
+                true => ZERO,
+                false => Multiplier::new(factor),
+            };
             if !holds(bound, multiplier) {
                 return Err(format!("has weights and scales with which channel {at} may overflow 32 bits"));
             }

@@ -272,13 +272,13 @@ impl Lowering<'_> {
         multipliers: &[Multiplier],
         requant: &Requant,
     ) -> ending::Ending {
-        match (self.is_skeleton, self.shares_quantization(layer.node)) {
-            (true, true) => ending::Ending::General,
-            (true, false) => ending::Ending::expected(clamp),
-            (false, _) => {
-                ending::Ending::of(clamp, multipliers, requant.zero_point, clamp.range(requant).into())
-            }
+        if clamp != Clamp::None && self.shares_quantization(layer.node) {
+            return ending::Ending::General;
         }
+        if self.is_skeleton {
+            return ending::Ending::expected(clamp);
+        }
+        ending::Ending::of(clamp, multipliers, requant.zero_point, clamp.range(requant).into())
     }
 
     /// Whether other tensors decide on the zero point of this one: those that it is joined with.

@@ -47,11 +47,8 @@ impl Lowering<'_> {
         // The one with its own multiplier goes first.
         let order = if inputs[0].1 == HALF { [1, 0] } else { [0, 1] };
         let [(a_zero, a), (b_zero, _)] = order.map(|at| inputs[at]);
-        // Scales that are not known yet will differ.
-        let scaled = a != HALF || self.is_skeleton;
-        if self.is_skeleton {
-            self.micro(add(false, ending));
-        }
+        // Scales that are not known yet will differ, unless they are of one tensor.
+        let scaled = sources[0] != sources[1];
         let mut values = vec![multiplier.value, ending::shifts(multiplier), 2 * zero + 1, a_zero, b_zero];
         if scaled {
             values.extend([a.value, -a.shift]);

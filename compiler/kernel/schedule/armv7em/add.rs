@@ -1,5 +1,5 @@
-//! Sum of two tensors. The input with the greater scale has the multiplier 1/2 exactly; the other has its own unless
-//! the scales are equal.
+//! Sum of two tensors. The input with the greater scale has the multiplier 1/2 exactly; the other has its own, unless
+//! both are one.
 
 use super::assembler::Assembler;
 use super::ending::{Ending, Slots, finish};
