@@ -65,6 +65,10 @@ impl Reader for ImageFolder {
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {
+        // All that may be inside is then in one file, which need not be unpacked to know so.
+        if self.train.is_none() && entries::is_archive(root, &self.path)? {
+            return entries::list(root, &self.path);
+        }
         let mut files = Vec::new();
         for place in self.places(root)? {
             files.extend(entries::list(root, &place.source)?);

@@ -58,6 +58,11 @@ pub(super) fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
             return Diagnostic::error(Code::DATA_FORMAT, format!("the data file `{name}` is cut short"))
                 .help("copy or download it again");
         }
+        ErrorKind::PermissionDenied => {
+            let message = format!("`{name}` cannot be read: {error}");
+            return Diagnostic::error(Code::DATA_MISSING, message)
+                .help("give yourself the right to read it: `chmod u+rX`");
+        }
         _ if error.raw_os_error().is_none() => {
             let message = format!("the data file `{name}` is damaged: {error}");
             return Diagnostic::error(Code::DATA_FORMAT, message).help("copy or download it again");

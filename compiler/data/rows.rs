@@ -64,7 +64,8 @@ pub(super) fn open_rows<R: Read>(
         return Err(long_row(name, 1));
     }
     // Else the whole table would be one line.
-    if first.windows(2).any(|pair| pair[0] == b'\r' && !matches!(pair[1], b'\r' | b'\n')) {
+    let is_text = std::str::from_utf8(&first).is_ok();
+    if is_text && first.windows(2).any(|pair| pair[0] == b'\r' && !matches!(pair[1], b'\r' | b'\n')) {
         let message = format!("`{}`: the lines end in carriage returns alone", name.escape_debug());
         return Err(Diagnostic::error(Code::DATA_FORMAT, message)
             .help("save the table with the line ends of Unix or Windows"));

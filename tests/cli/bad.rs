@@ -151,10 +151,9 @@ fn data() {
         "garbage", COMPILE, |lab| lab.write("test.ts", (0..=255u8).cycle().take(4096).collect::<Vec<_>>())
             => ["E0702", "test.ts", "line 1"];
         "folder", "compile waves.nas --target host --research", |lab| { lab.remove("train.ts"); lab.write("train.ts/x", "") } => ["E0701", "train.ts"];
-        "train in the place of test", "eval build/waves/host --data waves.nas", |_| {} => ["E0702", "waves.nas", "line 1"];
         "no file to eval", "eval build/waves/host --data gone.ts", |_| {} => ["E0701", "gone.ts"];
         "a folder to eval", "eval build/waves/host --data build", |_| {} => ["E0701", "build"];
-        "no data for a bundle", "eval build/waves/host", |_| {} => ["E0701", "--data FILE"];
+        "no data for a bundle", "eval build/waves/host", |_| {} => ["E0701", "--data PATH"];
         "other classes to eval", "eval build/waves/host --data test.ts", |lab| {
             let text = lab.text("test.ts").replace("mid", "middle");
             lab.write("test.ts", text);

@@ -123,7 +123,7 @@ fn a_bundle_is_scored_on_class_folders_and_on_what_a_spec_reads() {
     lab.run(&["compile", "words.nas", "--target", "host", "--no-verify"]).good();
     let folder = lab.below("build").into_keys().find(|name| name.ends_with("report.json")).expect("a bundle");
     let folder = format!("build/{}", folder.trim_end_matches("/report.json"));
-    let eval = |args: &[&str]| lab.run(&[&["eval"], args, &["--format", "json"]].concat()).good().json();
+    let eval = |args: &[&str]| lab.run(&[&["eval"][..], args, &["--format", "json"]].concat()).good().json();
     let (own, by_spec) = (eval(&["words.nas"]), eval(&[&folder, "--data", "words.nas"]));
     assert_eq!((&own["samples"], &own["metrics"]), (&by_spec["samples"], &by_spec["metrics"]));
     let all = eval(&["words.nas", "--split", "all"]);

@@ -86,6 +86,10 @@ impl Reader for AudioFolder {
     }
 
     fn inputs(&self, root: &Path) -> Result<Vec<String>, Diagnostic> {
+        // All that may be inside is then in one file, which need not be unpacked to know so.
+        if self.train.is_none() && self.test.is_none() && entries::is_archive(root, &self.path)? {
+            return entries::list(root, &self.path);
+        }
         let mut files = Vec::new();
         for Place { source, .. } in self.places(root)? {
             let of_source = entries::list(root, &source)?;

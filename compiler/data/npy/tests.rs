@@ -226,7 +226,7 @@ fn absurd_headers_cost_nothing() {
             refused(&spec(), &[("x.npy", &npy(descr, shape, &[]))], code, &["`x.npy`"]);
         }
     };
-    bad("(1000000000000, 1000000000000)", Code::DATA_SHAPE);
+    bad("(1000000000000, 1000000000000)", Code::DATA_LIMIT);
     bad("(2, 9223372036854775807, 9223372036854775807)", Code::DATA_LIMIT);
     bad("(99999999999999999999999999, 2)", Code::DATA_LIMIT);
     bad("(1, 99999999999999999999999999)", Code::DATA_LIMIT);
