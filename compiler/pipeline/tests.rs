@@ -320,10 +320,17 @@ proptest! {
         let trained = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
         skeleton.verify().expect("verifies");
         trained.verify().expect("verifies");
-        let before = SEARCH.deploy(&skeleton, &target(), FrontEndCost::default()).expect("deploys").estimate;
-        let after = FINAL.deploy(&trained, &target(), FrontEndCost::default()).expect("deploys").estimate;
-        prop_assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles);
-        prop_assert!(after.flash_bytes <= before.flash_bytes);
+        let deployed = |passes: Passes, graph: &Graph| {
+            let deployment = passes.deploy(graph, &target(), FrontEndCost::default()).expect("deploys");
+            let functions = deployment.program.functions.iter().map(|function| &function.name);
+            let micros = deployment.program.micros.iter().map(|micro| &micro.meaning.name);
+            let names: Vec<String> = functions.chain(micros).cloned().collect();
+            (deployment.estimate, names)
+        };
+        let ((before, had), (after, has)) = (deployed(SEARCH, &skeleton), deployed(FINAL, &trained));
+        let case = format!("{had:?} {before:?} {has:?} {after:?} {}", trained.to_text());
+        prop_assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles, "{}", case);
+        prop_assert!(after.flash_bytes <= before.flash_bytes, "{}", case);
     }
 }
 
