@@ -1,25 +1,26 @@
 nas 1
 
-/// Whether a water pump runs as it should: an autoencoder learns the normal signals of eight sensors, and what it cannot
-/// reconstruct is an anomaly.
+/// Whether a water pump runs as it should: an autoencoder learns a minute of the normal signals of three sensors, and
+/// what it cannot reconstruct is an anomaly.
 ///
 /// Data:    SKAB, CSV files of one sample a second, in a folder or archive `skab`:
 ///          `nasc compile examples/pump/pump.nas --target cortex-m4 --data DIR`
 /// Budget:  a Cortex-M4 with 4 KiB of RAM and 16 KiB of flash for the bundle
-/// Expect:  an area under the curve of about .6 on files that were not seen. The data is hard: its normal state drifts
-///          from file to file, and always answering the mean does as well
+/// Expect:  an area under the curve of about .64 on files that were not seen. The distance from the mean alone reaches
+///          .68: anomalies are shifts of the level, which an autoencoder of levels learns to give again, and the normal
+///          state drifts from file to file
 
-param epochs = 60
+param epochs = 20
 
-let width = 16..48 step 16
-let code = 4..8 step 2
+let width = 8..24 step 8
+let code = 1..3
 
-model pump(input: (16, 1, 8)) {
+model pump(input: (64, 1, 3)) {
   flatten
   dense(units: width, norm: batch, act: relu)
   dense(units: code)
   dense(units: width, norm: batch, act: relu)
-  dense(units: 128)
+  dense(units: 192)
 }
 
 data {
@@ -27,17 +28,8 @@ data {
     train: "skab",
     label: "anomaly",
     normal: "0",
-    columns: [
-      "Accelerometer1RMS",
-      "Accelerometer2RMS",
-      "Current",
-      "Pressure",
-      "Temperature",
-      "Thermocouple",
-      "Voltage",
-      "Volume Flow RateRMS",
-    ],
-    window: 16,
+    columns: ["Accelerometer1RMS", "Accelerometer2RMS", "Volume Flow RateRMS"],
+    window: 64,
     hop: 4,
   )
   split: by(file, train: 60 %, val: 15 %, test: 25 %)
