@@ -18,7 +18,7 @@ pub use code::{padding, percent, terms};
 pub use cycles::work;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What a network costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

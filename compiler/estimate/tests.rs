@@ -62,6 +62,7 @@ fn skeleton_costs_what_the_trained_does(seed: u64) {
         deploy(graph, &target(Isa::Armv7em), FrontEndCost::default(), Effort::Search).expect("deploys")
     };
     let (before, after) = (deployed(&skeleton), deployed(&trained));
+    let is_same = schedules(&before) == schedules(&after);
     let is_filled = after.program.steps.iter().any(|step| step.op == "fill");
     let (before, after) = (before.estimate, after.estimate);
     let (tables, bound) = (after.weights_bytes, before.weights_bytes);
@@ -73,9 +74,22 @@ fn skeleton_costs_what_the_trained_does(seed: u64) {
         assert!(after.flash_bytes <= before.flash_bytes, "seed {seed}");
         return;
     }
+    if !is_same {
+        // Channels whose outputs hardly move, or hardly differ, need wider arithmetic than is foreseen.
+        assert!(after.ram_bytes <= before.ram_bytes, "seed {seed}");
+        return;
+    }
     assert_eq!(after.ram_bytes, before.ram_bytes, "seed {seed}");
     assert!(after.cycles <= before.cycles, "{} of {} for seed {seed}", after.cycles, before.cycles);
     assert!(after.code_bytes <= before.code_bytes, "{} of {}", after.code_bytes, before.code_bytes);
+}
+
+/// What the schedules of a program's layers do, but for how often.
+pub(crate) fn schedules(deployment: &Deployment) -> Vec<Vec<crate::kernel::Work>> {
+    let pieces = |step: &crate::kernel::Step| step.work.iter().map(|&(work, _)| work).collect();
+    let mut all: Vec<Vec<crate::kernel::Work>> = deployment.program.steps.iter().map(pieces).collect();
+    all.sort();
+    all
 }
 
 #[test]

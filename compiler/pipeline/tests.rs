@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::data::{Dataset, Element, FrontEnd, IntegerQuantizer, Picture, Quantizer, RawInput, RawQuantizer};
 use crate::estimate::FrontEndCost;
+use crate::estimate::tests::schedules;
 use crate::graph::Graph;
 use crate::ops::{Add, Clamp, Op, Window};
 use crate::pipeline::locking::{read_weights, weights_from_bytes, weights_to_bytes};
@@ -325,12 +326,16 @@ proptest! {
             let functions = deployment.program.functions.iter().map(|function| &function.name);
             let micros = deployment.program.micros.iter().map(|micro| &micro.meaning.name);
             let names: Vec<String> = functions.chain(micros).cloned().collect();
-            (deployment.estimate, names)
+            let schedules = schedules(&deployment);
+            (deployment.estimate, names, schedules)
         };
-        let ((before, had), (after, has)) = (deployed(SEARCH, &skeleton), deployed(FINAL, &trained));
+        let ((before, had, expected), (after, has, found)) =
+            (deployed(SEARCH, &skeleton), deployed(FINAL, &trained));
         let case = format!("{had:?} {before:?} {has:?} {after:?} {}", trained.to_text());
-        prop_assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles, "{}", case);
-        prop_assert!(after.flash_bytes <= before.flash_bytes, "{}", case);
+        prop_assert!(after.ram_bytes <= before.ram_bytes, "{}", case);
+        // Where a layer needs wider arithmetic than is foreseen it costs more.
+        prop_assume!(expected == found);
+        prop_assert!(after.cycles <= before.cycles && after.flash_bytes <= before.flash_bytes, "{}", case);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::tensor::{DType, Quant, Shape};
 const LEAST_SCALE: f32 = 1e-16;
 
 /// The greatest bias, and the greatest sum of products: their sum stays well within 32 bits.
-const LIMIT: f32 = (1u32 << 30) as f32;
+const LIMIT: f32 = (1u32 << 29) as f32;
 
 /// The quantization of an activation that was seen in `[low, high]`: asymmetric 8 bit, 0 exactly representable.
 ///
@@ -53,11 +53,12 @@ pub fn least_output_scale(input_scale: f32, scales: &[f32]) -> f32 {
     scales.iter().map(|scale| 2.002 * input_scale * scale).fold(0.0, f32::max)
 }
 
-/// The least scale of a sum of inputs with these scales: they are added with 20 more bits.
+/// The least scale of a sum of inputs with these scales: they are added with 20 more bits, and the sum of twice the
+/// greater scale is brought to the output's by a factor below 1/2.
 ///
 /// Source  LiteRT 2.3.0, reference kernel of ADD
 pub fn least_sum_scale(inputs: [f32; 2]) -> f32 {
-    inputs[0].max(inputs[1]) / (1u32 << 19) as f32
+    inputs[0].max(inputs[1]) / (1u32 << 17) as f32
 }
 
 /// The least scale of a product of inputs with these scales: two elements less their zero points have a product
