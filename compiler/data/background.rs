@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::data::resample::Resampler;
-use crate::data::{entries, limits, wav};
+use crate::data::{cache, entries, limits, wav};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// All WAV recordings of a folder or archive below `root`, at `rate` samples of a second, in the order of their names
@@ -44,6 +44,12 @@ pub fn read_recordings(root: &Path, name: &str, rate: u32) -> Result<Vec<Vec<i16
             .help("leave `from` out for white noise, or name a folder with recordings"));
     }
     Ok(found)
+}
+
+/// SHA-256, in hexadecimal, of names and contents of all files of a folder or archive below `root`; `None` where they
+/// cannot be read.
+pub fn recordings_hash(root: &Path, name: &str) -> Option<String> {
+    cache::contents_hash(root, &entries::list(root, name).ok()?).ok()
 }
 
 fn unusable(file: &str, from: u32, to: u32) -> Diagnostic {

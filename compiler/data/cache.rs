@@ -35,6 +35,12 @@ pub(super) fn key(text: &str, root: &Path, files: &[String]) -> std::io::Result<
     hash.update(env!("CARGO_PKG_VERSION"));
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());
+    contents(&mut hash, root, files)?;
+    Ok(hex(&hash.finalize()))
+}
+
+/// Adds names and contents of files below `root` to a hash.
+fn contents(hash: &mut Sha256, root: &Path, files: &[String]) -> std::io::Result<()> {
     let mut buffer = vec![0u8; 1 << 20];
     for name in files {
         let mut file = File::open(root.join(name))?;
@@ -49,6 +55,16 @@ pub(super) fn key(text: &str, root: &Path, files: &[String]) -> std::io::Result<
         hash.update(name.as_bytes());
         hash.update(inner.finalize());
     }
+    Ok(())
+}
+
+/// Hash of names and contents of files below `root`, the same for every version of nasc.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn contents_hash(root: &Path, files: &[String]) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    contents(&mut hash, root, files)?;
     Ok(hex(&hash.finalize()))
 }
 

@@ -54,7 +54,7 @@ use crate::tensor::Shape;
 
 pub use audio_folder::{AudioFolder, AudioGroup};
 pub use augment::{Augment, Background, Stage as AugmentStage};
-pub use background::read_recordings;
+pub use background::{read_recordings, recordings_hash};
 pub use cifar::{Cifar, CifarLabel};
 pub use collect::{Collection, Collector, Origin, Part, Sample, Values, Wanted};
 pub use csv::Csv;

@@ -32,7 +32,7 @@ pub(crate) struct Prepared {
     pub(crate) numbers: Vec<f32>,
     /// What networks are for.
     pub(crate) task: Task,
-    /// Hash of all that training can see of them.
+    /// Hash of all that training can see of them, the recordings that it mixes in among it.
     pub(crate) hash: String,
     root: PathBuf,
     cache: Option<PathBuf>,
@@ -121,7 +121,7 @@ impl Prepared {
         let fit = fit(program, settings, &loaded, &splits.train);
         let task = Task::new(program, &splits.train);
         let numbers = task.standardized(&splits.train.numbers);
-        let hash = loaded.hash.clone();
+        let hash = sources::with_noise(&loaded.hash, settings, root);
         let (root, cache) = (root.to_owned(), cache.map(Path::to_owned));
         let features = Mutex::new(Recent::new(FEATURES));
         Ok((Prepared { loaded, splits, numbers, task, hash, root, cache, features }, fit))

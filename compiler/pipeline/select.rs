@@ -25,6 +25,7 @@ use crate::search::{
 };
 use crate::space;
 use crate::target::Target;
+use crate::tensor::Value;
 use crate::train::{self, EngineKind};
 
 /// What a search ends with.
@@ -433,8 +434,8 @@ fn finish(
     let task = &study.data.task;
     let features = study.data.features(program, &point.genome)?;
     let test = &features.splits.test;
-    let inputs = features.standardization.inputs(test);
-    let float = task.of_floats(&train::predict(&graph, &weights, &inputs)?, &inputs, test);
+    let predict = |inputs: &Value| train::predict(&graph, &weights, inputs);
+    let float = task.of_floats(test, &features.standardization, predict)?;
     let integer = task.of_integer(&network, test, Intervals::Made).map_err(cannot_evaluate)?;
     let quality = locked_quality(study, &integer, &float, pick.validation);
     let stored = StoredNetwork { graph: network.graph.clone(), raw: network.raw.clone(), golden };

@@ -8,6 +8,7 @@ use crate::data::{
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Setting, Settings};
+use crate::pipeline::tensors;
 
 /// The names of speakers in Speech Commands.
 const SPEAKER: &str = "{}_nohash_*";
@@ -274,6 +275,18 @@ pub(super) fn augments(
         found.push(change.augment()?);
     }
     Ok((found, mixup))
+}
+
+/// The hash of data with that of the recordings that `augment` mixes in, if there are any. Where they cannot be read, who
+/// needs them says so.
+pub(super) fn with_noise(hash: &str, settings: &Settings, root: &Path) -> String {
+    let Some(Setting::List(list)) = settings.0.get("augment") else { return hash.to_owned() };
+    let folder = |change: &Setting| match change {
+        Setting::Call(_, keys) => keys.text("from").map(str::to_owned),
+        _ => None,
+    };
+    let found = list.iter().filter_map(folder).filter_map(|folder| data::recordings_hash(root, &folder));
+    found.fold(hash.to_owned(), |hash, noise| tensors::sha256(format!("{hash}\nnoise {noise}").as_bytes()))
 }
 
 /// One change with what it is applied to.

@@ -5,7 +5,7 @@
 //! autoencoder is scored by what a chip can compute: the mean of the squares by which its output differs from its own
 //! input, both in standardised units.
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Standardization};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{LossSpec, Metric, Program};
 use crate::emit::Reading;
@@ -16,6 +16,8 @@ use crate::tensor::Value;
 
 /// The class of what is no anomaly; it is the first where anomalies are told.
 const NORMAL: &str = "normal";
+/// Samples that are in memory as floats while they are scored.
+const SCORED: usize = 1024;
 
 /// What networks are for.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,17 +107,27 @@ impl Task {
         Ok(tally.quality(intervals))
     }
 
-    /// Scores the outputs `[N, ...]` of a float network for standardised inputs `[N, ...]`.
-    pub(crate) fn of_floats(&self, outputs: &Value, inputs: &Value, data: &Dataset) -> Quality {
+    /// Scores a float network: `predict` gives its outputs `[N, ...]` for standardised inputs `[N, ...]`, some samples at
+    /// a time.
+    pub(crate) fn of_floats(
+        &self,
+        data: &Dataset,
+        standardization: &Standardization,
+        predict: impl Fn(&Value) -> Result<Value, Diagnostic>,
+    ) -> Result<Quality, Diagnostic> {
         let mut tally = Tally::new(self.output);
         let elements = |value: &Value| -> Vec<f32> {
             value.as_f32().map(|array| array.iter().copied().collect()).unwrap_or_default()
         };
-        let (outputs, inputs) = (elements(outputs), elements(inputs));
-        let width = |all: &[f32]| (all.len() / data.len().max(1)).max(1);
-        let rows = outputs.chunks_exact(width(&outputs)).zip(inputs.chunks_exact(width(&inputs)));
-        rows.enumerate().for_each(|(index, row)| self.tally(&mut tally, data, index, row));
-        tally.quality(Intervals::Omitted)
+        for start in (0..data.len()).step_by(SCORED) {
+            let part: Vec<usize> = (start..data.len().min(start + SCORED)).collect();
+            let inputs = standardization.inputs(&data.select(&part));
+            let (outputs, inputs) = (elements(&predict(&inputs)?), elements(&inputs));
+            let width = |all: &[f32]| (all.len() / part.len()).max(1);
+            let rows = outputs.chunks_exact(width(&outputs)).zip(inputs.chunks_exact(width(&inputs)));
+            part.iter().zip(rows).for_each(|(&index, row)| self.tally(&mut tally, data, index, row));
+        }
+        Ok(tally.quality(Intervals::Omitted))
     }
 
     fn tally(&self, tally: &mut Tally, data: &Dataset, index: usize, (output, input): (&[f32], &[f32])) {

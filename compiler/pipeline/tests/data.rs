@@ -8,16 +8,25 @@ use crate::pipeline::prepare::Prepared;
 use crate::source::SourceMap;
 
 fn program(features: &str) -> Program {
+    program_of(
+        "2, 2, 1",
+        &format!(
+            "source: idx(train: \"x\", train_labels: \"y\", test: \"x\", test_labels: \"y\")
+  split: holdout(val: 50 %)
+  features: {features}"
+        ),
+    )
+}
+
+fn program_of(input: &str, data: &str) -> Program {
     let text = format!(
         "nas 1
-model m(input: (2, 2, 1), classes: 2) {{
+model m(input: ({input}), classes: 2) {{
   global_avg_pool
   dense(units: classes)
 }}
 data {{
-  source: idx(train: \"x\", train_labels: \"y\", test: \"x\", test_labels: \"y\")
-  split: holdout(val: 50 %)
-  features: {features}
+  {data}
 }}
 train {{ optimizer: adamw(lr: 1e-3), epochs: 1, batch: 8 }}
 search {{ strategy: random, trials: 1, seed: 7 }}
@@ -63,4 +72,46 @@ fn calibration_samples_are_of_all_classes() {
     assert_eq!(train.spread(2).labels, [0, 1]);
     assert_eq!(train.spread(99).labels, train.labels);
     assert!(train.spread(0).is_empty());
+}
+
+/// A WAV file of 16 bits, one channel and 8,000 samples a second.
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let size = |bytes: usize| (bytes as u32).to_le_bytes();
+    let format = [&size(16)[..], &[1, 0, 1, 0], &size(8000), &size(16_000), &[2, 0, 16, 0]].concat();
+    let sound: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let head = [&b"RIFF"[..], &size(36 + sound.len()), b"WAVE", b"fmt "].concat();
+    [&head[..], &format, b"data", &size(sound.len()), &sound].concat()
+}
+
+/// Noise that training mixes in is data too: a lock that was made with other noise is stale.
+#[test]
+fn the_hash_of_data_follows_the_noise_that_is_mixed_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, samples: &[i16]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("in a folder")).expect("made");
+        std::fs::write(path, wav(samples)).expect("written");
+    };
+    for (class, name) in (0..2).flat_map(|class| (0..6).map(move |name| (class, name))) {
+        put(&format!("words/{class}/{class}{name}.wav"), &[class * 100 + name; 8000]);
+    }
+    put("noise/hum.wav", &[1, -1, 2]);
+    let hash = |augment: &str| {
+        let data = format!(
+            "source: audio_folder(\"words\", rate: 8 kHz)
+  split: by(file, train: 60 %, val: 20 %, test: 20 %)
+  features: log_mel(frame: 32 ms, hop: 32 ms, filters: 20)
+  augment: [{augment}]"
+        );
+        let data = Prepared::load(&program_of("31, 20, 1", &data), folder.path(), None).expect("readable");
+        (data.hash, data.loaded.hash)
+    };
+    let mixed = "noise(10 %, from: \"noise\")";
+    let (plain, with) = (hash("noise(10 %)"), hash(mixed));
+    assert_eq!(plain.0, plain.1);
+    assert_eq!(with, hash(mixed));
+    assert_ne!(with.0, plain.0);
+    put("noise/hum.wav", &[1, -1, 3]);
+    assert_ne!(with.0, hash(mixed).0);
+    assert_eq!(hash("noise(10 %, from: \"gone\")").0, plain.0, "who needs it says that it is missing");
 }
