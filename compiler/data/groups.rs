@@ -129,11 +129,10 @@ impl Groups {
         for (place, &(part, share)) in shares.iter().enumerate() {
             let later = shares.len() - 1 - place;
             let mut taken = Taken { given: vec![0; self.samples.len()], wanted: self.wanted(share) };
-            for index in 0..self.groups.len() {
-                let group = &self.groups[index];
-                if parts[index].is_none() && taken.has_room(group) && self.is_spare(group, later, &free) {
+            for (group, its) in self.groups.iter().zip(&mut parts) {
+                if its.is_none() && taken.has_room(group) && self.is_spare(group, later, &free) {
                     taken.add(group, &mut free);
-                    parts[index] = Some(part);
+                    *its = Some(part);
                 }
             }
             loop {

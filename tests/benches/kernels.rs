@@ -250,11 +250,46 @@ fn run(graph: &Graph, target: &Target, keep: Option<&str>) -> (Deployment, Devic
     (deployment, device)
 }
 
+/// The value of an option of the command line.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a String> {
+    arguments.get(arguments.iter().position(|argument| argument == name)? + 1)
+}
+
+/// Each distinct layer by itself.
+fn layers(graph: &Graph, target: &Target, arguments: &[String], name: &str) {
+    let mut seen = std::collections::BTreeSet::new();
+    for node in graph.order() {
+        let op = &graph.node(node).op;
+        let macs = op.macs(&graph.input_types(node), graph.ty(node)).0;
+        let Some(layer) = alone(graph, node).filter(|_| !matches!(op, Op::Input(_) | Op::Constant(_))) else {
+            continue;
+        };
+        let shapes =
+            format!("{} {} -> {}", op.name(), graph.input_types(node)[0].shape, graph.ty(node).shape);
+        if matches!(op, Op::Reshape(_)) || !seen.insert((shapes.clone(), macs)) {
+            continue;
+        }
+        let (deployment, device) = run(
+            &layer,
+            target,
+            option(arguments, "--keep").map(|folder| format!("{folder}/{name}-{}", seen.len())).as_deref(),
+        );
+        let per_mac = if macs > 0 { device.instructions as f64 / macs as f64 } else { f64::NAN };
+        let cycles = deployment.estimate.cycles;
+        if arguments.iter().any(|argument| argument == "--terms") {
+            let counts = estimate::work(&layer, &deployment.program);
+            let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
+            println!("  terms {} {}", seen.len(), counts.join("; "));
+        }
+        println!(
+            "  {shapes:<48} {macs:>9} MAC {:>9} instructions {per_mac:>6.3}/MAC estimated {cycles:>9}",
+            device.instructions
+        );
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| -> Option<&String> {
-        arguments.get(arguments.iter().position(|argument| argument == name)? + 1)
-    };
     let target = nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
     for (name, net) in [
         ("ds-cnn", ds_cnn()),
@@ -262,43 +297,13 @@ fn main() {
         ("mobilenet", mobilenet()),
         ("autoencoder", autoencoder()),
     ] {
-        if option("--only").is_some_and(|only| !name.contains(only.as_str())) {
+        if option(&arguments, "--only").is_some_and(|only| !name.contains(only.as_str())) {
             continue;
         }
         let Net { graph, parameters, .. } = net;
         println!("\n{name}");
-        let mut seen = std::collections::BTreeSet::new();
-        for node in graph.order() {
-            let op = &graph.node(node).op;
-            let macs = op.macs(&graph.input_types(node), graph.ty(node)).0;
-            let Some(layer) = alone(&graph, node).filter(|_| !matches!(op, Op::Input(_) | Op::Constant(_)))
-            else {
-                continue;
-            };
-            let shapes =
-                format!("{} {} -> {}", op.name(), graph.input_types(node)[0].shape, graph.ty(node).shape);
-            if matches!(op, Op::Reshape(_)) || !seen.insert((shapes.clone(), macs)) {
-                continue;
-            }
-            let (deployment, device) = run(
-                &layer,
-                &target,
-                option("--keep").map(|folder| format!("{folder}/{name}-{}", seen.len())).as_deref(),
-            );
-            let per_mac = if macs > 0 { device.instructions as f64 / macs as f64 } else { f64::NAN };
-            let cycles = deployment.estimate.cycles;
-            if arguments.iter().any(|argument| argument == "--terms") {
-                let counts = estimate::work(&layer, &deployment.program);
-                let counts: Vec<String> =
-                    counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
-                println!("  terms {} {}", seen.len(), counts.join("; "));
-            }
-            println!(
-                "  {shapes:<48} {macs:>9} MAC {:>9} instructions {per_mac:>6.3}/MAC estimated {cycles:>9}",
-                device.instructions
-            );
-        }
-        let keep = option("--keep").map(|folder| format!("{folder}/{name}"));
+        layers(&graph, &target, &arguments, name);
+        let keep = option(&arguments, "--keep").map(|folder| format!("{folder}/{name}"));
         let (deployment, device) = run(&graph, &target, keep.as_deref());
         let estimate = &deployment.estimate;
         println!(

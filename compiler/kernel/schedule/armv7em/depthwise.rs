@@ -10,12 +10,9 @@
 
 use super::assembler::Assembler;
 use super::ending::{Ending, limit};
-use super::meaning::{RANGE, multiply_add, output, set, shift};
+use super::meaning::{RANGE, each, multiply_add, output, parameters, set, shift};
 use crate::kernel::lower::load;
-use crate::kernel::{
-    Access, Affine, Assembly, Buf, BufParam, Derivation, Function, MicroKernel, Reg, Special, Stmt, Ty, Var,
-};
-use crate::tensor::DType;
+use crate::kernel::{Affine, Assembly, Buf, Derivation, Function, MicroKernel, Reg, Special, Stmt, Ty, Var};
 
 /// Rows and columns of the window.
 pub(in crate::kernel) const KERNEL: usize = 3;
@@ -75,13 +72,6 @@ fn meaning(stride: usize, ending: Ending) -> Function {
     let multiplier = (load(q, &word(1)), shift(q, &word(2), &Affine::default()));
     let value = output(ending, sum, multiplier, half, range);
     body.push(Stmt::Store { buf: out, index: var(at), value });
-    let each = |var: Var, upper: Affine, body: Vec<Stmt>| Stmt::For {
-        var,
-        lower: Affine::default(),
-        upper,
-        step: 1,
-        body,
-    };
     let body = vec![each(
         row,
         var(rows),
@@ -91,15 +81,9 @@ fn meaning(stride: usize, ending: Ending) -> Function {
             each(column, var(columns), body),
         ],
     )];
-    let param = |name: &str, elem: DType, access: Access| BufParam { name: name.into(), elem, access };
     Function {
         name: name(stride, ending),
-        params: vec![
-            param("x", DType::I16, Access::Read),
-            param("w", DType::I8, Access::Read),
-            param("q", DType::I32, Access::Read),
-            param("out", DType::I8, Access::Write),
-        ],
+        params: parameters(),
         n_scalars,
         vars,
         registers: vec![Ty::I32],

@@ -2,11 +2,28 @@
 
 use super::ending::Ending;
 use crate::kernel::lower::{binary, int, load, requant, scalar};
-use crate::kernel::{Affine, BinOp, Buf, Expr, Reg, Stmt, Var};
+use crate::kernel::{Access, Affine, BinOp, Buf, BufParam, Expr, Reg, Stmt, Var};
+use crate::tensor::DType;
 use crate::tensor::arith::Rounding;
 
 /// Scalars behind those of all endings.
 pub(super) const RANGE: [&str; 2] = ["low", "high"];
+
+/// Activations of 16 bits, weights, words of quantization, outputs.
+pub(super) fn parameters() -> Vec<BufParam> {
+    let param = |name: &str, elem: DType, access: Access| BufParam { name: name.into(), elem, access };
+    vec![
+        param("x", DType::I16, Access::Read),
+        param("w", DType::I8, Access::Read),
+        param("q", DType::I32, Access::Read),
+        param("out", DType::I8, Access::Write),
+    ]
+}
+
+/// A loop from 0 on.
+pub(super) fn each(var: Var, upper: Affine, body: Vec<Stmt>) -> Stmt {
+    Stmt::For { var, lower: Affine::default(), upper, step: 1, body }
+}
 
 /// `register = value`.
 pub(super) fn set(reg: Reg, value: Expr) -> Stmt {

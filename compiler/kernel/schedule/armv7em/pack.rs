@@ -1,6 +1,7 @@
 //! Activations widened, doubled and laid out for the products.
 
 use super::assembler::Assembler;
+use super::meaning::each;
 use super::tile::{GROUP, LANES, packed};
 use crate::kernel::lower::{binary, int, load, scalar};
 use crate::kernel::{
@@ -13,10 +14,6 @@ pub(in crate::kernel) const CHANNELS: usize = 4;
 
 fn param(name: &str, elem: DType, access: Access) -> BufParam {
     BufParam { name: name.into(), elem, access }
-}
-
-fn each(var: Var, upper: Affine, body: Vec<Stmt>) -> Stmt {
-    Stmt::For { var, lower: Affine::default(), upper, step: 1, body }
 }
 
 /// `2 * (x[at] - zero)`.

@@ -18,12 +18,9 @@
 
 use super::assembler::Assembler;
 use super::ending::{Ending, Slots, finish};
-use super::meaning::{RANGE, multiply_add, output, set, shift};
+use super::meaning::{RANGE, each, multiply_add, output, parameters, set, shift};
 use crate::kernel::lower::load;
-use crate::kernel::{
-    Access, Affine, Assembly, Buf, BufParam, Derivation, Function, MicroKernel, Reg, Special, Stmt, Ty, Var,
-};
-use crate::tensor::DType;
+use crate::kernel::{Affine, Assembly, Buf, Derivation, Function, MicroKernel, Reg, Special, Stmt, Ty, Var};
 
 /// Pixels that are computed at once.
 pub(in crate::kernel) const LANES: usize = 4;
@@ -88,21 +85,14 @@ fn meaning(ending: Ending) -> Function {
     ];
     let sum = Reg(0);
     for lane in 0..LANES {
-        let mut terms = Vec::new();
-        for within in 0..GROUP {
+        let term = |within: usize| {
             let at_x = var(group).times((LANES * GROUP) as i64).offset(packed(within, lane) as i64);
             let at_w = var(base).plus(&var(group)).times(2 * GROUP as i64).plus(&var(second));
             let at_w = at_w.offset(place(0, within, 0) as i64);
-            terms.push(multiply_add(sum, load(x, &at_x), load(w, &at_w)));
-        }
+            multiply_add(sum, load(x, &at_x), load(w, &at_w))
+        };
         body.push(set(sum, of_filter(0)));
-        body.push(Stmt::For {
-            var: group,
-            lower: Affine::default(),
-            upper: var(groups),
-            step: 1,
-            body: terms,
-        });
+        body.push(each(group, var(groups), (0..GROUP).map(term).collect()));
         let index = match lane.checked_sub(1) {
             None => var(filter),
             Some(lane) => var(filter).plus(&var(offsets[lane])),
@@ -111,21 +101,14 @@ fn meaning(ending: Ending) -> Function {
         let value = output(ending, sum, multiplier, half, range);
         body.push(Stmt::Store { buf: out, index, value });
     }
-    let body = vec![Stmt::For { var: filter, lower: Affine::default(), upper: var(filters), step: 1, body }];
-    let param = |name: &str, elem: DType, access: Access| BufParam { name: name.into(), elem, access };
     Function {
         name: name(ending),
-        params: vec![
-            param("x", DType::I16, Access::Read),
-            param("w", DType::I8, Access::Read),
-            param("q", DType::I32, Access::Read),
-            param("out", DType::I8, Access::Write),
-        ],
+        params: parameters(),
         n_scalars,
         vars,
         registers: vec![Ty::I32],
         locals: Vec::new(),
-        body,
+        body: vec![each(filter, var(filters), body)],
     }
 }
 
