@@ -9,6 +9,7 @@
 
 mod activation;
 mod add;
+mod assembled;
 mod builder;
 mod conv2d;
 mod copies;

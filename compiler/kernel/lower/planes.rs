@@ -5,6 +5,7 @@
 //! lies in the input, modulo the channels; so the output may take the place of the input at any distance of whole
 //! pixels.
 
+use super::assembled::Assembled;
 use super::filters::Parameters;
 use super::tiles::is_exact;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, int};
@@ -13,7 +14,7 @@ use crate::kernel::schedule::armv7em::ending::{self, Ending};
 use crate::kernel::schedule::armv7em::pack::{CHANNELS, doubled, planes};
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, Arg, Buf, Expr, MicroArg, Stmt, TableRole, Var, Work};
+use crate::kernel::{Affine, Arg, Buf, Expr, MicroArg, Stmt, TableRole, Var, Work};
 use crate::ops::{Clamp, Requant};
 use crate::target::{Isa, Schedules};
 use crate::tensor::DType;
@@ -136,21 +137,13 @@ impl Lowering<'_> {
         parameters: &Parameters,
     ) -> Kernel {
         let shape = Planes::new(geometry);
-        let (low, high) = clamp.range(requant);
         let ending = self.ending(layer, clamp, &parameters.multipliers, requant);
         let len = shape.at_once * shape.area;
         let scratch = self.scratch(layer, "planes", len);
         let [weight, quant] = self.plane_tables(layer, parameters);
         let mut builder = FunctionBuilder::default();
-        let [input, weight_buf] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
-        let quant_buf = builder.param("quant", DType::I32, Access::Read);
-        let plane = builder.param("planes", DType::I16, Access::ReadWrite);
-        let output = builder.int8("output", Access::Write);
-        let [zero, half] = ["input_zero", "half"].map(|name| builder.scalar(name));
-        let range = match ending {
-            Ending::General => ["low", "high"].map(|name| builder.scalar(name)).to_vec(),
-            Ending::Relu | Ending::Signed => Vec::new(),
-        };
+        let own = Assembled::new(&mut builder, "planes", ending);
+        let (input, plane, zero) = (own.input, own.scratch, own.input_zero);
         let apart = (shape.at_once > 1).then(|| self.micro(planes()));
         let kernel = self.micro(depthwise(geometry.window.stride[0], ending));
         let channels = geometry.channels as i64;
@@ -161,29 +154,26 @@ impl Lowering<'_> {
         body.extend(builder.each("channel", to(channels), shape.at_once as i64, |builder, channel| {
             let mut stmts = shape.fill(builder, geometry, (input, plane, zero), (channel, apart.as_ref()));
             stmts.extend(builder.each("at", to(shape.at_once as i64), 1, |_, at| {
-                let own = channel.plus(at);
+                let at_channel = channel.plus(at);
                 let pointer = |buf: Buf, index: Affine| MicroArg::Pointer { buf, index };
                 let mut arguments = vec![
                     pointer(plane, at.times(shape.area as i64)),
-                    pointer(weight_buf, own.times((KERNEL * KERNEL) as i64)),
-                    pointer(quant_buf, own.times(CHANNEL_WORDS as i64)),
-                    pointer(output, own.clone()),
+                    pointer(own.weight, at_channel.times((KERNEL * KERNEL) as i64)),
+                    pointer(own.quant, at_channel.times(CHANNEL_WORDS as i64)),
+                    pointer(own.output, at_channel.clone()),
                 ];
                 let [rows, columns] = geometry.output.map(|extent| extent as i64);
                 let numbers = [rows, columns, shape.pitch as i64, channels];
                 arguments.extend(numbers.map(|number| MicroArg::Value(int(number))));
-                let scalars = [half].into_iter().chain(range.iter().copied());
-                arguments.extend(scalars.map(|scalar| MicroArg::Value(Expr::Index(Affine::var(scalar)))));
+                arguments.extend(own.ending());
                 vec![Stmt::Micro { kernel: kernel.clone(), registers: Vec::new(), arguments }]
             }));
             stmts
         }));
-        let mut scalars = vec![parameters.input_zero, 2 * requant.zero_point + 1];
-        scalars.extend([low, high].iter().take(range.len()));
         Kernel {
             function: builder.finish(body),
             inputs: vec![parameters.source, weight, quant, Arg::Buffer(scratch)],
-            scalars: vec![scalars],
+            scalars: vec![own.scalars(parameters.input_zero, clamp, requant)],
             safe: if shape.at_once >= geometry.channels {
                 vec![(-overlap::FAR, overlap::FAR)]
             } else {

@@ -4,6 +4,7 @@
 //! spare; those compute its last pixel again. A window's rows are padded to whole groups with zeros, whose weights
 //! are zeros too.
 
+use super::assembled::Assembled;
 use super::conv2d::input_index;
 use super::filters::Parameters;
 use super::{FunctionBuilder, Kernel, Layer, Lowering};
@@ -13,7 +14,7 @@ use crate::kernel::schedule::armv7em::tile::{self, GROUP, LANES, PAIR_WORDS, pac
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::Pixel;
 use crate::kernel::schedule::overlap::{self, Unit};
-use crate::kernel::{Access, Affine, Arg, Buf, Derivation, Expr, MicroArg, Stmt, TableRole, Var, Work};
+use crate::kernel::{Affine, Arg, Buf, Derivation, Expr, MicroArg, Stmt, TableRole, Var, Work};
 use crate::ops::{Clamp, Requant};
 use crate::target::{Isa, Schedules};
 use crate::tensor::DType;
@@ -77,21 +78,13 @@ impl Lowering<'_> {
         let run = kernel_columns * geometry.channels;
         let padded_run = run.next_multiple_of(GROUP);
         let padded = kernel_rows * padded_run;
-        let (low, high) = clamp.range(requant);
         let ending = self.ending(layer, clamp, &parameters.multipliers, requant);
         let packed_len = LANES * padded;
         let scratch = self.scratch(layer, "packed", packed_len);
         let [weight, quant] = self.tile_tables(layer, parameters, (run, padded_run, kernel_rows));
         let mut builder = FunctionBuilder::default();
-        let [input, weight_buf] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
-        let quant_buf = builder.param("quant", DType::I32, Access::Read);
-        let packed = builder.param("packed", DType::I16, Access::ReadWrite);
-        let output = builder.int8("output", Access::Write);
-        let [input_zero, half] = ["input_zero", "half"].map(|name| builder.scalar(name));
-        let range = match ending {
-            Ending::General => ["low", "high"].map(|name| builder.scalar(name)).to_vec(),
-            Ending::Relu | Ending::Signed => Vec::new(),
-        };
+        let own = Assembled::new(&mut builder, "packed", ending);
+        let (input, packed, input_zero) = (own.input, own.scratch, own.input_zero);
         let names = [self.micro(pack()), self.micro(pack_zeros())];
         let tile_name = self.micro(tile(ending));
         let tiles = Tiles { geometry, filters, run, padded_run, input, packed, input_zero, names };
@@ -107,23 +100,21 @@ impl Lowering<'_> {
             let pointer = |buf: Buf, index: Affine| MicroArg::Pointer { buf, index };
             let mut arguments = vec![
                 pointer(packed, Affine::default()),
-                pointer(weight_buf, Affine::default()),
-                pointer(quant_buf, Affine::default()),
-                pointer(output, first.times(filters as i64)),
+                pointer(own.weight, Affine::default()),
+                pointer(own.quant, Affine::default()),
+                pointer(own.output, first.times(filters as i64)),
                 value(Affine::constant((padded / GROUP) as i64)),
                 value(Affine::constant(filters as i64)),
             ];
             arguments.extend(offsets.into_iter().map(value));
-            arguments.extend([half].iter().chain(&range).map(|&scalar| value(Affine::var(scalar))));
+            arguments.extend(own.ending());
             stmts.push(Stmt::Micro { kernel: tile_name.clone(), registers: Vec::new(), arguments });
             stmts
         });
-        let mut scalars = vec![parameters.input_zero, 2 * requant.zero_point + 1];
-        scalars.extend([low, high].iter().take(range.len()));
         Kernel {
             function: builder.finish(body),
             inputs: vec![parameters.source, weight, quant, Arg::Buffer(scratch)],
-            scalars: vec![scalars],
+            scalars: vec![own.scalars(parameters.input_zero, clamp, requant)],
             safe: overlap::safe(units(geometry, filters).into_iter()),
             scratch: vec![scratch],
             work: work(geometry, filters, ending, padded_run),
