@@ -7,6 +7,7 @@ pub mod elaborate;
 pub mod emit;
 pub mod estimate;
 pub mod graph;
+pub mod host;
 pub mod kernel;
 pub mod ops;
 pub mod pipeline;

@@ -83,7 +83,7 @@ pub(crate) enum Command {
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
         params: Vec<(String, String)>,
     },
-    /// Prove a bundle: evaluator, interpreter, host code, C on the host and on the emulated chip, byte by byte.
+    /// Prove a bundle: evaluator, interpreter, host code, host kernels, C on the host and on the emulated chip, byte by byte.
     #[command(after_help = "Example:\n  nasc verify build/vowels/cortex-m4\n\n\
                             The emitted C is compiled and run on this machine; --emulator-only does not do that.")]
     Verify {

@@ -10,7 +10,6 @@ use crate::device;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
 use crate::emit::{self, Bundle, GraphFile, Reading};
-use crate::estimate::FrontEndCost;
 use crate::graph::Graph;
 use crate::pipeline::Failure;
 use crate::pipeline::check::Loaded;
@@ -19,13 +18,10 @@ use crate::pipeline::figures::metric_word;
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock};
 use crate::pipeline::network::{IntegerNetwork, interface};
-use crate::pipeline::passes::Passes;
 use crate::pipeline::prepare::{self, Prepared};
 use crate::pipeline::quality::{Confusion, Figure, Intervals, metrics_of};
-use crate::pipeline::study::host_view;
 use crate::pipeline::task::Task;
 use crate::pipeline::tensors;
-use crate::plan::Effort;
 use crate::report::Report;
 use crate::space::Output;
 
@@ -119,10 +115,7 @@ fn scored(
 }
 
 fn network(graph: &Graph, raw: &data::RawInput) -> Result<IntegerNetwork, Diagnostic> {
-    let passes = Passes { effort: Effort::Search };
-    passes
-        .deploy(graph, &host_view(), FrontEndCost::default())
-        .and_then(|deployment| IntegerNetwork::new(graph.clone(), raw.clone(), &deployment))
+    IntegerNetwork::new(graph.clone(), raw.clone())
         .map_err(|error| Diagnostic::error(Code::BUNDLE, format!("the network cannot be run: {error}")))
 }
 

@@ -2,48 +2,44 @@
 
 use crate::data::{Dataset, RawInput};
 use crate::emit::Reconstruction;
-use crate::emit::jit::{Arena, Jit};
-use crate::estimate::Deployment;
 use crate::graph::{Graph, Weights};
+use crate::host::{HostNetwork, Memory};
 use crate::ops::Op;
 use crate::tensor::{TensorType, Value};
 
-/// An integer graph with what turns raw values into its input, compiled for the host.
+/// An integer graph with what turns raw values into its input, ready for this machine.
 pub struct IntegerNetwork {
     /// The graph.
     pub graph: Graph,
     /// Raw values to its input.
     pub raw: RawInput,
-    jit: Jit,
+    host: HostNetwork,
 }
 
 impl IntegerNetwork {
-    /// Compiles a deployment of the graph, whatever target it is for.
+    /// Makes a graph ready to run.
     ///
     /// # Errors
-    /// When there is no host code for this machine.
-    pub fn new(graph: Graph, raw: RawInput, deployment: &Deployment) -> Result<IntegerNetwork, String> {
-        let plan = &deployment.plan;
-        let jit = Jit::compile(&deployment.program, &plan.offsets, plan.arena_bytes)
-            .map_err(|error| format!("no host code: {error}"))?;
-        Ok(IntegerNetwork { graph, raw, jit })
+    /// When it cannot be lowered, or there is no host code for this machine.
+    pub fn new(graph: Graph, raw: RawInput) -> Result<IntegerNetwork, String> {
+        let host = HostNetwork::new(&graph).map_err(|error| format!("no host code: {error}"))?;
+        Ok(IntegerNetwork { graph, raw, host })
     }
 
     /// Memory for [`IntegerNetwork::run`].
-    pub fn arena(&self) -> Arena {
-        self.jit.arena()
+    pub fn memory(&self) -> Memory {
+        self.host.memory()
     }
 
     /// The output for quantized input.
-    pub fn run(&self, arena: &mut Arena, input: &[i8]) -> Vec<i8> {
-        let bytes: Vec<u8> = input.iter().map(|&x| x as u8).collect();
-        let outputs = self.jit.run(arena, &[&bytes]).expect("an input of the network's size");
-        outputs[0].iter().map(|&x| x as i8).collect()
+    pub fn run(&self, memory: &mut Memory, input: &[i8]) -> Vec<i8> {
+        let mut outputs = self.host.run(memory, &[input]).expect("an input of the network's size");
+        outputs.swap_remove(0)
     }
 
     /// The output for raw values.
-    pub fn run_raw(&self, arena: &mut Arena, raw: &[f32]) -> Vec<i8> {
-        self.run(arena, &self.raw.quantize(raw))
+    pub fn run_raw(&self, memory: &mut Memory, raw: &[f32]) -> Vec<i8> {
+        self.run(memory, &self.raw.quantize(raw))
     }
 
     /// Runs all samples, which are features, in order. `see` is given each one's output as the real numbers that the
@@ -53,9 +49,9 @@ impl IntegerNetwork {
     /// When input or output is not quantized, as no network that was deployed is.
     pub fn for_each(&self, data: &Dataset, mut see: impl FnMut(usize, &[f32])) -> Result<(), String> {
         let outputs = Meaning::of(interface(&self.graph)?.1)?;
-        let (mut arena, mut real) = (self.arena(), Vec::new());
+        let (mut memory, mut real) = (self.memory(), Vec::new());
         data.for_each(|index, sample| {
-            outputs.read(&self.run(&mut arena, &self.raw.quantizer.quantize_all(sample)), &mut real);
+            outputs.read(&self.run(&mut memory, &self.raw.quantizer.quantize_all(sample)), &mut real);
             see(index, &real);
         });
         Ok(())
@@ -71,9 +67,9 @@ impl IntegerNetwork {
         let errors = Reconstruction::new(input, output).ok_or("the output is no reconstruction")?;
         // The mean is real 0, which is the zero point.
         let mean = vec![errors.zero_point as i8; input.shape.elements()];
-        let mut arena = self.arena();
+        let mut memory = self.memory();
         data.for_each(|index, sample| {
-            let again = self.run(&mut arena, &self.raw.quantizer.quantize_all(sample));
+            let again = self.run(&mut memory, &self.raw.quantizer.quantize_all(sample));
             let steps = self.raw.quantizer.steps(sample);
             let error = |output: &[i8]| errors.mean_square(errors.error(&steps, output), steps.len());
             see(index, error(&again), error(&mean));

@@ -253,8 +253,7 @@ impl Study<'_> {
         let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
         let raw = features.raw_input(&integer)?;
-        let deployment = passes.deploy(&integer, &host_view(), FrontEndCost::default())?;
-        IntegerNetwork::new(integer, raw, &deployment)
+        IntegerNetwork::new(integer, raw)
     }
 }
 
@@ -426,22 +425,4 @@ fn no_recipe(problem: String) -> Diagnostic {
 pub(crate) fn front_end_cost(front_end: &FrontEnd, graph: &Graph, isa: Isa) -> FrontEndCost {
     let outputs: usize = graph.outputs().iter().map(|&output| graph.ty(output).shape.elements()).sum();
     emit::front_end_cost(front_end, outputs, isa)
-}
-
-/// The host as a target for evaluation alone.
-pub(crate) fn host_view() -> Target {
-    use crate::target::{CostTable, Isa};
-    Target {
-        name: "evaluation".into(),
-        core: None,
-        isa: Isa::Portable,
-        clock: crate::tensor::Hertz(1),
-        ram: None,
-        flash: None,
-        align: 16,
-        active_milliwatts: None,
-        cost: CostTable { cycles_per_mac: 0.0, cycles_per_element: 0.0, cycles_per_call: 0.0 },
-        toolchain: None,
-        source: String::new(),
-    }
 }

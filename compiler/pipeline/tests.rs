@@ -83,8 +83,7 @@ fn raw_of(graph: &Graph) -> RawInput {
 fn stored(seed: u64) -> StoredNetwork {
     let graph = integer_net(seed);
     let raw = raw_of(&graph);
-    let deployment = FINAL.deploy(&graph, &target(), FrontEndCost::default()).expect("deploys");
-    let network = IntegerNetwork::new(graph.clone(), raw.clone(), &deployment).expect("host code");
+    let network = IntegerNetwork::new(graph.clone(), raw.clone()).expect("host code");
     let shape = graph.ty(graph.network_inputs()[0]).shape.clone();
     let golden = GoldenSet::new(&network, &data(&shape.0, 5)).expect("evaluates");
     StoredNetwork { graph, raw, golden }
@@ -287,11 +286,9 @@ proptest! {
         }
         if let Ok(networks) = weights_from_bytes(&bytes) {
             for network in networks.values() {
-                if let Ok(deployment) = SEARCH.deploy(&network.graph, &target(), FrontEndCost::default()) {
-                    let host = IntegerNetwork::new(network.graph.clone(), network.raw.clone(), &deployment);
-                    let host = host.expect("host code");
-                    let mut arena = host.arena();
-                    network.golden.raw.iter().for_each(|raw| { host.run_raw(&mut arena, raw); });
+                if let Ok(host) = IntegerNetwork::new(network.graph.clone(), network.raw.clone()) {
+                    let mut memory = host.memory();
+                    network.golden.raw.iter().for_each(|raw| { host.run_raw(&mut memory, raw); });
                 }
             }
         }
@@ -343,20 +340,19 @@ proptest! {
 fn golden_sets_are_limited_and_are_what_the_network_gives() {
     let graph = integer_net(4);
     let raw = raw_of(&graph);
-    let deployment = FINAL.deploy(&graph, &target(), FrontEndCost::default()).expect("deploys");
-    let network = IntegerNetwork::new(graph.clone(), raw, &deployment).expect("host code");
+    let network = IntegerNetwork::new(graph.clone(), raw).expect("host code");
     let shape = graph.ty(graph.network_inputs()[0]).shape.0.clone();
     let all = data(&shape, 1200);
     let golden = GoldenSet::new(&network, &all).expect("evaluates");
     assert_eq!(golden.len(), 1000, "at most a thousand samples");
-    let mut arena = network.arena();
+    let mut memory = network.memory();
     let mut sample = vec![0.0; all.sample_len()];
     for at in [0, 1, 500, 999] {
         all.sample(at, &mut sample);
         assert_eq!(golden.raw[at], sample);
         assert_eq!(golden.labels[at], all.labels[at]);
-        assert_eq!(golden.outputs[at], network.run(&mut arena, &golden.inputs[at]));
-        assert_eq!(golden.outputs[at], network.run_raw(&mut arena, &golden.raw[at]));
+        assert_eq!(golden.outputs[at], network.run(&mut memory, &golden.inputs[at]));
+        assert_eq!(golden.outputs[at], network.run_raw(&mut memory, &golden.raw[at]));
     }
     let few = GoldenSet::new(&network, &data(&shape, 3)).expect("evaluates");
     assert_eq!(few.len(), 3);
@@ -374,14 +370,13 @@ fn golden_sets_of_large_samples_are_small() {
     net.graph.add_output(y);
     let samples = net.samples(2);
     let graph = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
-    let deployment = SEARCH.deploy(&graph, &target(), FrontEndCost::default()).expect("deploys");
-    let network = IntegerNetwork::new(graph.clone(), raw_of(&graph), &deployment).expect("host code");
+    let network = IntegerNetwork::new(graph.clone(), raw_of(&graph)).expect("host code");
     let golden = GoldenSet::new(&network, &data(&[1, 300, 300, 1], 250)).expect("evaluates");
     assert_eq!(golden.raw.len(), 2, "at most 1 MiB of raw samples");
     assert_eq!((golden.len(), golden.labels.len(), golden.others().len()), (200, 200, 198));
-    let mut arena = network.arena();
+    let mut memory = network.memory();
     for at in [0, 1, 2, 199] {
-        assert_eq!(golden.outputs[at], network.run(&mut arena, &golden.inputs[at]));
+        assert_eq!(golden.outputs[at], network.run(&mut memory, &golden.inputs[at]));
     }
     let stored = StoredNetwork { graph, raw: network.raw.clone(), golden };
     let bytes = weights_to_bytes(&BTreeMap::from([("n".to_owned(), stored.clone())]));

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::device::{self, HostCompiler, Measured, Samples};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::emit::jit::Jit;
 use crate::emit::{self, Bundle, GraphFile, PlacedBuffer};
 use crate::estimate::{self, Deployment, FrontEndCost};
 use crate::kernel;
@@ -205,7 +206,7 @@ fn as_bundled(file: &GraphFile, target: &Target, deployment: Deployment) -> Resu
     Ok(Deployment { program, plan, problem, ..deployment })
 }
 
-/// Evaluator, interpreter and host code.
+/// Evaluator, interpreter, host code of the target's program, and the kernels that accuracy is measured with.
 fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -> Result<(), Failure> {
     let golden = check.golden;
     check.progress.stage("running the evaluator", 0);
@@ -216,13 +217,28 @@ fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -
     check.progress.stage("running the interpreter", 0);
     check.outputs("interpreter", &interpreted(file, deployment, golden).map_err(bug)?)?;
     check.progress.stage("running host code", 0);
+    check.outputs("host code", &compiled(deployment, golden).map_err(bug)?)?;
+    check.progress.stage("running host kernels", 0);
     let raw = file.raw.clone().unwrap_or_else(|| unreachable!("`golden` asked for it"));
-    let network = IntegerNetwork::new(file.graph.clone(), raw, deployment).map_err(bug)?;
-    let mut arena = network.arena();
-    let mut compiled: Vec<_> = golden.raw.iter().map(|raw| network.run_raw(&mut arena, raw)).collect();
-    compiled.extend(golden.others().iter().map(|input| network.run(&mut arena, input)));
-    check.outputs("host code", &compiled)?;
+    let network = IntegerNetwork::new(file.graph.clone(), raw).map_err(bug)?;
+    let mut memory = network.memory();
+    let mut scored: Vec<_> = golden.raw.iter().map(|raw| network.run_raw(&mut memory, raw)).collect();
+    scored.extend(golden.others().iter().map(|input| network.run(&mut memory, input)));
+    check.outputs("host kernels", &scored)?;
     Ok(())
+}
+
+/// The target's program as host code.
+fn compiled(deployment: &Deployment, golden: &GoldenSet) -> Result<Vec<Vec<i8>>, String> {
+    let (program, plan) = (&deployment.program, &deployment.plan);
+    let jit = Jit::compile(program, &plan.offsets, plan.arena_bytes).map_err(|error| error.to_string())?;
+    let mut arena = jit.arena();
+    let mut run = |input: &Vec<i8>| -> Result<Vec<i8>, String> {
+        let input: Vec<u8> = input.iter().map(|&x| x as u8).collect();
+        let outputs = jit.run(&mut arena, &[&input]).map_err(|error| error.to_string())?;
+        Ok(outputs.first().ok_or("no output")?.iter().map(|&x| x as i8).collect())
+    };
+    golden.inputs.iter().map(&mut run).collect()
 }
 
 fn interpreted(

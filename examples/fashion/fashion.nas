@@ -8,7 +8,7 @@ use std/blocks { ds_conv }
 /// Budget:  a Cortex-M4 with 24 KiB of RAM and 72 KiB of flash for the bundle
 /// Expect:  about 91 % on the 10,000 test pictures, in int8
 
-param epochs = 15
+param epochs = 40
 
 let first = 8..16 step 4
 let width = 16..32 step 8

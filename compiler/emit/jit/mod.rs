@@ -7,7 +7,7 @@
 mod translate;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, UserFuncName, types};
@@ -35,7 +35,7 @@ fn error(error: impl std::fmt::Display) -> JitError {
 /// Host code of a network, with its constants.
 pub struct Jit {
     module: Option<JITModule>,
-    entry: extern "C" fn(*mut u8),
+    entries: Vec<extern "C" fn(*mut u8)>,
     /// The code holds the addresses of these.
     _tables: Vec<Vec<u64>>,
     arena_bytes: usize,
@@ -55,6 +55,19 @@ impl Jit {
     /// # Errors
     /// When Cranelift does not know this machine, or a buffer does not lie within the arena.
     pub fn compile(program: &Program, offsets: &[u64], arena_bytes: u64) -> Result<Jit, JitError> {
+        Jit::compile_parts(program, offsets, arena_bytes, &[(0..program.steps.len()).collect()])
+    }
+
+    /// As [`Jit::compile`], with an entry for each of `parts`, which are steps to be run in order.
+    ///
+    /// # Errors
+    /// As [`Jit::compile`].
+    pub fn compile_parts(
+        program: &Program,
+        offsets: &[u64],
+        arena_bytes: u64,
+        parts: &[Vec<usize>],
+    ) -> Result<Jit, JitError> {
         let slot = |id: &BufferId| -> Result<Slot, JitError> {
             let (buffer, offset) = (&program.buffers[id.0 as usize], offsets[id.0 as usize]);
             if offset.checked_add(buffer.bytes()).is_none_or(|end| end > arena_bytes) {
@@ -67,19 +80,27 @@ impl Jit {
         }
         let tables: Vec<Vec<u64>> = program.tables.iter().map(table_words).collect();
         let mut compiler = Compiler::new()?;
-        let functions = program
-            .functions
-            .iter()
-            .map(|function| compiler.function(program, function))
+        let mut functions: Vec<Option<FuncId>> = vec![None; program.functions.len()];
+        for call in parts.iter().flatten().flat_map(|&step| &program.steps[step].calls) {
+            let at = call.function.0 as usize;
+            if functions[at].is_none() {
+                functions[at] = Some(compiler.function(program, &program.functions[at])?);
+            }
+        }
+        let entries = (0..parts.len())
+            .map(|part| compiler.entry(program, offsets, &tables, (part, &parts[part], &functions)))
             .collect::<Result<Vec<FuncId>, JitError>>()?;
-        let entry = compiler.entry(program, offsets, &tables, &functions)?;
         compiler.module.finalize_definitions().map_err(error)?;
-        let code = compiler.module.get_finalized_function(entry);
-        #[expect(unsafe_code, reason = "the entry was declared with this signature")]
-        let entry = unsafe { std::mem::transmute::<*const u8, extern "C" fn(*mut u8)>(code) };
+        let entry = |id: FuncId| {
+            let code = compiler.module.get_finalized_function(id);
+            #[expect(unsafe_code, reason = "the entry was declared with this signature")]
+            unsafe {
+                std::mem::transmute::<*const u8, extern "C" fn(*mut u8)>(code)
+            }
+        };
         Ok(Jit {
+            entries: entries.into_iter().map(entry).collect(),
             module: Some(compiler.module),
-            entry,
             _tables: tables,
             arena_bytes: arena_bytes as usize,
             inputs: program.inputs.iter().map(slot).collect::<Result<_, _>>()?,
@@ -113,8 +134,18 @@ impl Jit {
             }
             arena.bytes_mut()[slot.offset..slot.offset + slot.bytes].copy_from_slice(input);
         }
-        (self.entry)(arena.bytes_mut().as_mut_ptr());
+        let bytes = arena.bytes_mut().as_mut_ptr();
+        self.entries.iter().for_each(|entry| entry(bytes));
         Ok(self.outputs.iter().map(|s| arena.bytes_mut()[s.offset..s.offset + s.bytes].to_vec()).collect())
+    }
+
+    /// Runs one entry of [`Jit::compile_parts`].
+    ///
+    /// # Safety
+    /// The arena has the bytes for which the code was made, and nobody else uses them.
+    #[expect(unsafe_code, reason = "the caller answers for the arena")]
+    pub(crate) unsafe fn enter(&self, part: usize, arena: *mut u8) {
+        (self.entries[part])(arena);
     }
 }
 
@@ -202,18 +233,21 @@ impl Compiler {
         self.define(id)
     }
 
-    /// `entry(arena)`: all calls in order.
+    /// `entry(arena)`: all calls of some steps in order.
     fn entry(
         &mut self,
         program: &Program,
         offsets: &[u64],
         tables: &[Vec<u64>],
-        functions: &[FuncId],
+        (part, steps, functions): (usize, &[usize], &[Option<FuncId>]),
     ) -> Result<FuncId, JitError> {
         let pointer = self.module.target_config().pointer_type();
         let mut signature = self.module.make_signature();
         signature.params.push(AbiParam::new(pointer));
-        let id = self.module.declare_function("entry", Linkage::Export, &signature).map_err(error)?;
+        let id = self
+            .module
+            .declare_function(&format!("entry_{part}"), Linkage::Export, &signature)
+            .map_err(error)?;
         self.context.func.signature = signature;
         self.context.func.name = UserFuncName::user(0, id.as_u32());
         let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
@@ -222,8 +256,8 @@ impl Compiler {
         builder.switch_to_block(block);
         builder.seal_block(block);
         let arena = builder.block_params(block)[0];
-        for call in program.steps.iter().flat_map(|step| &step.calls) {
-            let callee = functions[call.function.0 as usize];
+        for call in steps.iter().flat_map(|&step| &program.steps[step].calls) {
+            let callee = functions[call.function.0 as usize].ok_or_else(|| error("a call of no function"))?;
             let callee = self.module.declare_func_in_func(callee, builder.func);
             let mut arguments = Vec::with_capacity(call.buffers.len() + call.scalars.len());
             for argument in &call.buffers {

@@ -16,14 +16,14 @@ use crate::tensor::{DType, Quant, Shape, TensorType, Value};
 use proptest::prelude::*;
 
 /// An integer network under construction, drawn from a seed.
-struct Net {
-    graph: Graph,
-    state: u64,
+pub(crate) struct Net {
+    pub(crate) graph: Graph,
+    pub(crate) state: u64,
 }
 
 impl Net {
     /// A number below `n`: splitmix64.
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,28 +31,28 @@ impl Net {
         ((z ^ (z >> 31)) % n as u64) as usize
     }
 
-    fn quant(&mut self) -> Quant {
+    pub(crate) fn quant(&mut self) -> Quant {
         Quant::per_tensor(0.01 + self.below(90) as f32 / 1000.0, self.below(256) as i32 - 128)
     }
 
-    fn requant(&mut self, rounding: Rounding) -> Option<Requant> {
+    pub(crate) fn requant(&mut self, rounding: Rounding) -> Option<Requant> {
         let quant = self.quant();
         Some(Requant { dtype: DType::I8, scale: quant.scales[0], zero_point: quant.zero_point, rounding })
     }
 
-    fn clamp(&mut self) -> Clamp {
+    pub(crate) fn clamp(&mut self) -> Clamp {
         [Clamp::None, Clamp::None, Clamp::Relu, Clamp::Relu6][self.below(4)]
     }
 
-    fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> NodeId {
+    pub(crate) fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> NodeId {
         self.graph.add(op, inputs).expect("shapes fit")
     }
 
-    fn shape(&self, x: NodeId) -> [usize; 4] {
+    pub(crate) fn shape(&self, x: NodeId) -> [usize; 4] {
         self.graph.ty(x).shape.nhwc().expect("a feature map")
     }
 
-    fn constant(&mut self, shape: Vec<usize>, dtype: DType, quant: Quant, range: usize) -> NodeId {
+    pub(crate) fn constant(&mut self, shape: Vec<usize>, dtype: DType, quant: Quant, range: usize) -> NodeId {
         let (name, shape) = (format!("c{}", self.graph.len()), Shape(shape));
         let values: Vec<i32> =
             (0..shape.elements()).map(|_| self.below(2 * range + 1) as i32 - range as i32).collect();
@@ -60,7 +60,7 @@ impl Net {
         self.add(Constant { name, ty: TensorType::quantized(dtype, shape, quant) }, &[])
     }
 
-    fn weights(&mut self, shape: Vec<usize>, axis: usize) -> [NodeId; 2] {
+    pub(crate) fn weights(&mut self, shape: Vec<usize>, axis: usize) -> [NodeId; 2] {
         let channels = shape[axis];
         let scales = (0..channels).map(|_| 0.0003 + self.below(60) as f32 / 6_000.0).collect();
         let quant = Quant::per_channel(scales, axis);
@@ -68,21 +68,21 @@ impl Net {
         [self.constant(shape, DType::I8, quant, 127), self.constant(vec![channels], DType::I32, bias, 3000)]
     }
 
-    fn conv2d(&mut self, x: NodeId, window: Window, filters: usize) -> NodeId {
+    pub(crate) fn conv2d(&mut self, x: NodeId, window: Window, filters: usize) -> NodeId {
         let [kh, kw] = window.kernel;
         let [w, b] = self.weights(vec![filters, kh, kw, self.shape(x)[3]], 0);
         let (clamp, requant) = (self.clamp(), self.requant(Rounding::Double));
         self.add(Conv2d { window, clamp, requant }, &[x, w, b])
     }
 
-    fn depthwise(&mut self, x: NodeId, window: Window) -> NodeId {
+    pub(crate) fn depthwise(&mut self, x: NodeId, window: Window) -> NodeId {
         let [kh, kw] = window.kernel;
         let [w, b] = self.weights(vec![1, kh, kw, self.shape(x)[3]], 3);
         let (clamp, requant) = (self.clamp(), self.requant(Rounding::Double));
         self.add(DepthwiseConv2d { window, clamp, requant }, &[x, w, b])
     }
 
-    fn sum(&mut self, a: NodeId, b: NodeId) -> NodeId {
+    pub(crate) fn sum(&mut self, a: NodeId, b: NodeId) -> NodeId {
         let (clamp, requant) = (self.clamp(), self.requant(Rounding::Double));
         self.add(Add { clamp, requant }, &[a, b])
     }
@@ -128,7 +128,7 @@ impl Net {
     }
 
     /// A network of one to eight layers with branches, and one to three outputs.
-    fn random(seed: u64) -> Graph {
+    pub(crate) fn random(seed: u64) -> Graph {
         let mut net = Net { graph: Graph::new(), state: seed };
         let width = if net.below(2) == 0 { 1 } else { 2 + net.below(7) };
         let shape = [1, 2 + net.below(8), width, 1 + net.below(6)];
@@ -154,7 +154,7 @@ impl Net {
     }
 }
 
-fn random_input(graph: &Graph, seed: u64) -> Value {
+pub(crate) fn random_input(graph: &Graph, seed: u64) -> Value {
     let mut dice = Net { graph: Graph::new(), state: !seed };
     let shape = &graph.ty(graph.network_inputs()[0]).shape;
     let values = (0..shape.elements()).map(|_| dice.below(256) as u8 as i8).collect();

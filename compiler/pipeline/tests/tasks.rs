@@ -8,14 +8,12 @@ use super::Memory;
 use crate::device;
 use crate::elaborate::{self, Options, Program};
 use crate::emit::Reading;
-use crate::estimate::FrontEndCost;
 use crate::pipeline::compile::{CompileOptions, Environment, Silent};
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::quality::Intervals;
 use crate::pipeline::select::{Found, search};
 use crate::pipeline::task::Task;
-use crate::pipeline::{IntegerNetwork, Passes, bundle, verify};
-use crate::plan::Effort;
+use crate::pipeline::{IntegerNetwork, bundle, verify};
 use crate::search::Clock;
 use crate::source::SourceMap;
 
@@ -149,10 +147,7 @@ fn numbers_are_predicted_in_their_own_unit() {
     assert!(quality.test < 0.1 * alone && quality.test_float < 0.1 * alone, "{quality:?}, {alone}");
     assert!(found.lock.classes.is_empty());
     let network = &found.networks["m"];
-    let passes = Passes { effort: Effort::Search };
-    let deployment = passes.deploy(&network.graph, &program.targets["host"], FrontEndCost::default());
-    let deployment = deployment.expect("deploys");
-    let integer = IntegerNetwork::new(network.graph.clone(), network.raw.clone(), &deployment);
+    let integer = IntegerNetwork::new(network.graph.clone(), network.raw.clone());
     let task = Task::of_network(&found.lock.classes, &found.lock.readings, [12, 2]);
     let again =
         task.of_integer(&integer.expect("host code"), &data.splits.test, Intervals::Made).expect("runs");
