@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "vectors are instructions that not every processor has")]
 
+use std::mem::MaybeUninit;
+
 use super::lanes::{Lanes, MAX_LANES};
 use super::level::{Level, kernels, with_lanes};
 use super::memory::Bytes;
@@ -147,9 +149,15 @@ unsafe fn tile<L: Lanes, const R: usize>(
                 weights = weights.add(depthwise.padded);
             }
             let n = L::N.min(channels - channel);
+            // By way of memory, as in `products`.
+            let mut staged = MaybeUninit::<[i32; ROWS * MAX_LANES]>::uninit();
+            let staged = staged.as_mut_ptr().cast::<i32>();
             for (r, &sum) in sums.iter().enumerate() {
+                sum.store(staged.add(r * L::N));
+            }
+            for r in 0..R {
                 let to = output.add((pixel + r) * channels + channel);
-                depthwise.ending.write(sum, channel, to, n);
+                depthwise.ending.write(L::load(staged.add(r * L::N)), channel, to, n);
             }
             channel += L::N;
         }

@@ -6,14 +6,16 @@
 
 #![expect(unsafe_code, reason = "vectors are instructions that not every processor has")]
 
-use super::lanes::{Feed, Lanes};
+use std::mem::MaybeUninit;
+
+use super::lanes::{Feed, Lanes, MAX_LANES};
 use super::level::{Level, kernels, with_lanes};
 use super::memory::Bytes;
 use super::rescale::Ending;
 use super::window::Moves;
 
-/// Rows of pixels that advance together: more would not fit the registers.
-const ROWS: [usize; 5] = [0, 8, 8, 8, 5];
+/// Words of the largest tile: five pixels and four of the widest vectors, or eight and two.
+const STAGED: usize = 20 * MAX_LANES;
 
 /// The form of a layer's constants for one instruction set.
 pub(super) struct Products {
@@ -189,11 +191,12 @@ unsafe fn multiply_lanes<L: Lanes>(products: &Products, map: *const u8, output: 
         // SAFETY: the constants are made for these lanes, and those of a block lie behind those of the one before.
         unsafe {
             match block {
-                1 => part.pixels::<L, { ROWS[1] }, 1>(),
+                // As many pixels as the registers hold sums of.
+                1 => part.pixels::<L, 8, 1>(),
                 2 if L::VECTORS == 2 => part.pixels::<L, 5, 2>(),
-                2 => part.pixels::<L, { ROWS[2] }, 2>(),
+                2 => part.pixels::<L, 8, 2>(),
                 3 => part.pixels::<L, 6, 3>(),
-                _ => part.pixels::<L, { ROWS[4] }, 4>(),
+                _ => part.pixels::<L, 5, 4>(),
             }
             weights = weights.add(products.runs.len() * products.run_words * block * L::N);
         }
@@ -264,12 +267,20 @@ impl Part<'_> {
                     at += 4;
                 }
             }
+            // By way of memory: else the sums would lie there all the time, as the loops below are too long to unroll.
+            let mut staged = MaybeUninit::<[i32; STAGED]>::uninit();
+            let staged = staged.as_mut_ptr().cast::<i32>();
             for (r, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
-                    let channel = self.first + v * L::N;
-                    let n = L::N.min(products.filters - channel);
+                    sum.store(staged.add((r * V + v) * L::N));
+                }
+            }
+            for v in 0..V {
+                let channel = self.first + v * L::N;
+                let n = L::N.min(products.filters - channel);
+                for r in 0..R {
                     let to = self.output.add((pixel + r) * products.filters + channel);
-                    products.ending.write(sum, channel, to, n);
+                    products.ending.write(L::load(staged.add((r * V + v) * L::N)), channel, to, n);
                 }
             }
         }

@@ -1,0 +1,133 @@
+//! Predicted RAM, tables and code against linked images, on networks of the standard library's spaces.
+//!
+//! `cargo bench --bench images` draws networks from each space, gives them random weights, quantizes, compiles and
+//! links them for a Cortex-M4, and runs each once on the emulated board. It fails if the image's RAM or tables are not
+//! what was predicted, its code is above its bound, an output byte differs from the evaluator's, or the bound is
+//! above what the untrained network had. `-- --count N` sets how many networks of each space, `-- --first N` leaves
+//! some out, `-- --only NAME` chooses a space, `-- --macs N` leaves larger networks out.
+
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+
+mod spaces;
+
+use std::time::Duration;
+
+use nasc::device::{Samples, run_board};
+use nasc::emit::{Network, emit_c};
+use nasc::estimate::FrontEndCost;
+use nasc::graph::{Graph, Weights};
+use nasc::ops::{Op, Param};
+use nasc::pipeline::Passes;
+use nasc::plan::Effort;
+use nasc::target::Target;
+use nasc::tensor::{Shape, Value};
+use nasc::train::initial_weights;
+
+/// Samples that give the ranges of activations.
+const SAMPLES: usize = 2;
+
+/// What a network's image has over its prediction.
+struct Image {
+    code_bytes: u64,
+    bound: u64,
+    /// What the untrained network was said to take at most.
+    untrained_ram: u64,
+    ram: u64,
+}
+
+/// Numbers between -1 and 1.
+fn noise(shape: &Shape) -> Value {
+    let mut state = 3u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    Value::from_f32(shape, (0..shape.elements()).map(|_| next()).collect()).expect("as many")
+}
+
+fn weights(graph: &Graph) -> Weights {
+    let params: Vec<Param> = graph
+        .order()
+        .into_iter()
+        .filter_map(|node| match &graph.node(node).op {
+            Op::Param(param) => Some(param.clone()),
+            _ => None,
+        })
+        .collect();
+    initial_weights(&params, 5)
+}
+
+fn measure(name: &str, training: &Graph, target: &Target) -> Image {
+    let passes = Passes { effort: Effort::Search };
+    let mut shape = training.ty(training.network_inputs()[0]).shape.clone();
+    shape.0[0] = SAMPLES;
+    let graph = passes.quantized(training, &weights(training), &noise(&shape)).expect("finite");
+    let deployment = passes.deploy(&graph, target, FrontEndCost::default()).expect("lowers");
+    let untrained =
+        passes.deploy(&passes.skeleton(training), target, FrontEndCost::default()).expect("lowers").estimate;
+    let (input, output) = (graph.ty(graph.network_inputs()[0]), graph.ty(graph.outputs()[0]));
+    let network = Network {
+        name: "net",
+        program: &deployment.program,
+        offsets: &deployment.plan.offsets,
+        arena_bytes: deployment.plan.arena_bytes,
+        arena_align: target.align,
+        input,
+        output,
+        raw: None,
+        macs: deployment.estimate.macs,
+        golden: &[],
+        labels: &[],
+        readings: &[],
+    };
+    let sample: Vec<i8> = (0..input.shape.elements()).map(|at| (at * 37 % 251) as u8 as i8).collect();
+    let value = Value::from_i8(&input.shape, sample.clone()).expect("as many");
+    let wanted = graph.evaluate(&[value], &Weights::new()).expect("an integer graph");
+    let wanted: Vec<i8> = wanted[0].as_i8().expect("8 bit").iter().copied().collect();
+    let toolchain = target.toolchain.as_ref().expect("a target with a toolchain");
+    let limit = Duration::from_secs(600);
+    let (bundle, interface) = (emit_c(&network), network.interface());
+    let run = run_board(&bundle, &interface, Samples::Int8(&[sample]), &[wanted], toolchain, limit);
+    let device = run.unwrap_or_else(|error| panic!("{name}: {error:?}")).measured.device;
+    let estimate = &deployment.estimate;
+    assert_eq!(device.mismatched_bytes, 0, "{name}: other bytes than the evaluator's");
+    assert_eq!(device.ram_bytes(estimate.arena_bytes), estimate.ram_bytes, "{name}: RAM");
+    assert_eq!(device.weights_bytes_linked, estimate.weights_bytes, "{name}: tables");
+    Image {
+        code_bytes: device.flash_bytes() - device.weights_bytes_linked,
+        bound: estimate.code_bytes,
+        untrained_ram: untrained.ram_bytes,
+        ram: estimate.ram_bytes,
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str| -> Option<&String> {
+        arguments.get(arguments.iter().position(|argument| argument == name)? + 1)
+    };
+    let number = |name: &str, otherwise: usize| -> usize {
+        option(name).map_or(otherwise, |value| value.parse().expect("a number"))
+    };
+    let (first, count) = (number("--first", 0), number("--count", 500));
+    let most = number("--macs", usize::MAX) as u64;
+    let target = nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
+    for path in spaces::SPACES {
+        if option("--only").is_some_and(|only| !path.contains(only.as_str())) {
+            continue;
+        }
+        let graphs = spaces::networks(&spaces::space(path), first + count);
+        let chosen = graphs.iter().enumerate().skip(first).filter(|(_, graph)| graph.macs().0 <= most);
+        let images: Vec<Image> =
+            chosen.map(|(at, graph)| measure(&format!("{path} {at}"), graph, &target)).collect();
+        let above = images.iter().filter(|image| image.code_bytes > image.bound).count();
+        let close = images.iter().filter(|image| 10 * image.bound <= 11 * image.code_bytes + 5120).count();
+        let more = images.iter().filter(|image| image.ram > image.untrained_ram).count();
+        println!(
+            "{path:<34} {:>4} networks: RAM and tables as predicted, code above its bound {above}, within 10 % + \
+             512 B {close}; more RAM than untrained {more}",
+            images.len()
+        );
+        assert_eq!((above, more), (0, 0), "{path}: a bound is no bound");
+    }
+}
