@@ -45,6 +45,12 @@ pub enum Work {
     SignedOutput,
     /// The same of the general ending.
     GeneralOutput,
+    /// A call of a dense layer.
+    Dense,
+    /// Four of its filters.
+    DenseQuad,
+    /// Four elements against them: 16 products.
+    DenseGroup,
     /// An element of a sum of equal scales, rectified.
     Sum,
     /// What scaling one of the inputs costs besides.
@@ -53,7 +59,7 @@ pub enum Work {
 
 impl Work {
     /// All of them.
-    pub const ALL: [Work; 22] = [
+    pub const ALL: [Work; 25] = [
         Work::Tile,
         Work::PairRelu,
         Work::PairSigned,
@@ -74,6 +80,9 @@ impl Work {
         Work::Output,
         Work::SignedOutput,
         Work::GeneralOutput,
+        Work::Dense,
+        Work::DenseQuad,
+        Work::DenseGroup,
         Work::Sum,
         Work::ScaledSum,
     ];

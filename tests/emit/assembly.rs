@@ -71,9 +71,15 @@ fn network() -> Graph {
     let Chain { mut builder, last } = chain;
     let features = builder.graph.ty(last).shape.elements();
     let flat = builder.layer(Reshape { shape: [1, features].into() }, &[last], "flat");
-    let [w, b] = builder.weights(&[5, features], 0);
-    let dense = Dense { clamp: Clamp::None, requant: requant(0.3, 3, Rounding::Single) };
-    let dense = builder.layer(dense, &[flat, w, b], "head");
+    // Odd and even numbers of groups, of filters that are and are not fours.
+    let mut dense = flat;
+    for (units, (clamp, zero)) in [(12, (Clamp::Relu, -128)), (8, (Clamp::Relu, -20)), (5, (Clamp::None, 3))]
+    {
+        let features = builder.graph.ty(dense).shape.elements();
+        let [w, b] = builder.weights(&[units, features], 0);
+        let op = Dense { clamp, requant: requant(0.3, zero, Rounding::Single) };
+        dense = builder.layer(op, &[dense, w, b], "head");
+    }
     builder.graph.add_output(dense);
     builder.graph
 }
@@ -110,7 +116,7 @@ fn functions_in_assembly_compute_what_they_mean_and_have_their_sizes() {
             assemblies.insert(format!("lowered_{}", micro.meaning.name), assembly.clone());
         }
     }
-    assert_eq!(assemblies.len(), 3 + 6 + 6 + 1, "{:?}", assemblies.keys());
+    assert_eq!(assemblies.len(), 3 + 6 + 6 + 1 + 2, "{:?}", assemblies.keys());
     let network = network_of(&graph, &program, &placement);
     let (bundle, interface) = (emit_c(&network), network.interface());
     let mut without = with_floats.clone();

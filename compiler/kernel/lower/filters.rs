@@ -88,16 +88,15 @@ impl Lowering<'_> {
     pub(super) fn filters(
         &mut self,
         layer: &Layer,
-        parameters: Parameters,
+        mut parameters: Parameters,
         fold: bool,
     ) -> Result<Filters, String> {
-        let Parameters { source, input_zero, weights, mut biases, multipliers, sums, known, .. } = parameters;
         if fold {
-            for (bias, sum) in biases.iter_mut().zip(&sums) {
-                let folded = i64::from(*bias) - i64::from(input_zero) * sum;
-                *bias = i32::try_from(folded).map_err(|_| "has biases beyond 32 bits")?;
-            }
+            let folded: Option<Vec<i32>> =
+                (0..parameters.biases.len()).map(|channel| parameters.folded_bias(channel)).collect();
+            parameters.biases = folded.ok_or("has biases beyond 32 bits")?;
         }
+        let Parameters { source, input_zero, weights, biases, multipliers, known, .. } = parameters;
         let (mantissas, shifts) =
             multipliers.iter().map(|multiplier| (multiplier.value, multiplier.shift)).unzip();
         let contents = [
@@ -113,6 +112,14 @@ impl Lowering<'_> {
             args.push(Arg::Table(self.table(name, (elem, role, values), known)));
         }
         Ok(Filters { args, zero: if fold { 0 } else { input_zero } })
+    }
+}
+
+impl Parameters {
+    /// The bias of a channel whose window lies inside the input, with what the input's zero point makes:
+    /// `bias - zero * sum(w)`. `None` beyond 32 bits.
+    pub(super) fn folded_bias(&self, channel: usize) -> Option<i32> {
+        i32::try_from(i64::from(self.biases[channel]) - i64::from(self.input_zero) * self.sums[channel]).ok()
     }
 }
 

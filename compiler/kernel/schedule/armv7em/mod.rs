@@ -6,6 +6,7 @@
 
 pub(in crate::kernel) mod add;
 pub(in crate::kernel) mod assembler;
+pub(in crate::kernel) mod dense;
 pub(in crate::kernel) mod depthwise;
 pub(super) mod dot;
 pub(in crate::kernel) mod ending;
