@@ -12,6 +12,7 @@ mod lowered;
 #[path = "emit/random.rs"]
 mod random;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cc::{compile_and_run, compiler};
@@ -343,7 +344,7 @@ fn program() -> Program {
             table("requant", DType::I32, TableRole::Requant, requant_values),
         ],
         functions: vec![border(), mix(), narrow(), dense()],
-        micros: vec![dot()],
+        micros: vec![Arc::new(dot())],
         steps: vec![
             step("body.0 */", 0, vec![x, taps, wide], vec![LEN as i32, i32::MIN]),
             step("body.1", 1, vec![wide], vec![]),

@@ -21,6 +21,8 @@
 //! **Micro-kernels.** A [`MicroKernel`] has a body in this IR, which is its meaning. A back end may use another
 //! implementation that gives the same bytes: inline assembly or intrinsics in C.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{MicroKernel, Work};
@@ -467,7 +469,7 @@ pub struct Step {
 }
 
 /// A lowered network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
     /// Buffers of the arena.
     pub buffers: Vec<Buffer>,
@@ -476,7 +478,7 @@ pub struct Program {
     /// Functions.
     pub functions: Vec<Function>,
     /// Micro-kernels in use.
-    pub micros: Vec<MicroKernel>,
+    pub micros: Vec<Arc<MicroKernel>>,
     /// What is run, in a valid order.
     pub steps: Vec<Step>,
     /// The network's inputs in order.

@@ -1,5 +1,7 @@
 //! Micro-kernels: their meaning, and what is faster on some cores.
 
+use std::sync::{Arc, OnceLock};
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Function;
@@ -39,4 +41,24 @@ pub struct MicroKernel {
     pub n_registers: u32,
     /// That for Armv7E-M; `None` where C is printed from the meaning.
     pub armv7em: Option<Special>,
+}
+
+/// Micro-kernels of one kind by number, each made when it is asked for first. They depend on nothing else, and a
+/// search would make them again for every layer of every candidate.
+pub(in crate::kernel) struct Known<const N: usize>([OnceLock<Arc<MicroKernel>>; N]);
+
+impl<const N: usize> Known<N> {
+    /// None of them made.
+    pub(in crate::kernel) const fn new() -> Known<N> {
+        Known([const { OnceLock::new() }; N])
+    }
+
+    /// The one with this number, below `N`.
+    pub(in crate::kernel) fn get(
+        &self,
+        number: usize,
+        make: impl FnOnce() -> MicroKernel,
+    ) -> Arc<MicroKernel> {
+        Arc::clone(self.0[number].get_or_init(|| Arc::new(make())))
+    }
 }

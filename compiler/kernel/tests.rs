@@ -496,7 +496,7 @@ fn traps_name_their_place() {
 
 #[test]
 fn the_dot_product_has_a_body_for_armv7em() {
-    let text = |rows: usize| match schedule::dot::dot(rows, Isa::Armv7em).armv7em {
+    let text = |rows: usize| match schedule::dot::dot(rows, Isa::Armv7em).armv7em.clone() {
         Some(Special::Inline(text)) => text,
         other => panic!("{other:?}"),
     };

@@ -26,7 +26,7 @@ impl Lowering<'_> {
             function: builder.finish(body),
             inputs: vec![source],
             scalars: vec![vec![elements as i32, low, high]],
-            safe: overlap::safe(overlap::elementwise(elements as i64)),
+            safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work: Vec::new(),
         })

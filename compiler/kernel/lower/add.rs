@@ -70,7 +70,7 @@ impl Lowering<'_> {
             function: builder.finish(body),
             inputs: sources,
             scalars: vec![scalars],
-            safe: overlap::safe(overlap::elementwise(elements as i64)),
+            safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work: Vec::new(),
         })

@@ -34,7 +34,7 @@ impl Lowering<'_> {
             function: builder.finish(body),
             inputs: vec![source, table],
             scalars: vec![vec![elements as i32]],
-            safe: overlap::safe(overlap::elementwise(elements as i64)),
+            safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work: Vec::new(),
         })
@@ -68,7 +68,7 @@ impl Lowering<'_> {
             function: builder.finish(body),
             inputs: vec![source],
             scalars: vec![scalars],
-            safe: overlap::safe(overlap::elementwise(elements as i64)),
+            safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work: Vec::new(),
         })

@@ -53,7 +53,7 @@ impl Lowering<'_> {
         let (low, high) = op.clamp.range(requant);
         let tail = [zero, requant.zero_point, low, high];
         let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
-        let safe = overlap::safe(overlap::channelwise(&geometry.spans(), channels as i64));
+        let safe = overlap::channelwise(&geometry.spans(), channels as i64);
         Ok(Kernel {
             function: builder.finish(body),
             inputs: args,

@@ -36,6 +36,8 @@ pub(super) struct Parameters {
     pub(super) bounds: Vec<i64>,
     /// Sums of each channel's weights.
     sums: Vec<i64>,
+    /// Whether the weights are placeholders: zeros, wherever a schedule places them.
+    pub(super) is_blank: bool,
     /// Whether weights and biases have data.
     pub(super) known: bool,
 }
@@ -60,7 +62,9 @@ impl Lowering<'_> {
             return Err(format!("has weights {weight_type} instead of symmetric int8"));
         }
         let mut sums = vec![(0i64, 0i64); biases.len()];
-        for (index, &weight) in weights.iter().enumerate() {
+        // Placeholders are zeros, which add nothing.
+        let summed = if weights_known { weights.as_slice() } else { &[] };
+        for (index, &weight) in summed.iter().enumerate() {
             let (sum, magnitude) = &mut sums[channel(index)];
             *sum += i64::from(weight);
             *magnitude += i64::from(weight).abs();
@@ -80,7 +84,17 @@ impl Lowering<'_> {
             bounds.push(bound);
         }
         let sums = sums.into_iter().map(|(sum, _)| sum).collect();
-        Ok(Parameters { source, input_zero, weights, biases, multipliers, bounds, sums, known })
+        Ok(Parameters {
+            source,
+            input_zero,
+            weights,
+            biases,
+            multipliers,
+            bounds,
+            sums,
+            is_blank: !weights_known,
+            known,
+        })
     }
 
     /// Makes the tables. With `fold`, every window lies inside the input, and the input's zero point goes into the

@@ -25,6 +25,8 @@ mod sums;
 mod tiles;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::armv7em::ending;
@@ -123,7 +125,8 @@ struct Lowering<'g> {
     isa: Isa,
     program: Program,
     sources: BTreeMap<NodeId, Arg>,
-    functions: BTreeMap<Function, FunctionId>,
+    /// Functions by the hash of what they are but for their names.
+    functions: BTreeMap<u64, Vec<FunctionId>>,
     tables: BTreeMap<(DType, TableRole, Vec<i32>), TableId>,
     /// Whether constants and scales are placeholders, from which nothing may be concluded.
     is_skeleton: bool,
@@ -250,7 +253,7 @@ impl Lowering<'_> {
             function: builder.finish(body),
             inputs: vec![source],
             scalars: vec![vec![elements as i32]],
-            safe: overlap::safe(overlap::elementwise(elements as i64)),
+            safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work: Vec::new(),
         };
@@ -305,7 +308,7 @@ impl Lowering<'_> {
     }
 
     /// Has the program a micro-kernel, and gives its name.
-    fn micro(&mut self, micro: MicroKernel) -> String {
+    fn micro(&mut self, micro: Arc<MicroKernel>) -> String {
         let name = micro.meaning.name.clone();
         if self.program.micros.iter().all(|known| known.meaning.name != name) {
             self.program.micros.push(micro);
@@ -347,27 +350,37 @@ impl Lowering<'_> {
 
     /// A table; one with the same contents if there is one and both are known.
     fn table(&mut self, name: String, content: (DType, TableRole, Vec<i32>), known: bool) -> TableId {
-        if known && let Some(&id) = self.tables.get(&content) {
-            return id;
-        }
         let id = TableId(self.program.tables.len() as u32);
-        let (elem, role, values) = content.clone();
-        self.program.tables.push(Table { name, elem, role, values });
         if known {
-            self.tables.insert(content, id);
+            if let Some(&id) = self.tables.get(&content) {
+                return id;
+            }
+            self.tables.insert(content.clone(), id);
         }
+        let (elem, role, values) = content;
+        self.program.tables.push(Table { name, elem, role, values });
         id
     }
 
     /// The function with this body.
     fn function(&mut self, op: &str, function: Function) -> FunctionId {
-        if let Some(&id) = self.functions.get(&function) {
+        // Found by hash, because bodies that differ may differ late; compared, because hashes of two may be one.
+        let mut hasher = DefaultHasher::new();
+        function.hash(&mut hasher);
+        let alike = self.functions.entry(hasher.finish()).or_default();
+        let known = alike.iter().find(|id| {
+            let known = &self.program.functions[id.0 as usize];
+            let Function { name: _, params, n_scalars, vars, registers, locals, body } = &function;
+            (&known.params, &known.n_scalars, &known.vars) == (params, n_scalars, vars)
+                && (&known.registers, &known.locals, &known.body) == (registers, locals, body)
+        });
+        if let Some(&id) = known {
             return id;
         }
         let id = FunctionId(self.program.functions.len() as u32);
         let name = format!("{op}_{}", id.0);
-        self.program.functions.push(Function { name, ..function.clone() });
-        self.functions.insert(function, id);
+        self.program.functions.push(Function { name, ..function });
+        alike.push(id);
         id
     }
 

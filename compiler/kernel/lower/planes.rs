@@ -186,10 +186,13 @@ impl Lowering<'_> {
 
     /// Weights by channel, and quantization as [`depthwise`] takes it.
     fn plane_tables(&mut self, layer: &Layer, parameters: &Parameters) -> [Arg; 2] {
-        let Parameters { weights, biases, multipliers, known, .. } = parameters;
+        let Parameters { weights, biases, multipliers, is_blank, known, .. } = parameters;
         let channels = biases.len();
         let taps = weights.len() / channels;
-        let by_channel = (0..weights.len()).map(|at| weights[at % taps * channels + at / taps]).collect();
+        let by_channel = match is_blank {
+            true => weights.clone(),
+            false => (0..weights.len()).map(|at| weights[at % taps * channels + at / taps]).collect(),
+        };
         let quant = biases
             .iter()
             .zip(multipliers)

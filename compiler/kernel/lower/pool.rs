@@ -68,7 +68,7 @@ impl Lowering<'_> {
         });
         let tail = clamp_range(fused, ty)?;
         let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
-        let safe = overlap::safe(overlap::channelwise(&geometry.spans(), channels));
+        let safe = overlap::channelwise(&geometry.spans(), channels);
         Ok(Kernel {
             function: builder.finish(body),
             inputs: vec![source],

@@ -80,7 +80,7 @@ impl Lowering<'_> {
             function: builder.finish(body),
             inputs: order.map(|at| sources[at]).to_vec(),
             scalars: vec![[elements as i32].into_iter().chain(values).collect()],
-            safe: overlap::safe(overlap::elementwise(elements as i64)),
+            safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work,
         }

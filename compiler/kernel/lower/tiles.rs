@@ -128,11 +128,12 @@ impl Lowering<'_> {
         parameters: &Parameters,
         (run, padded_run, rows): (usize, usize, usize),
     ) -> [Arg; 2] {
-        let Parameters { weights, biases, multipliers, known, .. } = parameters;
+        let Parameters { weights, biases, multipliers, is_blank, known, .. } = parameters;
         let (filters, padded) = (biases.len(), rows * padded_run);
         let even = filters.next_multiple_of(2);
         let mut placed = vec![0; even * padded];
-        for (at, &weight) in weights.iter().enumerate() {
+        let placeable = if *is_blank { &[] } else { weights.as_slice() };
+        for (at, &weight) in placeable.iter().enumerate() {
             let (filter, element) = (at / (rows * run), at % (rows * run));
             let element = element / run * padded_run + element % run;
             placed[tile::place(filter, element, padded)] = weight;

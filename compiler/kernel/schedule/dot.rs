@@ -1,6 +1,9 @@
 //! The dot-product micro-kernel: a run of int8 activations against rows of int8 weights.
 
+use std::sync::Arc;
+
 use super::armv7em;
+use crate::kernel::micro::Known;
 use crate::kernel::{
     Access, Affine, BinOp, Buf, BufParam, Expr, Function, MicroKernel, Reg, Special, Stmt, Ty, Var,
 };
@@ -18,7 +21,13 @@ pub(in crate::kernel) fn name(rows: usize) -> String {
 
 /// `r_j += sum over k in 0..n of (x[k] - zero) * w[j * stride + k]`, for each of `rows` rows, 1 or [`ROWS`].
 /// `zero` lies in `-128..=127`.
-pub(in crate::kernel) fn dot(rows: usize, isa: Isa) -> MicroKernel {
+pub(in crate::kernel) fn dot(rows: usize, isa: Isa) -> Arc<MicroKernel> {
+    static KNOWN: [Known<{ ROWS + 1 }>; 2] = [const { Known::new() }; 2];
+    let has_dsp = isa.schedules() == Schedules::ArmDsp;
+    KNOWN[usize::from(has_dsp)].get(rows, || of_rows(rows, has_dsp))
+}
+
+fn of_rows(rows: usize, has_dsp: bool) -> MicroKernel {
     let [x, w] = [Buf(0), Buf(1)];
     let [n, stride, zero, k] = [Var(0), Var(1), Var(2), Var(3)];
     let value = Expr::Bin(
@@ -47,6 +56,6 @@ pub(in crate::kernel) fn dot(rows: usize, isa: Isa) -> MicroKernel {
         locals: Vec::new(),
         body,
     };
-    let armv7em = (isa.schedules() == Schedules::ArmDsp).then(|| Special::Inline(armv7em::dot::dot(rows)));
+    let armv7em = has_dsp.then(|| Special::Inline(armv7em::dot::dot(rows)));
     MicroKernel { meaning, n_registers: rows as u32, armv7em }
 }

@@ -1,10 +1,13 @@
 //! Sum of two tensors. The input with the greater scale has the multiplier 1/2 exactly; the other has its own, unless
 //! both are one.
 
+use std::sync::Arc;
+
 use super::assembler::Assembler;
 use super::ending::{Ending, Slots, finish};
 use super::meaning::{RANGE, output, set, shift_of};
 use crate::kernel::lower::{binary, int, load, requant, scalar};
+use crate::kernel::micro::Known;
 use crate::kernel::{
     Access, Affine, Assembly, BinOp, Buf, BufParam, Function, MicroKernel, Reg, Special, Stmt, Ty, Var,
 };
@@ -20,12 +23,13 @@ pub(in crate::kernel) fn name(scaled: bool, ending: Ending) -> String {
 }
 
 /// The micro-kernel: `out[i] = a[i] + b[i]`, where `a` has the lesser scale if they differ.
-pub(in crate::kernel) fn add(scaled: bool, ending: Ending) -> MicroKernel {
-    MicroKernel {
+pub(in crate::kernel) fn add(scaled: bool, ending: Ending) -> Arc<MicroKernel> {
+    static KNOWN: [Known<{ Ending::COUNT }>; 2] = [const { Known::new() }; 2];
+    KNOWN[usize::from(scaled)].get(ending as usize, || MicroKernel {
         meaning: meaning(scaled, ending),
         n_registers: 0,
         armv7em: Some(Special::Assembly(assembly(scaled, ending))),
-    }
+    })
 }
 
 /// Scalars, in order; those of `a` only where it is scaled.

@@ -8,10 +8,13 @@
 //! **Quantization.** Three words for a channel: twice the bias, the mantissa, and the
 //! [shifts](super::ending::shifts).
 
+use std::sync::Arc;
+
 use super::assembler::Assembler;
 use super::ending::{Ending, limit};
 use super::meaning::{RANGE, each, multiply_add, output, parameters, set, shift};
 use crate::kernel::lower::load;
+use crate::kernel::micro::Known;
 use crate::kernel::{Affine, Assembly, Buf, Derivation, Function, MicroKernel, Reg, Special, Stmt, Ty, Var};
 
 /// Rows and columns of the window.
@@ -34,12 +37,13 @@ pub(in crate::kernel) fn reach(stride: usize, outputs: usize) -> usize {
 }
 
 /// The micro-kernel for stride 1 or 2: `rows` by `columns` outputs of one channel, `step` elements apart.
-pub(in crate::kernel) fn depthwise(stride: usize, ending: Ending) -> MicroKernel {
-    MicroKernel {
+pub(in crate::kernel) fn depthwise(stride: usize, ending: Ending) -> Arc<MicroKernel> {
+    static KNOWN: [Known<{ Ending::COUNT }>; 2] = [const { Known::new() }; 2];
+    KNOWN[stride - 1].get(ending as usize, || MicroKernel {
         meaning: meaning(stride, ending),
         n_registers: 0,
         armv7em: Some(Special::Assembly(assembly(stride, ending))),
-    }
+    })
 }
 
 fn meaning(stride: usize, ending: Ending) -> Function {

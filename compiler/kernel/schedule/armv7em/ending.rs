@@ -20,6 +20,9 @@ pub(in crate::kernel) enum Ending {
 }
 
 impl Ending {
+    /// Number of endings.
+    pub(super) const COUNT: usize = 3;
+
     /// That of a layer with a clamp, for an output's zero point and range: of the first two the one that goes with the
     /// clamp, if it is exact. So an untrained network, which has no scales yet, is given what it will have.
     pub(in crate::kernel) fn of(

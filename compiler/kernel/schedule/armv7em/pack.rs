@@ -1,9 +1,12 @@
 //! Activations widened, doubled and laid out for the products.
 
+use std::sync::Arc;
+
 use super::assembler::Assembler;
 use super::meaning::each;
 use super::tile::{GROUP, LANES, packed};
 use crate::kernel::lower::{binary, int, load, scalar};
+use crate::kernel::micro::Known;
 use crate::kernel::{
     Access, Affine, BinOp, Buf, BufParam, Derivation, Expr, Function, MicroKernel, Special, Stmt, Var,
 };
@@ -22,7 +25,12 @@ pub(in crate::kernel) fn doubled(x: Buf, at: &Affine, zero: Var) -> Expr {
 }
 
 /// Packs `groups` groups, at least one, of contiguous elements for the lane that `packed` points to.
-pub(in crate::kernel) fn pack() -> MicroKernel {
+pub(in crate::kernel) fn pack() -> Arc<MicroKernel> {
+    static KNOWN: Known<1> = Known::new();
+    KNOWN.get(0, elements)
+}
+
+fn elements() -> MicroKernel {
     let [x, to] = [0, 1].map(Buf);
     let [groups, zero, group] = [0, 1, 2].map(Var);
     let stores = (0..GROUP).map(|within| Stmt::Store {
@@ -54,7 +62,12 @@ do {
 }
 
 /// Packs zeros as [`pack`] does elements; there may be no groups.
-pub(in crate::kernel) fn pack_zeros() -> MicroKernel {
+pub(in crate::kernel) fn pack_zeros() -> Arc<MicroKernel> {
+    static KNOWN: Known<1> = Known::new();
+    KNOWN.get(0, zeros)
+}
+
+fn zeros() -> MicroKernel {
     let [groups, group] = [0, 1].map(Var);
     let stores = (0..GROUP).map(|within| Stmt::Store {
         buf: Buf(0),
@@ -85,7 +98,12 @@ const PLANES_BYTES: u64 = 124;
 /// Takes [`CHANNELS`] channels of a map apart into planes of 16 bits, `2 * (x - zero)` each: `rows` by `columns`
 /// pixels `stride` elements apart, to planes with rows of `pitch` elements, `area` elements apart. Rows of the map are
 /// `skip` elements longer.
-pub(in crate::kernel) fn planes() -> MicroKernel {
+pub(in crate::kernel) fn planes() -> Arc<MicroKernel> {
+    static KNOWN: Known<1> = Known::new();
+    KNOWN.get(0, apart)
+}
+
+fn apart() -> MicroKernel {
     let [x, to] = [0, 1].map(Buf);
     let names = ["rows", "columns", "stride", "skip", "pitch", "area", "zero"];
     let [rows, columns, stride, skip, pitch, area, zero] = [0, 1, 2, 3, 4, 5, 6].map(Var);

@@ -16,10 +16,13 @@
 //! several groups, because then each load after the first takes one cycle (Cortex-M4 Technical Reference Manual,
 //! section 3.3.2).
 
+use std::sync::Arc;
+
 use super::assembler::Assembler;
 use super::ending::{Ending, Slots, finish};
 use super::meaning::{RANGE, each, multiply_add, output, parameters, set, shift};
 use crate::kernel::lower::load;
+use crate::kernel::micro::Known;
 use crate::kernel::{Affine, Assembly, Buf, Derivation, Function, MicroKernel, Reg, Special, Stmt, Ty, Var};
 
 /// Pixels that are computed at once.
@@ -49,12 +52,13 @@ pub(in crate::kernel) fn packed(element: usize, lane: usize) -> usize {
 
 /// The micro-kernel: `out[lane offset + filter]` for each lane and filter; the first lane's offset is 0. Lanes may
 /// have one offset if they hold the same pixel.
-pub(in crate::kernel) fn tile(ending: Ending) -> MicroKernel {
-    MicroKernel {
+pub(in crate::kernel) fn tile(ending: Ending) -> Arc<MicroKernel> {
+    static KNOWN: Known<{ Ending::COUNT }> = Known::new();
+    KNOWN.get(ending as usize, || MicroKernel {
         meaning: meaning(ending),
         n_registers: 0,
         armv7em: Some(Special::Assembly(assembly(ending))),
-    }
+    })
 }
 
 fn meaning(ending: Ending) -> Function {
