@@ -210,8 +210,7 @@ impl<'a> Run<'a> {
     }
 
     fn compute(&self, node: NodeId) -> Value {
-        let inputs: Vec<&Value> =
-            self.graph.inputs(node).into_iter().map(|input| self.value(input)).collect();
+        let inputs: Vec<&Value> = self.graph.inputs(node).iter().map(|&input| self.value(input)).collect();
         self.graph.node(node).op.evaluate(&inputs, &self.graph.input_types(node), self.graph.ty(node))
     }
 

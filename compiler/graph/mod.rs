@@ -1,7 +1,7 @@
 //! The dataflow graph of operators: training, deployment and integer graphs are all this one type.
 //!
-//! A directed acyclic petgraph; an edge's weight is its position among the inputs of its target. Every node
-//! keeps the type that its operator infers. Constants live beside the nodes, by name; a constant without data
+//! Nodes are added after their inputs and never taken away, so a graph is a list of nodes with their inputs, and has no
+//! cycle. Every node keeps the type that its operator infers. Constants live beside the nodes, by name; a constant without data
 //! is a placeholder, as in the skeleton of an untrained candidate. [`verify`](Graph::verify) is the graph's
 //! specification.
 
@@ -12,9 +12,7 @@ mod verify;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use petgraph::Direction;
-use petgraph::stable_graph::{NodeIndex, StableDiGraph};
-use petgraph::visit::EdgeRef;
+use petgraph::stable_graph::NodeIndex;
 
 use crate::ops::{Op, ShapeError};
 use crate::source::Span;
@@ -45,7 +43,11 @@ pub struct Node {
 /// A dataflow graph.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: StableDiGraph<Node, u32>,
+    nodes: Vec<Node>,
+    /// The inputs of all nodes, one node's behind the other's.
+    inputs: Vec<NodeId>,
+    /// Where each node's inputs end.
+    ends: Vec<usize>,
     outputs: Vec<NodeId>,
     constants: BTreeMap<String, Arc<Value>>,
 }
@@ -58,8 +60,13 @@ impl Graph {
 
     /// An empty graph with room for so many nodes.
     pub fn with_capacity(nodes: usize) -> Graph {
-        let nodes = StableDiGraph::with_capacity(nodes, nodes + nodes / 4);
-        Graph { nodes, outputs: Vec::new(), constants: BTreeMap::new() }
+        Graph {
+            nodes: Vec::with_capacity(nodes),
+            inputs: Vec::with_capacity(nodes + nodes / 4),
+            ends: Vec::with_capacity(nodes),
+            outputs: Vec::new(),
+            constants: BTreeMap::new(),
+        }
     }
 
     /// Adds an operator on its inputs, in their order, and infers its type.
@@ -68,19 +75,19 @@ impl Graph {
     /// When the inputs do not fit the operator; the graph is unchanged.
     pub fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId, ShapeError> {
         let op = op.into();
-        let types: Vec<&TensorType> = inputs.iter().map(|&input| &self.nodes[input].ty).collect();
+        let types: Vec<&TensorType> = inputs.iter().map(|&input| self.ty(input)).collect();
         let ty = op.infer(&types)?;
-        let node = self.nodes.add_node(Node { op, ty, label: String::new(), span: None });
-        for (position, &input) in inputs.iter().enumerate() {
-            self.nodes.add_edge(input, node, position as u32);
-        }
+        let node = NodeId::new(self.nodes.len());
+        self.nodes.push(Node { op, ty, label: String::new(), span: None });
+        self.inputs.extend_from_slice(inputs);
+        self.ends.push(self.inputs.len());
         Ok(node)
     }
 
     /// Says where a node comes from.
     pub fn set_origin(&mut self, node: NodeId, label: impl Into<String>, span: Option<Span>) {
-        self.nodes[node].label = label.into();
-        self.nodes[node].span = span;
+        let node = &mut self.nodes[node.index()];
+        (node.label, node.span) = (label.into(), span);
     }
 
     /// Makes a node the next output.
@@ -98,6 +105,11 @@ impl Graph {
         self.constants.insert(name.into(), Arc::new(value));
     }
 
+    /// Gives a constant data that others have too.
+    pub fn share_constant(&mut self, name: impl Into<String>, value: Arc<Value>) {
+        self.constants.insert(name.into(), value);
+    }
+
     /// The data of a constant; `None` for a placeholder.
     pub fn constant(&self, name: &str) -> Option<&Arc<Value>> {
         self.constants.get(name)
@@ -110,58 +122,56 @@ impl Graph {
 
     /// A node.
     pub fn node(&self, node: NodeId) -> &Node {
-        &self.nodes[node]
+        &self.nodes[node.index()]
     }
 
     /// A node's output type.
     pub fn ty(&self, node: NodeId) -> &TensorType {
-        &self.nodes[node].ty
+        &self.nodes[node.index()].ty
     }
 
     /// Number of nodes.
     pub fn len(&self) -> usize {
-        self.nodes.node_count()
+        self.nodes.len()
     }
 
     /// Whether there is no node.
     pub fn is_empty(&self) -> bool {
-        self.nodes.node_count() == 0
+        self.nodes.is_empty()
     }
 
     /// A node's inputs in order.
-    pub fn inputs(&self, node: NodeId) -> Vec<NodeId> {
-        let mut edges: Vec<(u32, NodeId)> = self
-            .nodes
-            .edges_directed(node, Direction::Incoming)
-            .map(|edge| (*edge.weight(), edge.source()))
-            .collect();
-        edges.sort_unstable();
-        edges.into_iter().map(|(_, source)| source).collect()
+    pub fn inputs(&self, node: NodeId) -> &[NodeId] {
+        let at = node.index();
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.inputs[start..self.ends[at]]
+    }
+
+    /// All nodes in index order, inputs before users.
+    fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId::new)
     }
 
     /// The nodes that use a node, each once, in index order.
     pub fn users(&self, node: NodeId) -> Vec<NodeId> {
-        let mut users: Vec<NodeId> = self.nodes.neighbors_directed(node, Direction::Outgoing).collect();
-        users.sort_unstable();
-        users.dedup();
-        users
+        self.ids().skip(node.index() + 1).filter(|&user| self.inputs(user).contains(&node)).collect()
     }
 
     /// The types of a node's inputs in order.
     pub fn input_types(&self, node: NodeId) -> Vec<&TensorType> {
-        self.inputs(node).into_iter().map(|input| &self.nodes[input].ty).collect()
+        self.inputs(node).iter().map(|&input| self.ty(input)).collect()
     }
 
     /// What the network is given, in index order.
     pub fn network_inputs(&self) -> Vec<NodeId> {
-        self.nodes.node_indices().filter(|&node| matches!(self.nodes[node].op, Op::Input(_))).collect()
+        self.ids().filter(|&node| matches!(self.node(node).op, Op::Input(_))).collect()
     }
 
     /// All nodes that the outputs and the network's inputs need, inputs before users. The order depends on the
     /// structure alone: a depth-first walk from the outputs along the inputs' positions.
     pub fn order(&self) -> Vec<NodeId> {
-        let mut done = vec![false; self.nodes.node_indices().map(|n| n.index() + 1).max().unwrap_or(0)];
-        let mut order = Vec::with_capacity(self.nodes.node_count());
+        let mut done = vec![false; self.nodes.len()];
+        let mut order = Vec::with_capacity(self.nodes.len());
         let mut stack: Vec<(NodeId, bool)> = Vec::new();
         for root in self.network_inputs().into_iter().chain(self.outputs.iter().copied()) {
             stack.push((root, false));
@@ -174,7 +184,7 @@ impl Graph {
                     order.push(node);
                 } else {
                     stack.push((node, true));
-                    stack.extend(self.inputs(node).into_iter().rev().map(|input| (input, false)));
+                    stack.extend(self.inputs(node).iter().rev().map(|&input| (input, false)));
                 }
             }
         }
@@ -185,7 +195,7 @@ impl Graph {
     pub fn macs(&self) -> Macs {
         self.order()
             .into_iter()
-            .map(|node| self.nodes[node].op.macs(&self.input_types(node), self.ty(node)))
+            .map(|node| self.node(node).op.macs(&self.input_types(node), self.ty(node)))
             .sum()
     }
 }

@@ -1,19 +1,15 @@
 //! The verifier, and with it the specification of a graph.
 //!
-//! 1. The graph has no cycle.
-//! 2. A node's inputs have positions `0..n`, each once.
-//! 3. A node's type is the one that its operator infers from its inputs.
-//! 4. There is at least one output, and every output is a node of the graph.
-//! 5. Parameters have distinct names; so have constants.
-//! 6. A constant's data has the type that its node says.
-//! 7. Quantized types have one scale, or one for each index of their axis; scales are positive and finite, and the zero
+//! 1. A node comes after its inputs, so that there is no cycle.
+//! 2. A node's type is the one that its operator infers from its inputs.
+//! 3. There is at least one output, and every output is a node of the graph.
+//! 4. Parameters have distinct names; so have constants.
+//! 5. A constant's data has the type that its node says.
+//! 6. Quantized types have one scale, or one for each index of their axis; scales are positive and finite, and the zero
 //!    point is a value of the type.
-//! 8. Every dimension is at least 1.
+//! 7. Every dimension is at least 1.
 
-use std::collections::BTreeSet;
-
-use petgraph::Direction;
-use petgraph::algo::is_cyclic_directed;
+use std::collections::HashSet;
 
 use crate::graph::{Graph, Node, NodeId};
 use crate::ops::Op;
@@ -44,20 +40,17 @@ impl Graph {
     /// The first broken rule.
     pub fn verify(&self) -> Result<(), VerifyError> {
         let fail = |node: Option<NodeId>, message: String| Err(VerifyError { node, message });
-        if is_cyclic_directed(&self.nodes) {
-            return fail(None, "the graph has a cycle".into());
-        }
         if self.outputs.is_empty() {
             return fail(None, "the graph has no output".into());
         }
-        if let Some(&lost) = self.outputs.iter().find(|&&output| !self.nodes.contains_node(output)) {
+        if let Some(&lost) = self.outputs.iter().find(|&&output| output.index() >= self.len()) {
             return fail(None, format!("output {} is no node", lost.index()));
         }
-        let mut params = BTreeSet::new();
-        let mut constants = BTreeSet::new();
-        for node in self.nodes.node_indices() {
+        let mut params = HashSet::new();
+        let mut constants = HashSet::new();
+        for node in self.ids() {
             self.verify_node(node).map_err(|message| VerifyError { node: Some(node), message })?;
-            match &self.nodes[node].op {
+            match &self.node(node).op {
                 Op::Param(param) if !params.insert(&param.name) => {
                     return fail(Some(node), format!("second parameter `{}`", param.name));
                 }
@@ -71,11 +64,8 @@ impl Graph {
     }
 
     fn verify_node(&self, node: NodeId) -> Result<(), String> {
-        let mut positions: Vec<u32> =
-            self.nodes.edges_directed(node, Direction::Incoming).map(|edge| *edge.weight()).collect();
-        positions.sort_unstable();
-        if positions.iter().enumerate().any(|(index, &position)| index as u32 != position) {
-            return Err(format!("input positions are {positions:?}"));
+        if let Some(input) = self.inputs(node).iter().find(|input| input.index() >= node.index()) {
+            return Err(format!("has the input {}, which does not come before it", input.index()));
         }
         let Node { op, ty, .. } = self.node(node);
         let inferred = op.infer(&self.input_types(node)).map_err(|error| error.message)?;

@@ -223,17 +223,17 @@ impl<'a> Builder<'a> {
                 self.add(Input { ty }, &[])
             }
             Op::Conv2d(conv) => {
-                let (inputs, least) = self.weighted(&inputs, 0)?;
+                let (inputs, least) = self.weighted(inputs, 0)?;
                 let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(Conv2d { requant, ..conv }, &inputs)
             }
             Op::DepthwiseConv2d(conv) => {
-                let (inputs, least) = self.weighted(&inputs, 3)?;
+                let (inputs, least) = self.weighted(inputs, 3)?;
                 let requant = Some(self.requant(node, least, Rounding::Double)?);
                 self.add(DepthwiseConv2d { requant, ..conv }, &inputs)
             }
             Op::Dense(dense) => {
-                let (inputs, least) = self.weighted(&inputs, 0)?;
+                let (inputs, least) = self.weighted(inputs, 0)?;
                 let requant = Some(self.requant(node, least, Rounding::Single)?);
                 self.add(Dense { requant, ..dense }, &inputs)
             }
@@ -260,7 +260,7 @@ impl<'a> Builder<'a> {
                 self.add(Mul { requant, ..mul }, &inputs)
             }
             Op::Curve(Curve { function, .. }) => self.curve(node, function, inputs[0]),
-            Op::Concat(_) => self.concat(node, &inputs),
+            Op::Concat(_) => self.concat(node, inputs),
             Op::BatchNorm(_)
             | Op::Param(_)
             | Op::Constant(_)

@@ -28,7 +28,7 @@ impl Shares {
                 continue;
             }
             let owner = shares.owner(node);
-            for input in graph.inputs(node) {
+            for &input in graph.inputs(node) {
                 if let Some(maker) = maker(graph, input) {
                     shares.owners.insert(maker, owner);
                     shares.joined.insert((node, input));

@@ -25,7 +25,7 @@ use networks::{Net, autoencoder, ds_cnn, mobilenet, resnet8};
 fn alone(graph: &Graph, node: NodeId) -> Option<Graph> {
     let mut out = Graph::new();
     let mut inputs = Vec::new();
-    for input in graph.inputs(node) {
+    for &input in graph.inputs(node) {
         let id = match &graph.node(input).op {
             Op::Constant(constant) => {
                 out.set_constant(&constant.name, (**graph.constant(&constant.name)?).clone());

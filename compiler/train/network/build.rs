@@ -96,7 +96,7 @@ impl Builder<'_> {
 
     /// The step that takes an activation in: a batch normalisation or an addition that nothing else uses.
     fn fused(&mut self, node: NodeId, op: &Op) -> Option<usize> {
-        let (Op::Activation(activation), &[before]) = (op, self.graph.inputs(node).as_slice()) else {
+        let (Op::Activation(activation), &[before]) = (op, self.graph.inputs(node)) else {
             return None;
         };
         let alone = self.graph.users(before).len() == 1 && !self.graph.outputs().contains(&before);
