@@ -8,7 +8,9 @@
 //! Not done here: costs that depend on the order of operators (the plan), layouts (the plan), weights.
 
 mod analysis;
+mod classes;
 mod convert;
+mod direct;
 mod extract;
 mod language;
 mod normalise;
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Graph, VerifyError};
 use crate::ops::Op;
 use crate::rewrite::analysis::Facts;
-use crate::rewrite::convert::Encoded;
+use crate::rewrite::classes::Classes;
 use crate::rewrite::rules::Rule;
 use crate::tensor::TensorType;
 
@@ -77,7 +79,7 @@ pub struct Rewritten {
     pub graph: Graph,
     /// Rounds of rule application.
     pub iterations: usize,
-    /// Terms in the e-graph at the end.
+    /// Terms at the end, attributes apart.
     pub nodes: usize,
     /// Why saturation stopped.
     pub stop: StopReason,
@@ -101,7 +103,7 @@ pub fn float(
     cost: &dyn DeploymentCost,
     exactness: Exactness,
 ) -> Result<Rewritten, VerifyError> {
-    rewrite(graph, rules::float(), cost, exactness)
+    rewrite(graph, Theme::Float, cost, exactness)
 }
 
 /// A float graph that can be quantized, of one that [`float`] rewrote: batch normalisations that could not be folded
@@ -130,27 +132,40 @@ pub fn integer(
     cost: &dyn DeploymentCost,
     exactness: Exactness,
 ) -> Result<Rewritten, VerifyError> {
-    rewrite(graph, rules::integer(), cost, exactness)
+    rewrite(graph, Theme::Integer, cost, exactness)
 }
 
 fn rewrite(
     graph: &Graph,
-    rules: &[Rule],
+    theme: Theme,
     cost: &dyn DeploymentCost,
     exactness: Exactness,
 ) -> Result<Rewritten, VerifyError> {
     graph.verify()?;
-    let (encoded, run) = saturate(graph, rules);
-    let choices = convert::choices(&encoded, cost);
-    let selection = extract::extract(&choices.problem, &choices.given, exactness);
-    let rewritten = convert::decode(graph, &encoded, &choices, &selection);
-    rewritten.verify()?;
+    let (classes, run) = direct::saturate(graph, theme).unwrap_or_else(|| saturate(graph, theme.rules()));
     let cost_before = graph
         .order()
         .into_iter()
         .filter(|&node| runs(&graph.node(node).op))
         .map(|node| cost.node(&graph.node(node).op, &graph.input_types(node), graph.ty(node)))
         .fold(0, u64::saturating_add);
+    if convert::is_itself(graph, &classes) {
+        // There is nothing to choose from, and the graph is verified already.
+        return Ok(Rewritten {
+            graph: graph.clone(),
+            iterations: run.iterations,
+            nodes: run.nodes,
+            stop: run.stop,
+            applied: run.applied,
+            cost_before,
+            cost_after: cost_before,
+            proved: matches!(exactness, Exactness::Exact { .. }),
+        });
+    }
+    let choices = convert::choices(&classes, cost);
+    let selection = extract::extract(&choices.problem, &choices.given, exactness);
+    let rewritten = convert::decode(graph, &classes, &choices, &selection);
+    rewritten.verify()?;
     Ok(Rewritten {
         graph: rewritten,
         iterations: run.iterations,
@@ -168,7 +183,28 @@ fn runs(op: &Op) -> bool {
     !matches!(op, Op::Input(_) | Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_))
 }
 
+/// The tables of rules that go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    Float,
+    Integer,
+}
+
+impl Theme {
+    fn rules(self) -> &'static [Rule] {
+        match self {
+            Theme::Float => rules::float(),
+            Theme::Integer => rules::integer(),
+        }
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        self.rules().iter().map(|rule| rule.name.as_str())
+    }
+}
+
 /// How saturation went.
+#[derive(Debug, PartialEq)]
 struct Run {
     iterations: usize,
     nodes: usize,
@@ -176,7 +212,8 @@ struct Run {
     applied: Vec<(String, usize)>,
 }
 
-fn saturate(graph: &Graph, rules: &[Rule]) -> (Encoded, Run) {
+/// The classes of a graph under rules, by an e-graph.
+fn saturate(graph: &Graph, rules: &[Rule]) -> (Classes<'static>, Run) {
     let mut encoded = convert::encode(graph);
     let node_limit = graph.len().saturating_mul(NODE_LIMIT_PER_NODE).saturating_add(NODE_LIMIT);
     let runner = Runner::<_, _, ()>::new(Facts::default())
@@ -197,14 +234,11 @@ fn saturate(graph: &Graph, rules: &[Rule]) -> (Encoded, Run) {
     };
     let applied =
         rules.iter().map(|rule| (rule.name.to_string(), count(rule))).filter(|(_, n)| *n > 0).collect();
-    let run = Run {
-        iterations: runner.iterations.len(),
-        nodes: runner.egraph.total_number_of_nodes(),
-        stop,
-        applied,
-    };
+    let iterations = runner.iterations.len();
     encoded.terms = runner.egraph;
-    (encoded, run)
+    let classes = Classes::new(&encoded);
+    let run = Run { iterations, nodes: classes.n_members(), stop, applied };
+    (classes, run)
 }
 
 #[cfg(test)]

@@ -90,6 +90,9 @@ pub(crate) struct Selection {
 /// The cheapest selection that was found; `given` must be complete and free of cycles below the root.
 pub(crate) fn extract(problem: &Problem, given: &Choice, exactness: Exactness) -> Selection {
     let given = select(problem, given).expect("a graph has no cycle");
+    if problem.classes.iter().all(|candidates| candidates.len() == 1) {
+        return Selection { proved: matches!(exactness, Exactness::Exact { .. }), ..given };
+    }
     let mut best = match select(problem, &greedy(problem)) {
         Some(greedy) if greedy.cost < given.cost => greedy,
         _ => given,
@@ -174,7 +177,12 @@ impl Set {
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.0.len() * 64).filter(|&class| self.contains(class))
+        self.0.iter().enumerate().flat_map(|(at, &word)| {
+            // Each step takes the lowest bit away.
+            let rest = |&rest: &u64| Some(rest & (rest - 1)).filter(|&rest| rest != 0);
+            let words = std::iter::successors(Some(word).filter(|&word| word != 0), rest);
+            words.map(move |rest| 64 * at + rest.trailing_zeros() as usize)
+        })
     }
 }
 
@@ -189,6 +197,15 @@ pub(crate) fn greedy(problem: &Problem) -> Choice {
     for _ in 0..=n {
         let mut changed = false;
         for class in 0..n {
+            if let ([only], Some(_)) = (&problem.classes[class][..], choice[class]) {
+                // It needs what it needed unless something below changed, and then it costs the same.
+                let mut set = Set::empty(n);
+                only.children.iter().for_each(|&child| set.unite(&needs[child]));
+                set.insert(class);
+                if set == needs[class] {
+                    continue;
+                }
+            }
             let mut best = choice[class].map(|_| needs[class].iter().map(|c| own(&choice, c)).sum::<Cost>());
             for (index, candidate) in problem.classes[class].iter().enumerate() {
                 if candidate
@@ -200,7 +217,10 @@ pub(crate) fn greedy(problem: &Problem) -> Choice {
                 }
                 let mut set = Set::empty(n);
                 candidate.children.iter().for_each(|&child| set.unite(&needs[child]));
-                let cost = candidate.cost + set.iter().map(|c| own(&choice, c)).sum();
+                let cost = || candidate.cost + set.iter().map(|c| own(&choice, c)).sum();
+                // What there is no other way to compute is not worth a sum.
+                let cost =
+                    if problem.classes[class].len() > 1 || best.is_some() { cost() } else { candidate.cost };
                 if best.is_none_or(|best| cost < best) {
                     set.insert(class);
                     best = Some(cost);

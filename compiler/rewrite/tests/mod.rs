@@ -4,8 +4,9 @@ mod rules;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ops::{Activation, Clamp, Input, Reshape, Window};
-use crate::tensor::Shape;
+use crate::ops::{Activation, Clamp, Dropout, Input, Reshape, Window};
+use crate::rewrite::extract::Cost;
+use crate::tensor::{Scale, Shape};
 use build::Build;
 
 const EXACT: Exactness = Exactness::Exact { limit: 10_000 };
@@ -219,6 +220,81 @@ fn an_activation_goes_into_the_convolution_of_a_lone_batch_norm() {
     net.check_same_function(&rewritten.graph);
 }
 
+/// Whether the walk takes a graph, after a comparison with the e-graph if it does: members of the classes that the
+/// outputs need, rounds, rules, and what is extracted.
+fn agrees(source: &Graph, theme: Theme) -> bool {
+    let graph = source;
+    let Some((walked, of_walk)) = direct::saturate(graph, theme) else { return false };
+    let (saturated, of_egraph) = saturate(graph, theme.rules());
+    assert_eq!(of_walk, of_egraph, "{}", graph.to_text());
+    for exactness in [Exactness::Greedy, EXACT] {
+        let [a, b] = [&walked, &saturated].map(|classes| {
+            let choices = convert::choices(classes, &MacsCost);
+            let selection = extract::extract(&choices.problem, &choices.given, exactness);
+            let graph = convert::decode(graph, classes, &choices, &selection);
+            // A dropout needs itself: the e-graph keeps it, the walk does not.
+            let usable = |(class, candidates): (usize, &Vec<extract::Candidate>)| -> Vec<Cost> {
+                let usable = candidates.iter().filter(|candidate| !candidate.children.contains(&class));
+                usable.map(|candidate| candidate.cost).collect()
+            };
+            let costs: Vec<Vec<Cost>> = choices.problem.classes.iter().enumerate().map(usable).collect();
+            if convert::is_itself(source, classes) {
+                assert_eq!(format!("{graph:?}"), format!("{source:?}"));
+            }
+            (graph.to_text_with_labels(), selection.cost, selection.proved, costs)
+        });
+        assert_eq!(a, b);
+    }
+    true
+}
+
+/// Chains as networks have them: layers with normalisation and activation, dropouts, sums, a pool and a classifier.
+fn chains(seed: u64, quantized: bool) -> Build {
+    let mut net = Build::new(seed, quantized);
+    let mut maps = vec![net.input([1, 7, 6, 2])];
+    for at in 0..1 + net.below(5) {
+        let x = net.pick(&maps[maps.len().saturating_sub(2)..]);
+        let window = Window::same([3, 3], [1, 1], [7, 6]);
+        let mut y = match net.below(3) {
+            0 => net.depthwise_conv2d(x, window, Clamp::None),
+            1 => net.add(x, x, Clamp::None),
+            _ => net.conv2d(x, window, 2, Clamp::None),
+        };
+        net.label(y, &format!("layer{at}"));
+        for _ in 0..if quantized { 0 } else { net.below(3) } {
+            y = net.batch_norm(y);
+        }
+        if !quantized && net.below(3) > 0 {
+            let clamp = net.pick(&[Clamp::Relu, Clamp::Relu6]);
+            y = net.activation(y, clamp);
+        }
+        if !quantized && net.below(3) == 0 {
+            y = net.node(Dropout { rate: Scale(0.5) }, &[y]);
+            net.label(y, &format!("dropout{at}"));
+        }
+        maps.push(y);
+    }
+    let last = maps[maps.len() - 1];
+    let mean = net.avg_pool2d(last, Window::valid([7, 6], [1, 1]), Clamp::None);
+    let flat = net.reshape(mean, vec![1, 2]);
+    let y = net.dense(flat, 3, Clamp::None);
+    net.graph.add_output(y);
+    if net.below(3) == 0 {
+        let other = net.pick(&maps);
+        net.graph.add_output(other);
+    }
+    net
+}
+
+#[test]
+fn the_walk_takes_what_networks_are_made_of() {
+    for quantized in [false, true] {
+        let theme = if quantized { Theme::Integer } else { Theme::Float };
+        let taken = (0..200).filter(|&seed| agrees(&chains(seed, quantized).graph, theme)).count();
+        assert!(taken >= 190, "{taken} of 200");
+    }
+}
+
 fn check(net: &Build, rewritten: &Rewritten) {
     rewritten.graph.verify().expect("verifies");
     assert!(rewritten.cost_after <= rewritten.cost_before);
@@ -228,6 +304,14 @@ fn check(net: &Build, rewritten: &Rewritten) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_walk_agrees_with_the_e_graph(seed: u64) {
+        for (theme, quantized) in [(Theme::Float, false), (Theme::Integer, true)] {
+            agrees(&Build::random(seed, quantized).graph, theme);
+            agrees(&chains(seed, quantized).graph, theme);
+        }
+    }
 
     #[test]
     fn float_rewriting_keeps_the_function(seed: u64) {

@@ -243,8 +243,8 @@ const INSTANCES: &[(&str, Draw)] = &[
 
 /// The graph with each of the terms that its first output can be computed by, and how often the rule added one.
 fn alternatives(graph: &Graph, rule: &Rule) -> (Vec<Graph>, usize) {
-    let (encoded, run) = saturate(graph, std::slice::from_ref(rule));
-    let choices = convert::choices(&encoded, &MacsCost);
+    let (classes, run) = saturate(graph, std::slice::from_ref(rule));
+    let choices = convert::choices(&classes, &MacsCost);
     let root = choices.problem.root;
     let first = choices.problem.classes[root][0].children[0];
     let greedy = extract::greedy(&choices.problem);
@@ -252,7 +252,7 @@ fn alternatives(graph: &Graph, rule: &Rule) -> (Vec<Graph>, usize) {
         let mut choice = greedy.clone();
         choice[first] = Some(index);
         let selection = extract::select(&choices.problem, &choice)?;
-        Some(convert::decode(graph, &encoded, &choices, &selection))
+        Some(convert::decode(graph, &classes, &choices, &selection))
     });
     let graphs: Vec<Graph> = graphs.collect();
     (graphs, run.applied.iter().map(|(_, count)| count).sum())
