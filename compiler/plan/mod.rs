@@ -221,8 +221,10 @@ pub fn plan(problem: &Problem, effort: Effort) -> Plan {
     let mut found = order::search(&analysis, &pressure, SEARCH_STATES);
     let given: Vec<usize> = (0..problem.steps.len()).collect();
     let mut best = Best::new(found.bound);
-    for order in [found.order.clone(), given, order::greedy(&analysis, &pressure)] {
-        best.offer_greedy(&analysis, order);
+    best.offer_greedy(&analysis, found.order.clone());
+    best.offer_greedy(&analysis, given);
+    if !best.is_at_bound() {
+        best.offer_greedy(&analysis, order::greedy(&analysis, &pressure));
     }
     exact::search(&analysis, &pressure, &mut best, SEARCH_WORK);
     if effort == Effort::Final && !best.is_proved() {

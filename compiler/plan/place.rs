@@ -42,7 +42,7 @@ pub(super) fn climb(analysis: &Analysis<'_>, best: &mut Best) {
     let pairs = analysis.pairs(&order);
     let inserter = Inserter::new(analysis, &order, &pairs);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    for sequence in inserter.sequences().into_iter().take(2) {
+    for sequence in inserter.sequences().take(2) {
         for floating in [false, true] {
             let mut current = sequence.clone();
             let mut arena = inserter.insert(&current, floating).arena;
@@ -111,23 +111,26 @@ impl<'a, 'p> Inserter<'a, 'p> {
 
     /// Insertion orders worth a try: largest first, longest-lived first, largest area first, as they are filled, and
     /// backwards.
-    fn sequences(&self) -> Vec<Vec<usize>> {
-        let sorted = |key: &dyn Fn(usize, Lifetime) -> (i64, i64)| {
-            let mut live = self.live.clone();
-            live.sort_by_key(|&(buffer, life)| (key(buffer, life), buffer));
-            live.into_iter().map(|(buffer, _)| buffer).collect::<Vec<usize>>()
-        };
+    fn sequences(&self) -> impl Iterator<Item = Vec<usize>> + '_ {
+        // One at a time, since the first is mostly good enough.
+        (0..5).map(|number| self.sequence(number))
+    }
+
+    fn sequence(&self, number: usize) -> Vec<usize> {
         let bytes = |buffer: usize| self.analysis.bytes(buffer);
         let length = |life: Lifetime| (life.last - life.first + 1) as i64;
-        let forward = sorted(&|b, life| (life.first as i64, -bytes(b)));
-        let backward = forward.iter().rev().copied().collect();
-        vec![
-            sorted(&|b, life| (-bytes(b), -length(life))),
-            forward,
-            sorted(&|b, life| (-length(life), -bytes(b))),
-            backward,
-            sorted(&|b, life| (-bytes(b).saturating_mul(length(life)), life.first as i64)),
-        ]
+        let key = |b: usize, life: Lifetime| match number {
+            0 => (-bytes(b), -length(life)),
+            1 | 3 => (life.first as i64, -bytes(b)),
+            2 => (-length(life), -bytes(b)),
+            _ => (-bytes(b).saturating_mul(length(life)), life.first as i64),
+        };
+        let mut live = self.live.clone();
+        live.sort_by_key(|&(buffer, life)| (key(buffer, life), buffer));
+        if number == 3 {
+            live.reverse();
+        }
+        live.into_iter().map(|(buffer, _)| buffer).collect()
     }
 
     fn insert(&self, sequence: &[usize], floating: bool) -> Layout {
