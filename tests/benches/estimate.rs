@@ -1,8 +1,9 @@
 //! Costs of untrained networks: how fast they come, how good the memory plans are, and what more effort changes.
 //!
 //! `cargo bench --bench estimate` draws networks from each space of the standard library and from the examples' space of
-//! keyword spotters, and costs each on a Cortex-M4 with both efforts. It prints networks a second (one thread, CPU time
-//! is not told from wall time: run it alone), the longest plan, the share that is proved optimal, and the rank
+//! keyword spotters, and costs each on a Cortex-M4 with both efforts. It prints networks a second of CPU time (of wall
+//! time where the system does not tell; one thread), how many are drawn and instantiated a second, the longest time at
+//! the final effort, which is wall time, the share that is proved optimal, and the rank
 //! correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space. It fails if
 //! more effort gives a higher figure, or an arena below its bound.
 
@@ -43,6 +44,13 @@ fn space(path: &str) -> Space {
     let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &Options::default());
     let messages = render(&diagnostics, &sources, Style::Plain);
     program.unwrap_or_else(|| panic!("{path} is wrong:\n{messages}")).space
+}
+
+/// Seconds of CPU time so far, up to some milliseconds.
+fn cpu_seconds(start: Instant) -> f64 {
+    let told = fs::read_to_string("/proc/self/schedstat").ok();
+    let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok());
+    nanoseconds.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
 }
 
 /// Networks of a space.
@@ -99,21 +107,27 @@ fn main() {
     };
     let count = option("--count").and_then(|count| count.parse().ok()).unwrap_or(500);
     let target = elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
+    let start = Instant::now();
     for path in SPACES {
         if option("--only").is_some_and(|only| !path.contains(only.as_str())) {
             continue;
         }
-        let graphs = networks(&space(path), count);
+        let space = space(path);
+        let before = cpu_seconds(start);
+        let graphs = networks(&space, count);
+        let drawing = cpu_seconds(start) - before;
         let costs = |effort: Effort| -> Vec<(Estimate, f64)> {
             graphs.iter().map(|graph| cost(graph, &target, effort)).collect()
         };
-        let (search, end) = (costs(Effort::Search), costs(Effort::Final));
+        let before = cpu_seconds(start);
+        let search = costs(Effort::Search);
+        let seconds = cpu_seconds(start) - before;
+        let end = costs(Effort::Final);
         for ((search, _), (end, _)) in search.iter().zip(&end) {
             assert!(end.ram_bytes <= search.ram_bytes, "{path}: more effort, more RAM");
             assert!(end.cycles <= search.cycles, "{path}: more effort, more cycles");
             assert!(end.lower_bound_bytes <= end.arena_bytes, "{path}: an arena below its bound");
         }
-        let seconds: f64 = search.iter().map(|(_, seconds)| seconds).sum();
         let longest = end.iter().map(|&(_, seconds)| seconds).fold(0.0, f64::max);
         let optimal = |costs: &[(Estimate, f64)]| {
             100.0 * costs.iter().filter(|(estimate, _)| estimate.optimal).count() as f64 / costs.len() as f64
@@ -127,10 +141,11 @@ fn main() {
             .map(|(estimate, _)| estimate.arena_bytes as f64 / estimate.lower_bound_bytes.max(1) as f64)
             .fold(1.0, f64::max);
         println!(
-            "{path:<34} {:>4} networks  {:>7.0} a second  final at most {:>7.1} ms  optimal {:>5.1} % ({:.1} % \
+            "{path:<34} {:>4} networks  {:>7.0} a second ({:.0} drawn)  final at most {:>7.1} ms  optimal {:>5.1} % ({:.1} % \
              at once)  widest gap {:.3}  ranks: RAM {:.4}, cycles {:.4}",
             graphs.len(),
             search.len() as f64 / seconds,
+            graphs.len() as f64 / drawing,
             1e3 * longest,
             optimal(&end),
             optimal(&search),
