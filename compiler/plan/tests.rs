@@ -1,5 +1,7 @@
 //! Oracles: painting bytes over time, and brute force over all orders and placements.
 
+mod all_orders;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -28,7 +30,10 @@ impl Random {
 /// What random problems look like.
 struct Shape {
     max_steps: u64,
+    max_bytes: u64,
     max_align_log2: u64,
+    /// Steps read buffers among so many that came last.
+    recent: u64,
     overlaps: bool,
 }
 
@@ -37,7 +42,7 @@ fn buffer(name: &str, bytes: u64, align: u64, kind: BufferKind) -> Buffer {
 }
 
 fn random_buffer(random: &mut Random, shape: &Shape, name: String, kind: BufferKind) -> Buffer {
-    let bytes = if random.chance(5) { 0 } else { 1 + random.below(5) };
+    let bytes = if random.chance(5) { 0 } else { 1 + random.below(shape.max_bytes) };
     Buffer { name, bytes, align: 1 << random.below(shape.max_align_log2 + 1), kind }
 }
 
@@ -62,7 +67,7 @@ fn random_problem(seed: u64, shape: &Shape) -> Problem {
     for number in 0..1 + random.below(shape.max_steps) {
         let mut step = Step { name: format!("s{number}"), ..Step::default() };
         for _ in 0..1 + random.below(2) {
-            let recent = readable.len().min(4) as u64;
+            let recent = (readable.len() as u64).min(shape.recent);
             let read = readable[readable.len() - 1 - random.below(recent) as usize];
             step.reads.push(BufferId(read));
         }
@@ -93,9 +98,9 @@ fn random_problem(seed: u64, shape: &Shape) -> Problem {
     problem
 }
 
-const SMALL: Shape = Shape { max_steps: 5, max_align_log2: 2, overlaps: true };
-const PLAIN: Shape = Shape { max_steps: 12, max_align_log2: 0, overlaps: false };
-const WIDE: Shape = Shape { max_steps: 24, max_align_log2: 4, overlaps: true };
+const SMALL: Shape = Shape { max_steps: 5, max_bytes: 5, recent: 4, max_align_log2: 2, overlaps: true };
+const PLAIN: Shape = Shape { max_steps: 12, max_bytes: 5, recent: 4, max_align_log2: 0, overlaps: false };
+const WIDE: Shape = Shape { max_steps: 24, max_bytes: 5, recent: 4, max_align_log2: 4, overlaps: true };
 
 /// The owner of each byte.
 struct Bytes(Vec<Option<usize>>);
