@@ -26,47 +26,6 @@ use nasc::target::Target;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-const SPACES: [&str; 8] = [
-    "examples/kws/kws.nas",
-    "stdlib/spaces/mcunet.nas",
-    "stdlib/spaces/ofa_mbv3.nas",
-    "stdlib/spaces/munas.nas",
-    "stdlib/spaces/sparse.nas",
-    "stdlib/spaces/micronets_kws.nas",
-    "stdlib/spaces/micronets_vww.nas",
-    "stdlib/spaces/micronets_ad.nas",
-];
-
-fn space(path: &str) -> Space {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a spec");
-    let mut sources = SourceMap::new();
-    let file = sources.add(path, &text);
-    let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &Options::default());
-    let messages = render(&diagnostics, &sources, Style::Plain);
-    program.unwrap_or_else(|| panic!("{path} is wrong:\n{messages}")).space
-}
-
-/// Seconds of CPU time so far, up to some milliseconds.
-fn cpu_seconds(start: Instant) -> f64 {
-    let told = fs::read_to_string("/proc/self/schedstat").ok();
-    let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok());
-    nanoseconds.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
-}
-
-/// Networks of a space.
-fn networks(space: &Space, count: usize) -> Vec<Graph> {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut graphs = Vec::new();
-    for _ in 0..20 * count {
-        if graphs.len() < count
-            && let Ok(graph) = instantiate(space, &sample(space, &mut rng))
-        {
-            graphs.push(graph);
-        }
-    }
-    graphs
-}
-
 /// Costs of a network from its training graph on, and the seconds they took.
 fn cost(graph: &Graph, target: &Target, effort: Effort) -> (Estimate, f64) {
     let passes = Passes { effort };

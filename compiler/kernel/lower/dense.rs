@@ -87,7 +87,8 @@ impl Lowering<'_> {
         let (groups, filters) = (features / FOUR, parameters.biases.len());
         let quads = filters.div_ceil(FOUR);
         let mut placed = vec![[0u8; 4]; quads * groups * FOUR];
-        for (at, &weight) in parameters.weights.iter().enumerate() {
+        let placeable = if parameters.is_blank { &[] } else { parameters.weights.as_slice() };
+        for (at, &weight) in placeable.iter().enumerate() {
             let (word, byte) = place(at / features, at % features, groups);
             placed[word][byte] = weight as u8;
         }

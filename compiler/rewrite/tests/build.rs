@@ -245,6 +245,14 @@ impl Build {
         }
     }
 
+    /// As [`Build::window`], with taps further apart where they fit: for convolutions.
+    pub(super) fn dilated_window(&mut self, x: NodeId) -> Window {
+        let window = self.window(x);
+        let dilated = Window { dilation: [1 + self.below(2), 1 + self.below(2)], ..window };
+        let shape = self.shape(x);
+        if dilated.output("conv2d", [shape[1], shape[2]]).is_ok() { dilated } else { window }
+    }
+
     pub(super) fn any_input(&mut self) -> NodeId {
         let shape = [1, 1 + self.below(5), 1 + self.below(5), 1 + self.below(3)];
         self.input(shape)

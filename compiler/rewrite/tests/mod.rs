@@ -1,4 +1,5 @@
 mod build;
+mod predicates;
 mod rules;
 
 use proptest::prelude::*;

@@ -12,10 +12,13 @@
 //! A dense layer rounds once: half of the last place is added to the product of 64 bits, one less if it is negative.
 //! With a shift of more than 32 bits, half of the last place lies in the upper word, and so does the zero point.
 
+use std::sync::Arc;
+
 use super::assembler::Assembler;
 use super::ending::limit;
 use super::meaning::{RANGE, each, multiply_add, set};
 use crate::kernel::lower::{binary, int, load, requant, scalar};
+use crate::kernel::micro::Known;
 use crate::kernel::{
     Access, Affine, Assembly, BinOp, Buf, BufParam, Derivation, Expr, Function, MicroKernel, Reg, Special,
     Stmt, Ty, Var,
@@ -47,12 +50,13 @@ pub(in crate::kernel) fn right(multiplier: Multiplier) -> Option<i32> {
 }
 
 /// The micro-kernel: `out[filter]` for all filters. The range of its outputs is that of the type, or `limited`.
-pub(in crate::kernel) fn dense(limited: bool) -> MicroKernel {
-    MicroKernel {
+pub(in crate::kernel) fn dense(limited: bool) -> Arc<MicroKernel> {
+    static KNOWN: Known<2> = Known::new();
+    KNOWN.get(usize::from(limited), || MicroKernel {
         meaning: meaning(limited),
         n_registers: 0,
         armv7em: Some(Special::Assembly(assembly(limited))),
-    }
+    })
 }
 
 fn parameters() -> Vec<BufParam> {
