@@ -3,28 +3,31 @@
 //! `cargo bench --bench estimate` draws networks from each space of the standard library and from the examples' space of
 //! keyword spotters, and costs each on a Cortex-M4 with both efforts. It prints networks a second of CPU time (of wall
 //! time where the system does not tell; one thread), how many are drawn and instantiated a second, the longest time at
-//! the final effort, which is wall time, the share that is proved optimal, and the rank
-//! correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space. It fails if
+//! the final effort, which is wall time, the share that is proved optimal, and the rank correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space. It fails if
 //! more effort gives a higher figure, or an arena below its bound.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
-use std::fs;
-use std::path::Path;
+mod spaces;
+
 use std::time::Instant;
 
-use nasc::diagnostic::{Style, render};
-use nasc::elaborate::{self, Options};
+use nasc::elaborate;
 use nasc::estimate::{Estimate, FrontEndCost};
 use nasc::graph::Graph;
 use nasc::pipeline::Passes;
 use nasc::plan::Effort;
-use nasc::source::SourceMap;
-use nasc::space::{Space, instantiate, sample};
 use nasc::target::Target;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+
+use spaces::{SPACES, networks, space};
+
+/// Seconds of CPU time so far, up to some milliseconds.
+fn cpu_seconds(start: Instant) -> f64 {
+    let told = std::fs::read_to_string("/proc/self/schedstat").ok();
+    let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse::<f64>().ok());
+    nanoseconds.map_or_else(|| start.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
+}
 
 /// Costs of a network from its training graph on, and the seconds they took.
 fn cost(graph: &Graph, target: &Target, effort: Effort) -> (Estimate, f64) {

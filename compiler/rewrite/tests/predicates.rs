@@ -42,7 +42,7 @@ fn normalised(net: &mut Build, make: fn(&mut Build) -> NodeId) {
     let y = make(net);
     let channels = *net.shape(y).last().expect("a dimension");
     let norm = net.batch_norm(y);
-    let mut inputs = net.graph.inputs(norm);
+    let mut inputs = net.graph.inputs(norm).to_vec();
     let (place, computed) = (1 + net.below(4), net.below(2) == 0);
     if computed {
         inputs[place] = net.input([channels]);
