@@ -1,9 +1,9 @@
 //! The dataflow graph of operators: training, deployment and integer graphs are all this one type.
 //!
-//! Nodes are added after their inputs and never taken away, so a graph is a list of nodes with their inputs, and has no
-//! cycle. Every node keeps the type that its operator infers. Constants live beside the nodes, by name; a constant without data
-//! is a placeholder, as in the skeleton of an untrained candidate. [`verify`](Graph::verify) is the graph's
-//! specification.
+//! A directed petgraph; an edge's weight is its position among the inputs of its target. Nodes are added after their
+//! inputs and never taken away, so there is no cycle. Every node keeps the type that its operator infers. Constants
+//! live beside the nodes, by name; a constant without data is a placeholder, as in the skeleton of an untrained
+//! candidate. [`verify`](Graph::verify) is the graph's specification.
 
 mod evaluate;
 mod text;
@@ -12,7 +12,8 @@ mod verify;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use petgraph::stable_graph::NodeIndex;
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::ops::{Op, ShapeError};
 use crate::source::Span;
@@ -43,8 +44,8 @@ pub struct Node {
 /// A dataflow graph.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: Vec<Node>,
-    /// The inputs of all nodes, one node's behind the other's.
+    nodes: DiGraph<Node, u32>,
+    /// The inputs of all nodes in their order, one node's behind the other's: what every pass asks for.
     inputs: Vec<NodeId>,
     /// Where each node's inputs end.
     ends: Vec<usize>,
@@ -61,7 +62,7 @@ impl Graph {
     /// An empty graph with room for so many nodes.
     pub fn with_capacity(nodes: usize) -> Graph {
         Graph {
-            nodes: Vec::with_capacity(nodes),
+            nodes: DiGraph::with_capacity(nodes, nodes + nodes / 4),
             inputs: Vec::with_capacity(nodes + nodes / 4),
             ends: Vec::with_capacity(nodes),
             outputs: Vec::new(),
@@ -77,8 +78,10 @@ impl Graph {
         let op = op.into();
         let types: Vec<&TensorType> = inputs.iter().map(|&input| self.ty(input)).collect();
         let ty = op.infer(&types)?;
-        let node = NodeId::new(self.nodes.len());
-        self.nodes.push(Node { op, ty, label: String::new(), span: None });
+        let node = self.nodes.add_node(Node { op, ty, label: String::new(), span: None });
+        for (position, &input) in inputs.iter().enumerate() {
+            self.nodes.add_edge(input, node, position as u32);
+        }
         self.inputs.extend_from_slice(inputs);
         self.ends.push(self.inputs.len());
         Ok(node)
@@ -86,7 +89,7 @@ impl Graph {
 
     /// Says where a node comes from.
     pub fn set_origin(&mut self, node: NodeId, label: impl Into<String>, span: Option<Span>) {
-        let node = &mut self.nodes[node.index()];
+        let node = &mut self.nodes[node];
         (node.label, node.span) = (label.into(), span);
     }
 
@@ -122,22 +125,22 @@ impl Graph {
 
     /// A node.
     pub fn node(&self, node: NodeId) -> &Node {
-        &self.nodes[node.index()]
+        &self.nodes[node]
     }
 
     /// A node's output type.
     pub fn ty(&self, node: NodeId) -> &TensorType {
-        &self.nodes[node.index()].ty
+        &self.nodes[node].ty
     }
 
     /// Number of nodes.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.nodes.node_count()
     }
 
     /// Whether there is no node.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.nodes.node_count() == 0
     }
 
     /// A node's inputs in order.
@@ -149,12 +152,15 @@ impl Graph {
 
     /// All nodes in index order, inputs before users.
     fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..self.nodes.len()).map(NodeId::new)
+        (0..self.len()).map(NodeId::new)
     }
 
     /// The nodes that use a node, each once, in index order.
     pub fn users(&self, node: NodeId) -> Vec<NodeId> {
-        self.ids().skip(node.index() + 1).filter(|&user| self.inputs(user).contains(&node)).collect()
+        let mut users: Vec<NodeId> = self.nodes.neighbors_directed(node, Direction::Outgoing).collect();
+        users.sort();
+        users.dedup();
+        users
     }
 
     /// The types of a node's inputs in order.
@@ -170,8 +176,8 @@ impl Graph {
     /// All nodes that the outputs and the network's inputs need, inputs before users. The order depends on the
     /// structure alone: a depth-first walk from the outputs along the inputs' positions.
     pub fn order(&self) -> Vec<NodeId> {
-        let mut done = vec![false; self.nodes.len()];
-        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut done = vec![false; self.len()];
+        let mut order = Vec::with_capacity(self.len());
         let mut stack: Vec<(NodeId, bool)> = Vec::new();
         for root in self.network_inputs().into_iter().chain(self.outputs.iter().copied()) {
             stack.push((root, false));
