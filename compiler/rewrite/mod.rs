@@ -21,11 +21,11 @@ use std::time::Duration;
 use egg::{Runner, SimpleScheduler};
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, VerifyError};
+use crate::graph::{Graph, NodeId, VerifyError};
 use crate::ops::Op;
 use crate::rewrite::analysis::Facts;
 use crate::rewrite::classes::Classes;
-use crate::rewrite::rules::Rule;
+use crate::rewrite::rules::{Rule, constant_channels};
 use crate::tensor::TensorType;
 
 pub use extract::Exactness;
@@ -135,6 +135,28 @@ pub fn integer(
     rewrite(graph, Theme::Integer, cost, exactness)
 }
 
+/// An integer graph without channels whose value is known, as those of filters of zeros; not a bit of its outputs
+/// changes. What has a multiple of `granule` channels keeps one, since some kernels work on several channels at once.
+/// `None` if there are none. Kernels for fewer channels can be other kernels and larger, which only the plan tells.
+///
+/// # Errors
+/// As [`integer`].
+pub fn without_constant_channels(
+    graph: &Graph,
+    granule: usize,
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+) -> Result<Option<Rewritten>, VerifyError> {
+    graph.verify()?;
+    let Some(dropped) = constant_channels::drop_channels(graph, granule.max(1)) else {
+        return Ok(None);
+    };
+    let mut rewritten = integer(&dropped.graph, cost, exactness)?;
+    rewritten.applied.insert(0, (constant_channels::NAME.to_string(), dropped.layers.len()));
+    rewritten.cost_before = total(graph, cost);
+    Ok(Some(rewritten))
+}
+
 fn rewrite(
     graph: &Graph,
     theme: Theme,
@@ -143,12 +165,7 @@ fn rewrite(
 ) -> Result<Rewritten, VerifyError> {
     graph.verify()?;
     let (classes, run) = direct::saturate(graph, theme).unwrap_or_else(|| saturate(graph, theme.rules()));
-    let cost_before = graph
-        .order()
-        .into_iter()
-        .filter(|&node| runs(&graph.node(node).op))
-        .map(|node| cost.node(&graph.node(node).op, &graph.input_types(node), graph.ty(node)))
-        .fold(0, u64::saturating_add);
+    let cost_before = total(graph, cost);
     if convert::is_itself(graph, &classes) {
         // There is nothing to choose from, and the graph is verified already.
         return Ok(Rewritten {
@@ -176,6 +193,18 @@ fn rewrite(
         cost_after: selection.cost.deployment,
         proved: selection.proved,
     })
+}
+
+/// The sum of costs of a graph.
+fn total(graph: &Graph, cost: &dyn DeploymentCost) -> u64 {
+    let costs = graph.order().into_iter().map(|node| own_cost(graph, node, cost));
+    costs.fold(0, u64::saturating_add)
+}
+
+/// The cost of one node of a graph.
+fn own_cost(graph: &Graph, node: NodeId, cost: &dyn DeploymentCost) -> u64 {
+    let op = &graph.node(node).op;
+    if runs(op) { cost.node(op, &graph.input_types(node), graph.ty(node)) } else { 0 }
 }
 
 /// Whether an operator is computed each time the network runs.

@@ -1,6 +1,7 @@
 //! The rules by theme, and the predicates that their rows name. The laws are in `README.md` beside this file.
 
 mod algebra;
+pub(crate) mod constant_channels;
 mod fold;
 mod fuse;
 mod quantized;

@@ -1,4 +1,5 @@
 mod build;
+mod constant_channels;
 mod predicates;
 mod rules;
 
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ops::{Activation, Clamp, Dropout, Input, Reshape, Window};
 use crate::rewrite::extract::Cost;
-use crate::tensor::{Scale, Shape};
+use crate::tensor::{DType, Scale, Shape};
 use build::Build;
 
 const EXACT: Exactness = Exactness::Exact { limit: 10_000 };
