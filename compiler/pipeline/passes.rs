@@ -51,6 +51,9 @@ pub struct Passes {
 /// Branches of the exact extraction in `Effort::Final`.
 const EXACT_LIMIT: usize = 20_000;
 
+/// Multiples of channels that are tried where constant channels go: kernels in assembly take two or four at a time.
+const GRANULES: [usize; 3] = [1, 2, 4];
+
 impl Passes {
     fn exactness(self) -> Exactness {
         match self.effort {
@@ -63,7 +66,10 @@ impl Passes {
     pub fn float(self, graph: &Graph) -> Rewritten {
         let rewritten = checked("rewrite-float", rewrite::float(graph, &LayerCost, self.exactness()));
         let left = rewrite::without_batch_norms(&rewritten.graph, &LayerCost, self.exactness());
-        checked("rewrite-float", left).unwrap_or(rewritten)
+        match checked("rewrite-float", left) {
+            Some(last) => Rewritten { cost_before: rewritten.cost_before, ..last },
+            None => rewritten,
+        }
     }
 
     /// The integer graph of an untrained candidate, for its costs.
@@ -91,6 +97,36 @@ impl Passes {
         checked("rewrite-integer", rewrite::integer(graph, &LayerCost, self.exactness())).graph
     }
 
+    /// An integer graph without channels that are known before the network runs, if on each of these targets that
+    /// takes no more RAM, flash and cycles: for fewer channels a layer may need a kernel that is slower or larger.
+    pub fn without_constant_channels(self, graph: Graph, targets: &[&Target]) -> Graph {
+        let figures = |graph: &Graph| -> Option<Vec<[u64; 3]>> {
+            let costs = targets.iter().map(|target| {
+                let estimate = self.deploy(graph, target, FrontEndCost::default()).ok()?.estimate;
+                Some([estimate.ram_bytes, estimate.flash_bytes, estimate.cycles])
+            });
+            costs.collect()
+        };
+        let mut given = None;
+        let mut best: Option<(u64, Graph)> = None;
+        for granule in GRANULES {
+            let fewer = rewrite::without_constant_channels(&graph, granule, &LayerCost, self.exactness());
+            let Some(Rewritten { graph: fewer, .. }) = checked("rewrite-integer", fewer) else {
+                continue;
+            };
+            let given = given.get_or_insert_with(|| figures(&graph));
+            let (Some(given), Some(found)) = (given, figures(&fewer)) else {
+                continue;
+            };
+            let bytes = found.iter().map(|[ram, flash, _]| ram + flash).sum();
+            let is_no_worse = found.iter().flatten().zip(given.iter().flatten()).all(|(new, old)| new <= old);
+            if is_no_worse && best.as_ref().is_none_or(|(least, _)| bytes < *least) {
+                best = Some((bytes, fewer));
+            }
+        }
+        best.map_or(graph, |(_, fewer)| fewer)
+    }
+
     /// Kernels, plan and costs of an integer graph.
     ///
     /// # Errors
@@ -114,7 +150,7 @@ fn checked<T, E: std::fmt::Display>(pass: &str, result: Result<T, E>) -> T {
 }
 
 /// What extraction minimises: about the cycles of a layer on any core.
-struct LayerCost;
+pub(super) struct LayerCost;
 
 impl DeploymentCost for LayerCost {
     fn node(&self, op: &Op, inputs: &[&TensorType], output: &TensorType) -> u64 {

@@ -252,6 +252,8 @@ impl Study<'_> {
         let samples = features.splits.train.spread(quantize.calibration_samples);
         let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
+        let last = Passes { effort: Effort::Final };
+        let integer = last.without_constant_channels(integer, self.targets);
         let raw = features.raw_input(&integer)?;
         IntegerNetwork::new(integer, raw)
     }

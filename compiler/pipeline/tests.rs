@@ -1,4 +1,5 @@
 mod data;
+mod rewrites;
 mod study;
 mod tasks;
 
