@@ -164,18 +164,18 @@ impl Known<'_> {
             }
             Op::Activation(_) | Op::Curve(_) | Op::Requantize(_) | Op::AvgPool2d(_) | Op::MaxPool2d(_) => {
                 let known = of(0).iter().map(Option::is_some).collect();
-                self.of_pixel(node, &inputs, known)
+                self.of_pixel(node, inputs, known)
             }
             Op::Add(_) => {
                 let known = of(0).iter().zip(of(1)).map(|(a, b)| a.is_some() && b.is_some()).collect();
-                self.of_pixel(node, &inputs, known)
+                self.of_pixel(node, inputs, known)
             }
             Op::Mul(_) => {
                 // Zero times anything is zero.
                 let zero = |at: usize, x: &Option<i32>| *x == Some(zero_point(graph.ty(inputs[at])));
                 let both = of(0).iter().zip(of(1));
                 let known = both.map(|(a, b)| (a.is_some() && b.is_some()) || zero(0, a) || zero(1, b));
-                self.of_pixel(node, &inputs, known.collect())
+                self.of_pixel(node, inputs, known.collect())
             }
             Op::Upsample2d(_) => of(0).clone(),
             Op::Concat(_) => (0..inputs.len()).flat_map(|at| of(at).iter().copied()).collect(),
