@@ -38,10 +38,10 @@ test-torch: tools ## Download libtorch for Linux on x86-64 to target/, then chec
 	$(CARGO) test --locked --features torch --lib train:: -- --nocapture --test-threads=1 && \
 	INSTA_UPDATE=no $(CARGO) test --locked --features torch --test cli engine
 
-# Of what nasc computes, only training has kernels of its own for a processor. Crates with C sources need the cross
+# Of what nasc computes, training and the scoring of integer networks have kernels of their own for a processor. Crates with C sources need the cross
 # compiler, as the linker does.
 ARM64 := aarch64-unknown-linux-gnu
-test-arm64: ## Install missing tools, then run the tests of training for 64-bit Arm in emulation
+test-arm64: ## Install missing tools, then run the tests of training and of host kernels for 64-bit Arm in emulation
 	@rustup target list --installed | grep -qx $(ARM64) || rustup target add $(ARM64)
 	@missing() { \
 	  command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 || printf ' gcc-aarch64-linux-gnu'; \
@@ -60,7 +60,7 @@ test-arm64: ## Install missing tools, then run the tests of training for 64-bit 
 	export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc; \
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER='qemu-aarch64 -L /usr/aarch64-linux-gnu'; \
 	run="$(CARGO) test --locked --target $(ARM64) --target-dir $(TARGET_DIR)/arm64"; \
-	$$run --lib train:: && $$run --test training_bits --test training_memory
+	$$run --lib -- train:: host:: && $$run --test training_bits --test training_memory
 
 docs: ## Write docs/reference.md anew from the compiler's tables
 	@NASC_BLESS=1 $(CARGO) test --locked --test docs
