@@ -4,7 +4,8 @@
 //! links them for a Cortex-M4, and runs each once on the emulated board. It fails if the image's RAM or tables are not
 //! what was predicted, its code is above its bound, an output byte differs from the evaluator's, or the bound is
 //! above what the untrained network had. `-- --count N` sets how many networks of each space, `-- --first N` leaves
-//! some out, `-- --only NAME` chooses a space, `-- --macs N` leaves larger networks out.
+//! some out, `-- --only NAME` chooses a space, `-- --macs N` leaves larger networks out. So are networks whose tables
+//! the board cannot hold.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use nasc::device::{Samples, run_board};
 use nasc::emit::{Network, emit_c};
-use nasc::estimate::FrontEndCost;
+use nasc::estimate::{self, FrontEndCost};
 use nasc::graph::{Graph, Weights};
 use nasc::ops::{Op, Param};
 use nasc::pipeline::Passes;
@@ -22,6 +23,9 @@ use nasc::plan::Effort;
 use nasc::target::Target;
 use nasc::tensor::{Shape, Value};
 use nasc::train::initial_weights;
+
+/// Tables that the emulated board's flash holds beside the code.
+const MOST_TABLES: u64 = 2 << 20;
 
 /// Samples that give the ranges of activations.
 const SAMPLES: usize = 2;
@@ -57,12 +61,16 @@ fn weights(graph: &Graph) -> Weights {
     initial_weights(&params, 5)
 }
 
-fn measure(name: &str, training: &Graph, target: &Target) -> Image {
+/// `None` for a network that the board cannot hold.
+fn measure(name: &str, training: &Graph, target: &Target) -> Option<Image> {
     let passes = Passes { effort: Effort::Search };
     let mut shape = training.ty(training.network_inputs()[0]).shape.clone();
     shape.0[0] = SAMPLES;
     let graph = passes.quantized(training, &weights(training), &noise(&shape)).expect("finite");
     let deployment = passes.deploy(&graph, target, FrontEndCost::default()).expect("lowers");
+    if deployment.estimate.weights_bytes > MOST_TABLES {
+        return None;
+    }
     let untrained =
         passes.deploy(&passes.skeleton(training), target, FrontEndCost::default()).expect("lowers").estimate;
     let (input, output) = (graph.ty(graph.network_inputs()[0]), graph.ty(graph.outputs()[0]));
@@ -93,12 +101,17 @@ fn measure(name: &str, training: &Graph, target: &Target) -> Image {
     assert_eq!(device.mismatched_bytes, 0, "{name}: other bytes than the evaluator's");
     assert_eq!(device.ram_bytes(estimate.arena_bytes), estimate.ram_bytes, "{name}: RAM");
     assert_eq!(device.weights_bytes_linked, estimate.weights_bytes, "{name}: tables");
-    Image {
+    let image = Image {
         code_bytes: device.flash_bytes() - device.weights_bytes_linked,
         bound: estimate.code_bytes,
         untrained_ram: untrained.ram_bytes,
         ram: estimate.ram_bytes,
+    };
+    if image.code_bytes > image.bound {
+        let (code, bound, terms) = (image.code_bytes, image.bound, estimate::terms(&deployment.program));
+        println!("{name}: code {code} B above its bound {bound} B: {terms:?}");
     }
+    Some(image)
 }
 
 fn main() {
@@ -119,7 +132,7 @@ fn main() {
         let graphs = spaces::networks(&spaces::space(path), first + count);
         let chosen = graphs.iter().enumerate().skip(first).filter(|(_, graph)| graph.macs().0 <= most);
         let images: Vec<Image> =
-            chosen.map(|(at, graph)| measure(&format!("{path} {at}"), graph, &target)).collect();
+            chosen.filter_map(|(at, graph)| measure(&format!("{path} {at}"), graph, &target)).collect();
         let above = images.iter().filter(|image| image.code_bytes > image.bound).count();
         let close = images.iter().filter(|image| 10 * image.bound <= 11 * image.code_bytes + 5120).count();
         let more = images.iter().filter(|image| image.ram > image.untrained_ram).count();
