@@ -31,6 +31,10 @@ pub(super) const MAX_LANES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Feed {
     /// Four bytes without sign, each 128 more than what it stands for; weights have a sign.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "x86 alone multiplies bytes without sign")
+    )]
     Unsigned,
     /// Four bytes with sign.
     #[cfg_attr(not(target_arch = "aarch64"), expect(dead_code, reason = "Arm alone multiplies signed bytes"))]
