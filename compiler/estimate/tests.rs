@@ -48,7 +48,7 @@ proptest! {
 /// Networks of which a curve gives one value only: by the placeholders of the first, by the ranges of the second.
 #[test]
 fn skeletons_of_former_failures_cost_what_trained_networks_do() {
-    for seed in [16_569_487_416_275_641_361, 4_459_348_574_852_437_775] {
+    for seed in [16_569_487_416_275_641_361, 4_459_348_574_852_437_775, 15_518_154_148_336_974_208] {
         skeleton_costs_what_the_trained_does(seed);
     }
 }
@@ -63,15 +63,26 @@ fn skeleton_costs_what_the_trained_does(seed: u64) {
     };
     let (before, after) = (deployed(&skeleton), deployed(&trained));
     let is_same = schedules(&before) == schedules(&after);
-    let is_filled = after.program.steps.iter().any(|step| step.op == "fill");
+    let filled: Vec<usize> =
+        after.program.steps.iter().filter(|step| step.op == "fill").map(|step| step.node).collect();
+    // What has no tables may share its function with others, and then gets one of its own.
+    let has_no_tables = |step: &&crate::kernel::Step| {
+        filled.contains(&step.node)
+            && step
+                .calls
+                .iter()
+                .flat_map(|call| &call.buffers)
+                .all(|arg| !matches!(arg, crate::kernel::Arg::Table(_)))
+    };
+    let functions = 64 * before.program.steps.iter().filter(has_no_tables).count() as u64;
     let (before, after) = (before.estimate, after.estimate);
     let (tables, bound) = (after.weights_bytes, before.weights_bytes);
     assert!(tables <= bound, "{tables} of {bound} for seed {seed}");
     assert_eq!(after.macs, before.macs);
-    if is_filled {
+    if !filled.is_empty() {
         // A layer of one value is not computed, and the code that writes the value is less than the tables that go.
         assert!(after.ram_bytes <= before.ram_bytes && after.cycles <= before.cycles, "seed {seed}");
-        assert!(after.flash_bytes <= before.flash_bytes, "seed {seed}");
+        assert!(after.flash_bytes <= before.flash_bytes + functions, "seed {seed}");
         return;
     }
     if !is_same {
