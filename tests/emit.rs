@@ -99,7 +99,7 @@ fn border() -> Function {
         vars: names(&["n", "i", "k"]),
         registers: vec![Ty::I32],
         locals: vec![Local { name: "copy".into(), elem: DType::I8, len: LEN }],
-        body,
+        body: body.into(),
     }
     .with_unused_scalar()
 }
@@ -145,7 +145,7 @@ impl WithUnusedScalar for Function {
             }
         }
         self.vars.insert(1, "unused".into());
-        block(&mut self.body);
+        block(Arc::make_mut(&mut self.body));
         self
     }
 }
@@ -199,7 +199,7 @@ fn mix() -> Function {
         vars: names(&["i", "j"]),
         registers: vec![Ty::I32, Ty::I64, Ty::I32, Ty::I32, Ty::I32, Ty::I32, Ty::I32],
         locals: vec![],
-        body,
+        body: body.into(),
     }
 }
 
@@ -225,7 +225,8 @@ fn narrow() -> Function {
             0,
             Affine::constant(LEN as i64),
             vec![store(1, at(1), clamped(bin(BinOp::Add, value, Expr::Index(at(0)))))],
-        )],
+        )]
+        .into(),
     }
 }
 
@@ -239,7 +240,7 @@ fn dot() -> MicroKernel {
         vars: names(&["n", "k"]),
         registers: vec![Ty::I32],
         locals: vec![],
-        body: vec![for_each(1, 0, at(0), vec![set(0, bin(BinOp::Add, reg(0), product))])],
+        body: vec![for_each(1, 0, at(0), vec![set(0, bin(BinOp::Add, reg(0), product))])].into(),
     };
     let text = r#"
 int32_t sum = *r0;
@@ -288,7 +289,8 @@ fn dense() -> Function {
             0,
             at(0),
             vec![set(0, load(2, at(1))), micro, store(4, at(1), clamped(bin(BinOp::Add, scaled, int(-4))))],
-        )],
+        )]
+        .into(),
     }
 }
 
@@ -303,7 +305,7 @@ fn multipliers() -> [Multiplier; UNITS] {
 }
 
 fn table(name: &str, elem: DType, role: TableRole, values: Vec<i32>) -> Table {
-    Table { name: name.into(), elem, role, values }
+    Table { name: name.into(), elem, role, values: values.into() }
 }
 
 fn buffer(name: &str, elem: DType, len: usize, role: Role) -> Buffer {

@@ -41,7 +41,8 @@ struct Tensor {
 
 impl Tensor {
     fn ty(&self) -> TensorType {
-        let quant = Quant { scales: self.scales.clone(), zero_point: self.zero_point, axis: self.axis };
+        let quant =
+            Quant { scales: self.scales.clone().into(), zero_point: self.zero_point, axis: self.axis };
         TensorType::quantized(self.dtype, self.shape.clone(), quant)
     }
 

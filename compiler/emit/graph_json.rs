@@ -48,7 +48,7 @@ pub fn write_graph(graph: &Graph) -> Json {
         .map(|&node| NodeText {
             op: graph.node(node).op.clone(),
             inputs: graph.inputs(node).iter().map(|input| position[input]).collect(),
-            label: graph.node(node).label.clone(),
+            label: graph.node(node).label.to_string(),
         })
         .collect();
     let outputs: Vec<usize> = graph.outputs().iter().map(|output| position[output]).collect();

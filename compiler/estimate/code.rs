@@ -12,8 +12,6 @@
 //! such an argument is counted apart from one that is passed. That is counted only where one layer makes all the
 //! calls: between layers it would depend on their quantization, and a candidate has none before its training.
 
-use std::collections::BTreeMap;
-
 use crate::kernel::{
     Affine, Arg, BinOp, Call, Derivation, Expr, Function, MicroArg, Program, Special, Step, Stmt,
 };
@@ -111,12 +109,12 @@ const FREE_REGISTERS: u64 = 9;
 /// How often each kind of code occurs in a program, by name.
 pub fn terms(program: &Program) -> Vec<(&'static str, u64)> {
     let counts = count(program);
-    Term::ALL.iter().map(|term| (term.name(), counts.get(term).copied().unwrap_or(0))).collect()
+    Term::ALL.iter().map(|&term| (term.name(), counts[term as usize])).collect()
 }
 
 /// Bytes that the code of a program and the padding of its tables do not exceed on an instruction set.
 pub(super) fn bound(program: &Program, isa: Isa) -> u64 {
-    let tenths: u64 = count(program).iter().map(|(term, count)| term.tenths() * count).sum();
+    let tenths: u64 = Term::ALL.iter().zip(count(program)).map(|(term, count)| term.tenths() * count).sum();
     (tenths * percent(isa)).div_ceil(1000) + padding(program)
 }
 
@@ -134,8 +132,8 @@ pub fn padding(program: &Program) -> u64 {
     program.tables.iter().map(|table| table.bytes().next_multiple_of(TABLE_ALIGN) - table.bytes()).sum()
 }
 
-fn count(program: &Program) -> BTreeMap<Term, u64> {
-    let mut counter = Counter { program, counts: BTreeMap::new(), constant: Vec::new(), live: 0 };
+fn count(program: &Program) -> [u64; Term::ALL.len()] {
+    let mut counter = Counter { program, counts: [0; Term::ALL.len()], constant: Vec::new(), live: 0 };
     counter.add(Term::Interface, 1);
     for micro in &program.micros {
         if let Some(Special::Assembly(assembly)) = &micro.armv7em {
@@ -158,7 +156,7 @@ fn count(program: &Program) -> BTreeMap<Term, u64> {
 
 struct Counter<'p> {
     program: &'p Program,
-    counts: BTreeMap<Term, u64>,
+    counts: [u64; Term::ALL.len()],
     /// Of the function's scalars, those that are counted as moved into it.
     constant: Vec<bool>,
     /// Values that live across the function's innermost loops.
@@ -167,7 +165,7 @@ struct Counter<'p> {
 
 impl Counter<'_> {
     fn add(&mut self, term: Term, count: u64) {
-        *self.counts.entry(term).or_insert(0) += count;
+        self.counts[term as usize] += count;
     }
 
     /// A function and the calls of it, which `one_layer` makes or several do.

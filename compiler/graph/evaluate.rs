@@ -279,7 +279,7 @@ mod tests {
     use crate::tensor::{Scale, Shape};
 
     fn value(shape: &[usize], f: impl Fn(usize) -> f32) -> Value {
-        let shape = Shape(shape.to_vec());
+        let shape = Shape::from(shape);
         let elements = (0..shape.elements()).map(f).collect();
         Value::from_f32(&shape, elements).expect("as many as the shape has")
     }
@@ -289,7 +289,7 @@ mod tests {
         let mut graph = Graph::new();
         let mut weights = Weights::new();
         let mut param = |graph: &mut Graph, name: &str, shape: &[usize], start: f32| {
-            let ty = TensorType::f32(Shape(shape.to_vec()));
+            let ty = TensorType::f32(Shape::from(shape));
             weights.insert(name.into(), value(shape, |i| start + (i * 7 % 5) as f32 / 8.0));
             let param = Param { name: name.into(), role: ParamRole::Weight, ty, fan_in: 0 };
             graph.add(param, &[]).expect("a parameter")

@@ -36,7 +36,7 @@ pub struct Node {
     /// The type of what it computes.
     pub ty: TensorType,
     /// For people: the layer of the spec that it comes from, as `body.2.conv2d`. Not part of its identity.
-    pub label: String,
+    pub label: Arc<str>,
     /// Where the spec says so. Not part of its identity.
     pub span: Option<Span>,
 }
@@ -51,6 +51,8 @@ pub struct Graph {
     ends: Vec<usize>,
     outputs: Vec<NodeId>,
     constants: BTreeMap<String, Arc<Value>>,
+    /// The label of nodes without one.
+    no_label: Arc<str>,
 }
 
 impl Graph {
@@ -67,6 +69,7 @@ impl Graph {
             ends: Vec::with_capacity(nodes),
             outputs: Vec::new(),
             constants: BTreeMap::new(),
+            no_label: Arc::default(),
         }
     }
 
@@ -78,7 +81,7 @@ impl Graph {
         let op = op.into();
         let types: Vec<&TensorType> = inputs.iter().map(|&input| self.ty(input)).collect();
         let ty = op.infer(&types)?;
-        let node = self.nodes.add_node(Node { op, ty, label: String::new(), span: None });
+        let node = self.nodes.add_node(Node { op, ty, label: Arc::clone(&self.no_label), span: None });
         for (position, &input) in inputs.iter().enumerate() {
             self.nodes.add_edge(input, node, position as u32);
         }
@@ -88,7 +91,7 @@ impl Graph {
     }
 
     /// Says where a node comes from.
-    pub fn set_origin(&mut self, node: NodeId, label: impl Into<String>, span: Option<Span>) {
+    pub fn set_origin(&mut self, node: NodeId, label: impl Into<Arc<str>>, span: Option<Span>) {
         let node = &mut self.nodes[node];
         (node.label, node.span) = (label.into(), span);
     }
@@ -178,7 +181,7 @@ impl Graph {
     pub fn order(&self) -> Vec<NodeId> {
         let mut done = vec![false; self.len()];
         let mut order = Vec::with_capacity(self.len());
-        let mut stack: Vec<(NodeId, bool)> = Vec::new();
+        let mut stack: Vec<(NodeId, bool)> = Vec::with_capacity(32);
         for root in self.network_inputs().into_iter().chain(self.outputs.iter().copied()) {
             stack.push((root, false));
             while let Some((node, ready)) = stack.pop() {

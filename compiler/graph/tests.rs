@@ -2,7 +2,7 @@ use super::*;
 use crate::ops::{Activation, Clamp, Constant, Conv2d, Input, Param, ParamRole, Window};
 
 fn param(name: &str, role: ParamRole, shape: Vec<usize>) -> Param {
-    Param { name: name.into(), role, ty: TensorType::f32(crate::tensor::Shape(shape)), fan_in: 0 }
+    Param { name: name.into(), role, ty: TensorType::f32(crate::tensor::Shape::from(shape)), fan_in: 0 }
 }
 
 fn small() -> Graph {

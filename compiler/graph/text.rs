@@ -14,7 +14,7 @@ impl Graph {
 
     /// The text with each node's label as a comment.
     pub fn to_text_with_labels(&self) -> String {
-        self.text(|node| match self.node(node).label.as_str() {
+        self.text(|node| match self.node(node).label.as_ref() {
             "" => String::new(),
             label => format!("  // {label}"),
         })

@@ -9,7 +9,7 @@
 //!    point is a value of the type.
 //! 7. Every dimension is at least 1.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use crate::graph::{Graph, Node, NodeId};
 use crate::ops::Op;
@@ -46,8 +46,8 @@ impl Graph {
         if let Some(&lost) = self.outputs.iter().find(|&&output| output.index() >= self.len()) {
             return fail(None, format!("output {} is no node", lost.index()));
         }
-        let mut params = HashSet::new();
-        let mut constants = HashSet::new();
+        let mut params = FxHashSet::default();
+        let mut constants = FxHashSet::default();
         for node in self.ids() {
             self.verify_node(node).map_err(|message| VerifyError { node: Some(node), message })?;
             match &self.node(node).op {

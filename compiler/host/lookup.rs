@@ -14,7 +14,7 @@ pub(super) struct Lookup {
 impl Lookup {
     /// The table of an operator on one input; `None` if the reference cannot be asked.
     pub(super) fn new(op: &Op, input: &TensorType, output: &TensorType) -> Option<Lookup> {
-        let shape = Shape(vec![1, 256]);
+        let shape = Shape::from([1, 256]);
         let every = Value::from_i8(&shape, (0..=255).map(|byte: u8| byte as i8).collect())?;
         let [from, to] = [input, output].map(|ty| TensorType { shape: shape.clone(), ..ty.clone() });
         let values = op.evaluate(&[&every], &[&from], &to);

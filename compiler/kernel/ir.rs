@@ -326,8 +326,8 @@ pub struct Function {
     pub registers: Vec<Ty>,
     /// Local buffers: the `Buf`s after the parameters.
     pub locals: Vec<Local>,
-    /// What it does.
-    pub body: Vec<Stmt>,
+    /// What it does. Shared, since a search lowers the same layers again and again.
+    pub body: Arc<[Stmt]>,
 }
 
 /// A function: an index into [`Program::functions`].
@@ -400,7 +400,54 @@ pub struct Table {
     /// What it holds.
     pub role: TableRole,
     /// Its elements, each of which fits `elem`.
-    pub values: Vec<i32>,
+    pub values: Values,
+}
+
+/// Elements of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Values {
+    /// These.
+    Known(Arc<[i32]>),
+    /// So many zeros: those of a network without weights.
+    Zeros(usize),
+}
+
+impl Values {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Known(values) => values.len(),
+            Values::Zeros(len) => *len,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The one at a place.
+    pub fn get(&self, at: usize) -> Option<i32> {
+        match self {
+            Values::Known(values) => values.get(at).copied(),
+            Values::Zeros(len) => (at < *len).then_some(0),
+        }
+    }
+
+    /// All in order.
+    pub fn iter(&self) -> impl Iterator<Item = i32> + '_ {
+        let (known, zeros) = match self {
+            Values::Known(values) => (&values[..], 0),
+            Values::Zeros(len) => (&[][..], *len),
+        };
+        known.iter().copied().chain(std::iter::repeat_n(0, zeros))
+    }
+}
+
+impl From<Vec<i32>> for Values {
+    fn from(values: Vec<i32>) -> Values {
+        Values::Known(values.into())
+    }
 }
 
 impl Table {

@@ -15,7 +15,8 @@ mod work;
 pub use interpreter::{Event, Interpreter, Placement, Trap, run};
 pub use ir::{
     Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Derivation, Expr, Function,
-    FunctionId, Local, MicroArg, Overlap, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty, Var,
+    FunctionId, Local, MicroArg, Overlap, Program, Reg, Role, Step, Stmt, Table, TableId, TableRole, Ty,
+    Values, Var,
 };
 pub use lower::{LowerError, lower};
 pub use micro::{Assembly, MicroKernel, Special};

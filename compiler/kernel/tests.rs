@@ -10,6 +10,7 @@ use crate::tensor::{DType, Quant, Shape, TensorType, Value};
 use proptest::prelude::*;
 
 mod lookup;
+mod recurring;
 
 /// Random choices from a seed.
 struct Dice(u64);
@@ -89,7 +90,7 @@ impl Net {
         let channels = shape[axis];
         let scales = (0..channels).map(|_| self.dice.roll(1, 40) as f32 / 4000.0).collect();
         let quant = Quant::per_channel(scales, axis);
-        let weight = self.constant(Shape(shape), DType::I8, quant.clone(), 127);
+        let weight = self.constant(Shape::from(shape), DType::I8, quant.clone(), 127);
         let bias = Quant { axis: Some(0), ..quant };
         [weight, self.constant([channels].into(), DType::I32, bias, 3000)]
     }
@@ -416,7 +417,7 @@ fn the_verifier_finds_broken_rules() {
     good.verify().expect("verifies");
     type Break = fn(&mut Program);
     let breaks: [(Break, &str); 8] = [
-        (|p| p.tables[0].values[0] = 300, "does not fit"),
+        (|p| p.tables[0].values = vec![300; p.tables[0].values.len()].into(), "does not fit"),
         (|p| p.tables[1].name = p.tables[0].name.clone(), "name of two"),
         (|p| p.functions[0].params[0].access = Access::Write, "loads from"),
         (|p| p.functions[0].registers[0] = Ty::I64, "r0"),

@@ -75,7 +75,7 @@ impl Program {
         for table in &self.tables {
             at(&table.name, verify_elements(table.elem, table.values.len()))?;
             let (low, high) = table.elem.range().unwrap_or((0, 0));
-            let wrong = table.values.iter().find(|&&value| value < low || value > high);
+            let wrong = table.values.iter().find(|&value| value < low || value > high);
             at(&table.name, ensure(wrong.is_none(), || format!("{wrong:?} does not fit {}", table.elem)))?;
         }
         let mut bodies = BTreeSet::new();

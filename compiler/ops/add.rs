@@ -78,7 +78,7 @@ impl Operator for Add {
         }
         activations(Self::NAME, a)?;
         activations(Self::NAME, b)?;
-        output_type(Self::NAME, a, self.requant.as_ref(), a.shape.0.clone())
+        output_type(Self::NAME, a, self.requant.as_ref(), a.shape.clone())
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

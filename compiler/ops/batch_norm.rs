@@ -29,7 +29,7 @@ impl Operator for BatchNorm {
             return Err(ShapeError::dtype("`batch_norm` is for floats; it is folded before quantization"));
         }
         let channels = x.shape.0.last().copied().unwrap_or(0);
-        if let Some(wrong) = params.iter().find(|p| p.shape.0 != [channels]) {
+        if let Some(wrong) = params.iter().find(|p| p.shape.0[..] != [channels]) {
             return Err(ShapeError::shape(format!(
                 "`batch_norm` over {channels} channels got a parameter {}",
                 wrong.shape

@@ -51,7 +51,7 @@ impl Operator for Conv2d {
                 "`conv2d` has weights for {depth} channels, its input has {channels}"
             )));
         }
-        if [kh, kw] != self.window.kernel || b.shape.0 != [filters] {
+        if [kh, kw] != self.window.kernel || b.shape.0[..] != [filters] {
             return Err(ShapeError::shape(format!(
                 "`conv2d` with kernel {}x{} got weights {} and bias {}",
                 self.window.kernel[0], self.window.kernel[1], w.shape, b.shape

@@ -151,7 +151,7 @@ impl Operator for Curve {
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(Self::NAME, inputs)?;
         activations(Self::NAME, x)?;
-        let output = output_type(Self::NAME, x, self.requant.as_ref(), x.shape.0.clone())?;
+        let output = output_type(Self::NAME, x, self.requant.as_ref(), x.shape.clone())?;
         match (x.dtype, output.dtype) {
             (DType::F32, DType::F32) | (DType::I8, DType::I8) => {}
             _ => {

@@ -43,7 +43,7 @@ impl Operator for Dense {
         let (&[n, features], &[units, depth]) = (x.shape.0.as_slice(), w.shape.0.as_slice()) else {
             return Err(ShapeError::shape(format!("`dense` takes a vector [N, C], got {}", x.shape)));
         };
-        if depth != features || b.shape.0 != [units] {
+        if depth != features || b.shape.0[..] != [units] {
             return Err(ShapeError::shape(format!(
                 "`dense` has weights {} and bias {}, its input has {features} features",
                 w.shape, b.shape

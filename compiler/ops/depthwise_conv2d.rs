@@ -52,7 +52,7 @@ impl Operator for DepthwiseConv2d {
                 w.shape
             )));
         }
-        if [kh, kw] != self.window.kernel || b.shape.0 != [channels] {
+        if [kh, kw] != self.window.kernel || b.shape.0[..] != [channels] {
             return Err(ShapeError::shape(format!(
                 "`depthwise_conv2d` with kernel {}x{} got weights {} and bias {}",
                 self.window.kernel[0], self.window.kernel[1], w.shape, b.shape

@@ -42,7 +42,7 @@ impl Operator for FoldWeight {
         let [w, gamma, variance] = arity(Self::NAME, inputs)?;
         floats_only(Self::NAME, inputs)?;
         let channels = w.shape.0.get(self.axis).copied().unwrap_or(0);
-        if gamma.shape.0 != [channels] || variance.shape.0 != [channels] {
+        if gamma.shape.0[..] != [channels] || variance.shape.0[..] != [channels] {
             return Err(ShapeError::shape(format!("`fold_weight` of {} by {}", w.shape, gamma.shape)));
         }
         Ok(w.clone())

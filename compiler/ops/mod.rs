@@ -29,7 +29,7 @@ mod window;
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::arith::Rounding;
-use crate::tensor::{DType, Macs, Quant, Scale, TensorType, Value};
+use crate::tensor::{DType, Macs, Quant, Scale, Scales, Shape, TensorType, Value};
 
 pub use activation::Activation;
 pub use add::{Add, AddParameters};
@@ -162,7 +162,7 @@ pub struct Requant {
 impl Requant {
     /// The output's quantization.
     pub fn quant(&self) -> Quant {
-        Quant { scales: vec![self.scale], zero_point: self.zero_point, axis: None }
+        Quant { scales: Scales::One(self.scale), zero_point: self.zero_point, axis: None }
     }
 }
 
@@ -354,20 +354,18 @@ pub(crate) fn output_type(
     name: &str,
     input: &TensorType,
     requant: Option<&Requant>,
-    shape: Vec<usize>,
+    shape: impl Into<Shape>,
 ) -> Result<TensorType, ShapeError> {
     match (input.dtype, requant) {
-        (DType::F32, None) => Ok(TensorType::f32(crate::tensor::Shape(shape))),
+        (DType::F32, None) => Ok(TensorType::f32(shape)),
         (DType::F32, Some(_)) => Err(ShapeError::dtype(format!("quantized `{name}` got a float input"))),
         (_, None) => Err(ShapeError::dtype(format!("float `{name}` got a quantized input"))),
         (_, Some(requant)) if requant.dtype == DType::F32 => {
             Err(ShapeError::dtype(format!("quantized `{name}` has a float output")))
         }
-        (_, Some(requant)) => Ok(TensorType {
-            dtype: requant.dtype,
-            shape: crate::tensor::Shape(shape),
-            quant: Some(requant.quant()),
-        }),
+        (_, Some(requant)) => {
+            Ok(TensorType { dtype: requant.dtype, shape: shape.into(), quant: Some(requant.quant()) })
+        }
     }
 }
 

@@ -44,7 +44,7 @@ fn is_by_channel(a: &TensorType, b: &TensorType) -> bool {
     let Some([n, _, _, channels]) = a.shape.nhwc() else {
         return false;
     };
-    b.shape.0 == [n, channels] || b.shape.0 == [n, 1, 1, channels]
+    b.shape.0[..] == [n, channels] || b.shape.0[..] == [n, 1, 1, channels]
 }
 
 impl Operator for Mul {
@@ -60,7 +60,7 @@ impl Operator for Mul {
         }
         activations(Self::NAME, a)?;
         activations(Self::NAME, b)?;
-        let output = output_type(Self::NAME, a, self.requant.as_ref(), a.shape.0.clone())?;
+        let output = output_type(Self::NAME, a, self.requant.as_ref(), a.shape.clone())?;
         if let [Some(a), Some(b), Some(output)] = [&a.quant, &b.quant, &output.quant]
             && !factor([a, b, output]).is_finite()
         {

@@ -35,7 +35,7 @@ impl Operator for Pad {
             let padded = padded.and_then(|padded| padded.checked_add(self.after[axis]));
             shape[axis + 1] = extent(Self::NAME, padded)?;
         }
-        Ok(TensorType { shape: Shape(shape.to_vec()), ..x.clone() })
+        Ok(TensorType { shape: Shape::from(&shape[..]), ..x.clone() })
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

@@ -96,7 +96,7 @@ macro_rules! pool {
                 activations(Self::NAME, x)?;
                 let [ho, wo] = self.window.output(Self::NAME, [height, width])?;
                 see_the_input(Self::NAME, &self.window, [height, width], [ho, wo])?;
-                Ok(TensorType { shape: Shape(vec![n, ho, wo, channels]), ..x.clone() })
+                Ok(TensorType { shape: Shape::from([n, ho, wo, channels]), ..x.clone() })
             }
 
             fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

@@ -37,7 +37,7 @@ impl Operator for Requantize {
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(Self::NAME, inputs)?;
         activations(Self::NAME, x)?;
-        output_type(Self::NAME, x, Some(&self.requant), x.shape.0.clone())
+        output_type(Self::NAME, x, Some(&self.requant), x.shape.clone())
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

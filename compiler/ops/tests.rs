@@ -49,13 +49,13 @@ fn numbers(seed: u64, n: usize, bound: i32) -> Vec<i32> {
 }
 
 fn float(shape: &[usize], numbers: &[i32], scale: f32) -> (TensorType, Value) {
-    let ty = TensorType::f32(Shape(shape.to_vec()));
+    let ty = TensorType::f32(Shape::from(shape));
     let value = Value::from_f32(&ty.shape, numbers.iter().map(|&x| x as f32 * scale).collect());
     (ty, value.expect("as many as the shape has"))
 }
 
 fn integer(dtype: DType, shape: &[usize], numbers: &[i32], quant: Quant) -> (TensorType, Value) {
-    let ty = TensorType::quantized(dtype, Shape(shape.to_vec()), quant);
+    let ty = TensorType::quantized(dtype, Shape::from(shape), quant);
     let value = Value::from_i32_vec(dtype, &ty.shape, numbers).expect("numbers of this type");
     (ty, value)
 }

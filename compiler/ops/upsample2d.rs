@@ -34,7 +34,7 @@ impl Operator for Upsample2d {
         for axis in 0..2 {
             shape[axis + 1] = extent(Self::NAME, shape[axis + 1].checked_mul(self.factor[axis]))?;
         }
-        Ok(TensorType { shape: Shape(shape.to_vec()), ..x.clone() })
+        Ok(TensorType { shape: Shape::from(&shape[..]), ..x.clone() })
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

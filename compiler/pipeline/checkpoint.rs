@@ -58,7 +58,7 @@ mod tests {
         let mut graph = Graph::new();
         let x = graph.add(Input { ty: TensorType::f32([1, 3]) }, &[]).expect("an input");
         let mut param = |name: &str, role, shape: &[usize]| {
-            let ty = TensorType::f32(crate::tensor::Shape(shape.to_vec()));
+            let ty = TensorType::f32(crate::tensor::Shape::from(shape));
             graph.add(Param { name: name.into(), role, ty, fan_in: 3 }, &[]).expect("a parameter")
         };
         let (w, b) = (param("w", ParamRole::Weight, &[2, 3]), param("b", ParamRole::Bias, &[2]));

@@ -85,14 +85,14 @@ impl GoldenSet {
     pub(crate) fn to_tensors(&self, prefix: &str, element: Element, tensors: &mut Tensors) {
         let integers = |rows: &[Vec<i8>]| {
             let width = rows.first().map_or(0, Vec::len);
-            Value::from_i8(&Shape(vec![rows.len(), width]), rows.concat()).expect("rows of one length")
+            Value::from_i8(&Shape::from([rows.len(), width]), rows.concat()).expect("rows of one length")
         };
         let width = self.raw.first().map_or(0, Vec::len);
         let mut raw = Vec::new();
         self.raw.iter().for_each(|row| element.encode(row, &mut raw));
         tensors.raw.insert(format!("{prefix}raw"), Table::from_bytes(element, width, raw));
         let labels = self.labels.iter().map(|&label| label as i32).collect();
-        let labels = Value::from_i32(&Shape(vec![self.len()]), labels).expect("as many as there are");
+        let labels = Value::from_i32(&Shape::from([self.len()]), labels).expect("as many as there are");
         let mut values = vec![("output", integers(&self.outputs)), ("label", labels)];
         if !self.others().is_empty() {
             values.push(("input", integers(self.others())));

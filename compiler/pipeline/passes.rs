@@ -67,7 +67,11 @@ impl Passes {
         let rewritten = checked("rewrite-float", rewrite::float(graph, &LayerCost, self.exactness()));
         let left = rewrite::without_batch_norms(&rewritten.graph, &LayerCost, self.exactness());
         match checked("rewrite-float", left) {
-            Some(last) => Rewritten { cost_before: rewritten.cost_before, ..last },
+            Some(last) => Rewritten {
+                cost_before: rewritten.cost_before,
+                explanations: [rewritten.explanations, last.explanations].concat(),
+                ..last
+            },
             None => rewritten,
         }
     }
@@ -76,7 +80,7 @@ impl Passes {
     pub fn skeleton(self, graph: &Graph) -> Graph {
         let deployment = self.float(graph).graph;
         let integer = checked("quantize", quantize::skeleton(&deployment));
-        checked("quantize", integer.verify());
+        // Its rewriting verifies it first.
         self.integer(&integer)
     }
 
@@ -94,7 +98,11 @@ impl Passes {
 
     /// The integer graph after its rewriting.
     pub fn integer(self, graph: &Graph) -> Graph {
-        checked("rewrite-integer", rewrite::integer(graph, &LayerCost, self.exactness())).graph
+        self.integer_rewritten(graph).graph
+    }
+
+    fn integer_rewritten(self, graph: &Graph) -> Rewritten {
+        checked("rewrite-integer", rewrite::integer(graph, &LayerCost, self.exactness()))
     }
 
     /// An integer graph without channels that are known before the network runs, if on each of these targets that
@@ -196,9 +204,9 @@ impl Passes {
             // Before there is a graph: the caller has the program.
             Stage::Elaborate => String::new(),
             Stage::Instantiate => graph.to_text_with_labels(),
-            Stage::RewriteFloat => float().to_text_with_labels(),
+            Stage::RewriteFloat => explained(&self.float(graph)),
             Stage::Quantize => quantized().to_text_with_labels(),
-            Stage::RewriteInteger => self.integer(&quantized()).to_text_with_labels(),
+            Stage::RewriteInteger => explained(&self.integer_rewritten(&quantized())),
             Stage::Kernel => deployed().program.to_text(),
             Stage::Plan => {
                 let deployment = deployed();
@@ -206,4 +214,11 @@ impl Passes {
             }
         }
     }
+}
+
+/// A graph, and below it why layers are computed otherwise than they were written.
+fn explained(rewritten: &Rewritten) -> String {
+    let lines = rewritten.explanations.iter().map(|explanation| format!("// {explanation}\n"));
+    let text = rewritten.graph.to_text_with_labels();
+    std::iter::once(text).chain(lines).collect()
 }

@@ -43,7 +43,7 @@ pub(crate) fn all_to_bytes(tensors: &Tensors, text: &str) -> Vec<u8> {
 }
 
 fn plain<'a>((name, value): (&'a String, &Value)) -> (&'a String, Plain) {
-    (name, (dtype(value.dtype()), value.shape().0, value.to_le_bytes()))
+    (name, (dtype(value.dtype()), value.shape().0.to_vec(), value.to_le_bytes()))
 }
 
 fn serialize(data: BTreeMap<&String, Plain>, text: &str) -> Vec<u8> {
@@ -97,7 +97,7 @@ pub(crate) fn all_from_bytes(bytes: &[u8]) -> Result<(Tensors, String), String> 
             Dtype::I32 => DType::I32,
             other => return Err(format!("tensor `{name}` has the type {other:?}")),
         };
-        let shape = Shape(view.shape().to_vec());
+        let shape = Shape::from(view.shape());
         let value = Value::from_le_bytes(dtype, &shape, view.data());
         let value = value.ok_or_else(|| format!("tensor `{name}` has a wrong size"))?;
         tensors.values.insert(name.clone(), value);

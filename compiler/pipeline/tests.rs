@@ -93,7 +93,7 @@ fn stored(seed: u64) -> StoredNetwork {
 fn data(shape: &[usize], count: usize) -> Dataset {
     let mut shape = shape.to_vec();
     shape[0] = count;
-    let shape = crate::tensor::Shape(shape);
+    let shape = crate::tensor::Shape::from(shape);
     let values = (0..shape.elements()).map(|at| (at % 23) as f32 / 7.0 - 1.5).collect();
     let inputs = Value::from_f32(&shape, values).expect("as many");
     let labels = (0..count).map(|at| at as u32 % 3).collect();

@@ -24,7 +24,8 @@ pub(super) fn search(analysis: &Analysis<'_>, pressure: &Pressure<'_, '_>, best:
     }
     let order = best.order.clone();
     let mut search = Search { analysis, pressure, best, work, seen: BTreeSet::new() };
-    search.place(&order);
+    // Greedy placements of this order are what the best solution came from.
+    search.place(&order, false);
     let done = Steps::none(order.len());
     search.orders(&mut Vec::new(), &done);
     search.best.exhausted = search.work > 0;
@@ -62,7 +63,7 @@ impl Search<'_, '_, '_> {
             return;
         }
         if order.len() == self.analysis.problem.steps.len() {
-            self.place(order);
+            self.place(order, true);
             return;
         }
         let live = self.pressure.live(done);
@@ -76,8 +77,8 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// Searches all placements of an order.
-    fn place(&mut self, order: &[usize]) {
+    /// Searches all placements of an order, greedy ones first if they are new.
+    fn place(&mut self, order: &[usize], greedy: bool) {
         let pairs = self.analysis.pairs(order);
         if pairs.len() > MAX_PAIRS {
             self.work = 0;
@@ -86,7 +87,9 @@ impl Search<'_, '_, '_> {
         if !self.spend(20 * pairs.len()) || !self.seen.insert(pairs.clone()) {
             return;
         }
-        self.best.offer(order, place::greedy(self.analysis, order, &pairs, self.best.bound));
+        if greedy {
+            self.best.offer(order, place::greedy(self.analysis, order, &pairs, self.best.bound));
+        }
         let n_buffers = self.analysis.problem.buffers.len();
         let root = State {
             lowest: vec![0; n_buffers],

@@ -1,6 +1,8 @@
 //! What the floats do: ranges of activations on samples, and the values of folded parameters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet;
 
 use crate::graph::{Graph, NodeId, Weights};
 use crate::ops::Op;
@@ -55,8 +57,8 @@ fn rows(samples: &Value) -> Result<Vec<Value>, QuantizeError> {
 }
 
 /// The nodes that do not depend on what the network is given.
-pub(crate) fn parameter_nodes(graph: &Graph) -> BTreeSet<NodeId> {
-    let mut found = BTreeSet::new();
+pub(crate) fn parameter_nodes(graph: &Graph) -> FxHashSet<NodeId> {
+    let mut found = FxHashSet::default();
     for node in graph.order() {
         let inputs = graph.inputs(node);
         let leaf = matches!(graph.node(node).op, Op::Param(_) | Op::Constant(_));

@@ -122,7 +122,7 @@ impl Source for Known<'_> {
         Ok(Quantized {
             least_scale: least_output_scale(at.input_scale, &scales),
             weight: Value::from_i8(&at.weight_ty.shape, integers),
-            bias: Value::from_i32(&Shape(vec![bias.len()]), bias_integers),
+            bias: Value::from_i32(&Shape::from([bias.len()]), bias_integers),
             scales,
         })
     }
@@ -177,7 +177,7 @@ fn build_once(builder: &mut Builder<'_>) -> Result<(), QuantizeError> {
         let quantized = builder.node(node)?;
         let origin = graph.node(node);
         builder.out.set_origin(quantized, origin.label.clone(), origin.span);
-        builder.map.insert(node, quantized);
+        builder.map[node.index()] = Some(quantized);
     }
     for output in graph.outputs() {
         let output = builder.known(*output)?;
@@ -190,7 +190,8 @@ struct Builder<'a> {
     graph: &'a Graph,
     source: &'a dyn Source,
     out: Graph,
-    map: BTreeMap<NodeId, NodeId>,
+    /// The integer node of each node that has one.
+    map: Vec<Option<NodeId>>,
     n_layers: usize,
     shares: &'a Shares,
     /// Least scales of concatenations.
@@ -206,7 +207,7 @@ impl<'a> Builder<'a> {
         shares: &'a Shares,
         floors: &'a BTreeMap<NodeId, f32>,
     ) -> Builder<'a> {
-        let (out, map) = (Graph::new(), BTreeMap::new());
+        let (out, map) = (Graph::with_capacity(graph.len()), vec![None; graph.len()]);
         Builder { graph, source, out, map, n_layers: 0, shares, floors, raised: None }
     }
 
@@ -276,7 +277,7 @@ impl<'a> Builder<'a> {
 
     /// The integer node of an activation.
     fn known(&self, node: NodeId) -> Result<NodeId, QuantizeError> {
-        let found = self.map.get(&node).copied();
+        let found = self.map[node.index()];
         found.ok_or_else(|| QuantizeError(format!("node {} is no activation", node.index())))
     }
 

@@ -50,7 +50,7 @@ impl FloatNet {
     }
 
     pub(crate) fn param(&mut self, role: ParamRole, shape: Vec<usize>, values: Vec<f32>) -> NodeId {
-        let (name, ty) = (format!("p{}", self.graph.len()), TensorType::f32(Shape(shape)));
+        let (name, ty) = (format!("p{}", self.graph.len()), TensorType::f32(Shape::from(shape)));
         self.weights.insert(name.clone(), Value::from_f32(&ty.shape, values).expect("as many"));
         self.add(Param { name, role, ty, fan_in: 0 }, &[])
     }

@@ -145,7 +145,7 @@ fn layers_count_each_table_once() {
         name: name.into(),
         elem,
         role: TableRole::Weight,
-        values: vec![0; len],
+        values: vec![0; len].into(),
     };
     let call = || Call {
         function: FunctionId(0),

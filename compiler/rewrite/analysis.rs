@@ -9,6 +9,7 @@ use egg::{Analysis, DidMerge, EGraph, Id};
 
 use crate::graph::NodeId;
 use crate::ops::Op;
+use crate::rewrite::history::History;
 use crate::rewrite::language::{Attribute, LeafId, Term, meet};
 use crate::tensor::{TensorType, Value};
 
@@ -30,6 +31,8 @@ pub(crate) struct Leaf {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     leaves: Vec<Leaf>,
+    /// What rules did.
+    pub(crate) history: History,
 }
 
 impl Facts {

@@ -10,7 +10,7 @@ use egg::Id;
 
 use crate::graph::NodeId;
 use crate::ops::Op;
-use crate::rewrite::analysis::{Fact, Terms, attribute, tensor};
+use crate::rewrite::analysis::{Fact, attribute, tensor};
 use crate::rewrite::convert::Encoded;
 use crate::rewrite::language::Term;
 use crate::tensor::{TensorType, Value};
@@ -44,6 +44,8 @@ pub(crate) struct Member<'g> {
     pub(crate) form: Form<'g>,
     /// Of which classes.
     pub(crate) inputs: Vec<usize>,
+    /// The rule that made it; `None` for one that was read.
+    pub(crate) rule: Option<&'static str>,
 }
 
 /// What is equal.
@@ -64,6 +66,8 @@ pub(crate) struct Given {
     pub(crate) class: usize,
     /// Which of the class's members it is; `None` for one that needs its own class.
     pub(crate) member: Option<usize>,
+    /// The rule that found it equal to what was read elsewhere.
+    pub(crate) rule: Option<&'static str>,
 }
 
 /// Classes, numbered in the order in which they were made: a class is made after the inputs of its first member.
@@ -94,7 +98,7 @@ impl Classes<'static> {
         let numbers: BTreeMap<Id, usize> = ids.iter().copied().zip(0..).collect();
         let number = |id: Id| numbers[&terms.find(id)];
         let class = |&id: &Id| Class {
-            members: terms[id].nodes.iter().map(|term| member(terms, term, number)).collect(),
+            members: terms[id].nodes.iter().map(|term| member(encoded, term, number)).collect(),
             ty: match &terms[id].data {
                 Fact::Outputs => None,
                 _ => Some(Cow::Owned(TensorType::clone(&tensor(terms, id).ty))),
@@ -105,12 +109,14 @@ impl Classes<'static> {
             node: given.node,
             class: number(given.class),
             member: Some(encoded.position(given)),
+            rule: terms.analysis.history.merger(encoded, &given.term),
         });
         Classes { list, root: number(encoded.root), given: given.collect() }
     }
 }
 
-fn member(terms: &Terms, term: &Term, number: impl Fn(Id) -> usize) -> Member<'static> {
+fn member(encoded: &Encoded, term: &Term, number: impl Fn(Id) -> usize) -> Member<'static> {
+    let terms = &encoded.terms;
     let (form, inputs) = match term {
         Term::Outputs(outputs) => (Form::Outputs, &**outputs),
         Term::Leaf(id) => {
@@ -123,5 +129,6 @@ fn member(terms: &Terms, term: &Term, number: impl Fn(Id) -> usize) -> Member<'s
             (Form::Op(Cow::Owned(op)), term.inputs())
         }
     };
-    Member { form, inputs: inputs.iter().map(|&input| number(input)).collect() }
+    let rule = terms.analysis.history.maker(encoded, term);
+    Member { form, inputs: inputs.iter().map(|&input| number(input)).collect(), rule }
 }

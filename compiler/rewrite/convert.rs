@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use egg::{Id, Language as _};
+use rustc_hash::FxHashMap;
 
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Clamp, Constant, Op};
@@ -13,6 +14,7 @@ use crate::rewrite::DeploymentCost;
 use crate::rewrite::analysis::{Facts, Leaf, Terms};
 use crate::rewrite::classes::{Class, Classes, Form, Member, Source};
 use crate::rewrite::extract::{Candidate, Choice, Cost, Problem, Selection};
+use crate::rewrite::history::Chosen;
 use crate::rewrite::language::Term;
 use crate::tensor::TensorType;
 
@@ -32,13 +34,30 @@ pub(crate) struct Read {
     pub(crate) node: Option<NodeId>,
     /// Its class.
     pub(crate) class: Id,
-    term: Term,
+    /// Itself.
+    pub(crate) term: Term,
 }
 
 impl Encoded {
+    /// Whether a term was there before the rules.
+    pub(crate) fn was_read(&self, term: &Term) -> bool {
+        let wanted = self.canonical(term);
+        self.given.iter().any(|read| self.canonical(&read.term) == wanted)
+    }
+
+    /// A term on the classes that its inputs are in now.
+    pub(crate) fn canonical(&self, term: &Term) -> Term {
+        term.clone().map_children(|child| self.terms.find(child))
+    }
+
+    /// Whether one of these is the term, which is canonical.
+    pub(crate) fn holds(&self, list: &[Term], wanted: &Term) -> bool {
+        list.iter().any(|term| self.canonical(term) == *wanted)
+    }
+
     /// Where a term is in its class.
     pub(crate) fn position(&self, read: &Read) -> usize {
-        let term = read.term.clone().map_children(|child| self.terms.find(child));
+        let term = self.canonical(&read.term);
         let nodes = &self.terms[self.terms.find(read.class)].nodes;
         nodes.iter().position(|node| *node == term).expect("what was read stays in its class")
     }
@@ -154,7 +173,7 @@ pub(crate) fn decode(
     classes: &Classes<'_>,
     choices: &Choices,
     selection: &Selection,
-) -> Graph {
+) -> (Graph, Chosen) {
     let origins = Origins::new(source, classes);
     let mut graph = Graph::with_capacity(source.len());
     let mut inputs: BTreeMap<NodeId, NodeId> = BTreeMap::new();
@@ -190,7 +209,11 @@ pub(crate) fn decode(
         }
         nodes[id] = Some(node);
     }
-    graph
+    let mut members = vec![None; classes.list.len()];
+    for (&id, &member) in choices.ids.iter().zip(&selection.choice) {
+        members[id] = member;
+    }
+    (graph, Chosen { members, nodes })
 }
 
 fn copy_origin(source: &Graph, from: NodeId, graph: &mut Graph, to: NodeId) {
@@ -220,14 +243,15 @@ fn is_constant(graph: &Graph, name: &str) -> bool {
 /// Finds the node of the source that a member stands for.
 struct Origins {
     /// By operator without its clamp, on its inputs without what was folded into them.
-    by_operator: BTreeMap<(Op, Vec<usize>), NodeId>,
+    by_operator: FxHashMap<(Op, Vec<usize>), NodeId>,
     /// By what is computed.
     by_class: Vec<Option<NodeId>>,
 }
 
 impl Origins {
     fn new(source: &Graph, classes: &Classes<'_>) -> Origins {
-        let mut origins = Origins { by_operator: BTreeMap::new(), by_class: vec![None; classes.list.len()] };
+        let mut origins =
+            Origins { by_operator: FxHashMap::default(), by_class: vec![None; classes.list.len()] };
         for given in &classes.given {
             let Some(node) = given.node.filter(|&node| !source.node(node).label.is_empty()) else {
                 continue;

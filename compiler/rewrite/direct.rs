@@ -7,8 +7,10 @@
 //! two agree on what the walk takes is tested on random graphs, down to rounds and counts of rules.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
 use crate::graph::{Graph, NodeId};
 use crate::ops::{BatchNorm, Clamp, FoldBias, FoldWeight, Op, Window};
@@ -17,6 +19,9 @@ use crate::rewrite::language::meet;
 use crate::rewrite::{Run, StopReason, Theme};
 use crate::tensor::{DType, TensorType};
 
+/// The rule on dropouts.
+const DROPOUT: &str = "dropout-in-deployment";
+
 /// The classes of a verified graph under all rules of a theme; `None` where that takes an e-graph.
 pub(crate) fn saturate(graph: &Graph, theme: Theme) -> Option<(Classes<'_>, Run)> {
     let mut walk = Walk {
@@ -24,24 +29,27 @@ pub(crate) fn saturate(graph: &Graph, theme: Theme) -> Option<(Classes<'_>, Run)
         theme,
         classes: Vec::with_capacity(graph.len()),
         facts: Vec::with_capacity(graph.len()),
-        seen: HashMap::with_capacity(graph.len()),
+        seen: FxHashMap::with_capacity_and_hasher(graph.len(), FxBuildHasher),
         applied: BTreeMap::new(),
         rounds: 0,
         dropouts: 0,
     };
-    let mut class_of: BTreeMap<NodeId, Place> = BTreeMap::new();
+    let mut class_of: Vec<Option<Place>> = vec![None; graph.len()];
     let mut given = Vec::with_capacity(graph.len());
     for node in graph.order() {
-        let inputs: Vec<Place> = graph.inputs(node).iter().map(|input| class_of[input]).collect();
+        let inputs: Vec<Place> =
+            graph.inputs(node).iter().map(|input| class_of[input.index()]).collect::<Option<_>>()?;
         let place = walk.node(node, &inputs)?;
-        class_of.insert(node, place);
+        class_of[node.index()] = Some(place);
         // A dropout is no member of the class that it shares.
         let is_member = place.since == 0;
         given.push((Some(node), place.class, is_member));
     }
-    let outputs = graph.outputs().iter().map(|output| class_of[output].class).collect();
+    let class = |output: &NodeId| class_of[output.index()].map(|place| place.class);
+    let outputs = graph.outputs().iter().map(class).collect::<Option<_>>()?;
     let root = walk.classes.len();
-    walk.classes.push(Class { members: vec![Member { form: Form::Outputs, inputs: outputs }], ty: None });
+    walk.classes
+        .push(Class { members: vec![Member { form: Form::Outputs, inputs: outputs, rule: None }], ty: None });
     given.push((None, root, true));
     let Walk { mut classes, applied, rounds, dropouts, .. } = walk;
     // The member that was read is the first one until the members are sorted.
@@ -50,6 +58,7 @@ pub(crate) fn saturate(graph: &Graph, theme: Theme) -> Option<(Classes<'_>, Run)
         node,
         class,
         member: is_member.then_some(firsts[class]),
+        rule: (!is_member).then_some(DROPOUT),
     });
     let classes = Classes { list: classes, root, given: given.collect() };
     let run = Run {
@@ -110,7 +119,7 @@ struct Walk<'g> {
     classes: Vec<Class<'g>>,
     facts: Vec<Known>,
     /// Classes of members by hash.
-    seen: HashMap<u64, usize>,
+    seen: FxHashMap<u64, usize>,
     applied: BTreeMap<&'static str, usize>,
     rounds: usize,
     dropouts: usize,
@@ -131,7 +140,7 @@ impl<'g> Walk<'g> {
                 rounds: vec![0],
             };
             let form = Form::Leaf(Source { op: Cow::Borrowed(op), value, node: Some(node) });
-            let class = self.class(Member { form, inputs: Vec::new() }, Cow::Borrowed(ty), known);
+            let class = self.class(Member { form, inputs: Vec::new(), rule: None }, Cow::Borrowed(ty), known);
             return Some(Place { class, since: 0 });
         }
         if self.is_beyond(op, ty, inputs) {
@@ -143,6 +152,7 @@ impl<'g> Walk<'g> {
         let member = Member {
             form: Form::Op(Cow::Borrowed(op)),
             inputs: inputs.iter().map(|place| place.class).collect(),
+            rule: None,
         };
         let hash = hash(&member);
         if let Some(&class) = self.seen.get(&hash) {
@@ -208,7 +218,7 @@ impl<'g> Walk<'g> {
 
     /// A dropout is what it drops from: one class, in which the dropout needs itself and is never chosen.
     fn dropout(&mut self, op: &'g Op, x: Place) -> Option<Place> {
-        let member = Member { form: Form::Op(Cow::Borrowed(op)), inputs: vec![x.class] };
+        let member = Member { form: Form::Op(Cow::Borrowed(op)), inputs: vec![x.class], rule: None };
         if x.since > 0
             || self.facts[x.class].is_parameter
             || self.seen.insert(hash(&member), x.class).is_some()
@@ -216,7 +226,7 @@ impl<'g> Walk<'g> {
             return None;
         }
         self.dropouts += 1;
-        self.count("dropout-in-deployment", 1);
+        self.count(DROPOUT, 1);
         Some(Place { class: x.class, since: 1 })
     }
 
@@ -232,7 +242,7 @@ impl<'g> Walk<'g> {
         }
         let x = inputs[0];
         for at in 0..self.classes[x.class].members.len() {
-            let Member { form: Form::Op(below), inputs: of } = &self.classes[x.class].members[at] else {
+            let Member { form: Form::Op(below), inputs: of, .. } = &self.classes[x.class].members[at] else {
                 continue;
             };
             let round = self.facts[x.class].rounds[at].max(x.since) + 1;
@@ -240,7 +250,8 @@ impl<'g> Walk<'g> {
             match op {
                 Op::Activation(activation) => {
                     if let Some((rule, fused)) = activated(below, activation.clamp) {
-                        self.add(class, Member { form: Form::Op(Cow::Owned(fused)), inputs: of }, round)?;
+                        let form = Form::Op(Cow::Owned(fused));
+                        self.add(class, Member { form, inputs: of, rule: Some(rule) }, round)?;
                         self.count(rule, round);
                     }
                 }
@@ -284,7 +295,8 @@ impl<'g> Walk<'g> {
         let weight = self.parameter(FoldWeight { axis, epsilon }.into(), vec![k, gamma, variance], round)?;
         let bias =
             self.parameter(FoldBias { epsilon }.into(), vec![b, gamma, beta, mean, variance], round)?;
-        self.add(class, Member { form: Form::Op(Cow::Owned(below)), inputs: vec![x, weight, bias] }, round)?;
+        let form = Form::Op(Cow::Owned(below));
+        self.add(class, Member { form, inputs: vec![x, weight, bias], rule: Some(rule) }, round)?;
         self.count(rule, round);
         Some(())
     }
@@ -294,7 +306,7 @@ impl<'g> Walk<'g> {
         let types: Option<Vec<&TensorType>> =
             inputs.iter().map(|&input| self.classes[input].ty.as_deref()).collect();
         let ty = op.infer(&types?).ok()?;
-        let member = Member { form: Form::Op(Cow::Owned(op)), inputs };
+        let member = Member { form: Form::Op(Cow::Owned(op)), inputs, rule: None };
         let hash = hash(&member);
         let known = Known { is_parameter: true, is_known: false, rounds: vec![round] };
         let class = self.class(member, Cow::Owned(ty), known);
@@ -320,7 +332,7 @@ fn activated(mut op: Op, after: Clamp) -> Option<(&'static str, Op)> {
 
 /// Of what a member computes of which classes; that of a member that is no operator is never asked for.
 fn hash(member: &Member<'_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     if let Form::Op(op) = &member.form {
         op.hash(&mut hasher);
     }

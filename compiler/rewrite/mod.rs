@@ -12,6 +12,7 @@ mod classes;
 mod convert;
 mod direct;
 mod extract;
+mod history;
 mod language;
 mod normalise;
 mod rules;
@@ -86,12 +87,32 @@ pub struct Rewritten {
     /// Names of the rules that added something, in the order of the tables, with how often they did. A rule
     /// counts whether extraction chose what it added or not.
     pub applied: Vec<(String, usize)>,
+    /// Why layers are computed otherwise than they were written, in the order of the graph that was given.
+    pub explanations: Vec<Explanation>,
     /// The sum of costs of the graph that was given.
     pub cost_before: u64,
     /// The sum of costs of `graph`; never above `cost_before`.
     pub cost_after: u64,
     /// Whether nothing in the e-graph is cheaper: proved by [`Exactness::Exact`] within its limit.
     pub proved: bool,
+}
+
+/// Why a layer is computed otherwise than it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The label of what computes it now.
+    pub layer: String,
+    /// The label of what it was.
+    pub written: String,
+    /// The rules that led there, the first one first.
+    pub rules: Vec<String>,
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Explanation { layer, written, rules } = self;
+        write!(f, "{layer} computes {written}: {}", rules.join(", "))
+    }
 }
 
 /// Rewrites a float graph: batch normalisations fold into parameters, activations into clamps.
@@ -174,6 +195,7 @@ fn rewrite(
             nodes: run.nodes,
             stop: run.stop,
             applied: run.applied,
+            explanations: Vec::new(),
             cost_before,
             cost_after: cost_before,
             proved: matches!(exactness, Exactness::Exact { .. }),
@@ -181,14 +203,19 @@ fn rewrite(
     }
     let choices = convert::choices(&classes, cost);
     let selection = extract::extract(&choices.problem, &choices.given, exactness);
-    let rewritten = convert::decode(graph, &classes, &choices, &selection);
+    let (rewritten, chosen) = convert::decode(graph, &classes, &choices, &selection);
     rewritten.verify()?;
+    let explanations = match exactness {
+        Exactness::Greedy => Vec::new(),
+        Exactness::Exact { .. } => history::explanations(graph, &rewritten, &classes, &chosen),
+    };
     Ok(Rewritten {
         graph: rewritten,
         iterations: run.iterations,
         nodes: run.nodes,
         stop: run.stop,
         applied: run.applied,
+        explanations,
         cost_before,
         cost_after: selection.cost.deployment,
         proved: selection.proved,

@@ -66,12 +66,12 @@ fn convolution(
     let &[x, gamma, beta, mean, variance] = inputs else { unreachable!("the verifier counts inputs") };
     let shape = graph.ty(x).shape.clone();
     let channels = shape.0.last().copied().unwrap_or(1);
-    let one_pixel = Shape(vec![1, 1, 1, channels]);
+    let one_pixel = Shape::from([1, 1, 1, channels]);
     let is_map = shape.0.len() == 4;
     let mut added = Vec::new();
     if !is_map {
         let pixels = shape.elements() / channels.max(1);
-        added.push(graph.add(Reshape { shape: Shape(vec![1, pixels, 1, channels]) }, &[x])?);
+        added.push(graph.add(Reshape { shape: Shape::from([1, pixels, 1, channels]) }, &[x])?);
     }
     let x = added.last().copied().unwrap_or(x);
     let mut constant = |what: &str, shape: Shape, fill: f32| {
@@ -81,7 +81,7 @@ fn convolution(
         graph.add(Constant { name, ty: TensorType::f32(shape) }, &[])
     };
     let ones = constant("ones", one_pixel, 1.0)?;
-    let zeros = constant("zeros", Shape(vec![channels]), 0.0)?;
+    let zeros = constant("zeros", Shape::from([channels]), 0.0)?;
     let epsilon = op.epsilon;
     let weight = graph.add(FoldWeight { axis: 3, epsilon }, &[ones, gamma, variance])?;
     let bias = graph.add(FoldBias { epsilon }, &[zeros, gamma, beta, mean, variance])?;

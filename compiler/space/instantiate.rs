@@ -192,12 +192,12 @@ impl Builder<'_> {
         let elements = height * width * channels;
         let (fits, wanted, help) = match self.space.output {
             Output::Classes(classes) => (
-                shape.0 == [1, classes],
+                shape.0[..] == [1, classes],
                 format!("the model says {classes} classes"),
                 "end the model with `dense(units: classes)`".to_owned(),
             ),
             Output::Values(values) => (
-                shape.0 == [1, values],
+                shape.0[..] == [1, values],
                 format!("the model says {values} outputs"),
                 "end the model with `dense(units: outputs)`".to_owned(),
             ),

@@ -119,7 +119,7 @@ impl Place<'_, '_> {
     }
 
     fn param(&mut self, name: String, role: ParamRole, shape: Vec<usize>, fan_in: usize) -> Built<NodeId> {
-        let ty = TensorType::f32(Shape(shape));
+        let ty = TensorType::f32(shape);
         self.add(Param { name, role, ty, fan_in }, &[])
     }
 
@@ -206,7 +206,7 @@ impl Place<'_, '_> {
         if shape.rank() == 2 {
             return Ok(input);
         }
-        let shape = Shape(vec![shape.0[0], shape.0[1..].iter().product()]);
+        let shape = Shape::from([shape.0[0], shape.0[1..].iter().product()]);
         self.add(Reshape { shape }, &[input])
     }
 

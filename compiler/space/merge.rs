@@ -123,10 +123,10 @@ impl Builder<'_> {
             branch.node = if shape.rank() == 4 {
                 self.add(pad, &[branch.node], path, span)?
             } else {
-                let map = Shape(vec![1, 1, 1, widest - missing]);
+                let map = Shape::from([1, 1, 1, widest - missing]);
                 let map = self.add(Reshape { shape: map }, &[branch.node], path, span)?;
                 let padded = self.add(pad, &[map], path, span)?;
-                self.add(Reshape { shape: Shape(vec![1, widest]) }, &[padded], path, span)?
+                self.add(Reshape { shape: Shape::from([1, widest]) }, &[padded], path, span)?
             };
         }
         Ok(())

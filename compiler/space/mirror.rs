@@ -142,7 +142,7 @@ impl Builder<'_> {
                         put(self, Layer::AvgPool { size, stride, padding: constant(word("valid")) }, given)?
                     }
                     Layer::GlobalAvgPool => {
-                        let node = self.reshaped(given, &Shape(vec![1, 1, 1, channels]), path, span)?;
+                        let node = self.reshaped(given, &Shape::from([1, 1, 1, channels]), path, span)?;
                         let sides = wanted.0.iter().skip(1).take(2).map(|&side| Value::Int(side as i64));
                         put(self, upsample(&constant(Value::Tuple(sides.collect()))), node)?
                     }

@@ -6,11 +6,14 @@
 
 pub mod arith;
 pub mod math;
+mod scales;
 mod unit;
 mod value;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
+pub use scales::Scales;
 pub use unit::{Bytes, Cycles, Hertz, Joules, Macs};
 pub use value::Value;
 
@@ -63,7 +66,7 @@ impl std::fmt::Display for DType {
 /// Extents, outermost first: `[N, H, W, C]` for feature maps, `[N, C]` for vectors.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Shape(pub Vec<usize>);
+pub struct Shape(pub SmallVec<[usize; 4]>);
 
 impl Shape {
     /// Number of elements; 1 for a scalar. The greatest number there is where it is beyond.
@@ -87,7 +90,25 @@ impl Shape {
 
 impl<const N: usize> From<[usize; N]> for Shape {
     fn from(extents: [usize; N]) -> Shape {
-        Shape(extents.to_vec())
+        Shape(SmallVec::from_slice(&extents))
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(extents: &[usize]) -> Shape {
+        Shape(SmallVec::from_slice(extents))
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(extents: Vec<usize>) -> Shape {
+        Shape(SmallVec::from_slice(&extents))
+    }
+}
+
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(extents: I) -> Shape {
+        Shape(extents.into_iter().collect())
     }
 }
 
@@ -131,7 +152,7 @@ impl Ord for Scale {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Quant {
     /// One scale, or one for each index of `axis`.
-    pub scales: Vec<Scale>,
+    pub scales: Scales,
     /// The integer that stands for 0; 0 where there are several scales.
     pub zero_point: i32,
     /// The dimension that the scales belong to; `None` for one scale.
@@ -141,7 +162,7 @@ pub struct Quant {
 impl Quant {
     /// One scale for the whole tensor.
     pub fn per_tensor(scale: f32, zero_point: i32) -> Quant {
-        Quant { scales: vec![Scale(scale)], zero_point, axis: None }
+        Quant { scales: Scales::One(Scale(scale)), zero_point, axis: None }
     }
 
     /// Symmetric, one scale for each index of `axis`.

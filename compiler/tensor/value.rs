@@ -64,7 +64,7 @@ impl Value {
 
     /// Extents.
     pub fn shape(&self) -> Shape {
-        Shape(each!(self, array => array.shape().to_vec()))
+        each!(self, array => Shape::from(array.shape()))
     }
 
     /// The elements in order, little-endian.

@@ -36,7 +36,7 @@ pub fn predict_with<E: Engine>(
         let y = network.forward(&mut tape, &vars, x, Mode::Evaluation, &mut pass);
         outputs.extend(engine.download(tape.value(y)));
     }
-    let shape = Shape(batched(count, network.output()));
+    let shape = Shape::from(batched(count, network.output()));
     Ok(Value::from_f32(&shape, outputs).expect("one output for each sample"))
 }
 
@@ -59,7 +59,7 @@ pub(super) fn samples(network: &Network, inputs: &Value) -> Result<Vec<f32>, Dia
     let array =
         inputs.as_f32().filter(|_| shape.rank() > 0 && shape.0[0] > 0 && shape.0[1..] == *network.input());
     let Some(array) = array else {
-        let wanted = Shape(network.input().to_vec());
+        let wanted = Shape::from(network.input());
         let message = format!("the network takes samples f32{wanted}, the data is {}{shape}", inputs.dtype());
         return Err(Diagnostic::error(Code::DATA_SHAPE, message).note("the first extent counts the samples"));
     };

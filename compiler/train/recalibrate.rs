@@ -53,7 +53,7 @@ pub fn recalibrate<E: Engine>(
     let mut weights = weights.clone();
     for (param, found) in network.params().iter().zip(found) {
         if let Some(found) = found {
-            let shape = Shape(engine.shape(&found).to_vec());
+            let shape = Shape::from(engine.shape(&found));
             let value = Value::from_f32(&shape, engine.download(&found)).expect("elements of its shape");
             weights.insert(param.name.clone(), value);
         }

@@ -328,7 +328,7 @@ impl Net {
     }
 
     fn param(&mut self, name: &str, role: ParamRole, shape: &[usize], fan_in: usize) -> NodeId {
-        let (name, ty) = (format!("{}.{name}", self.layers), TensorType::f32(Shape(shape.to_vec())));
+        let (name, ty) = (format!("{}.{name}", self.layers), TensorType::f32(Shape::from(shape)));
         self.graph.add(Param { name, role, ty, fan_in }, &[]).expect("a parameter")
     }
 
@@ -496,7 +496,7 @@ fn evaluation_does_not_depend_on_the_batch() {
             all.as_f32().expect("floats").iter().skip(sample * 3).take(3).copied().collect();
         assert_eq!(alone.as_f32().expect("floats").as_slice().expect("contiguous"), wanted);
     }
-    assert_eq!(all.shape(), Shape(vec![70, 3]));
+    assert_eq!(all.shape(), Shape::from([70, 3]));
 }
 
 #[test]

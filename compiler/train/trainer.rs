@@ -118,7 +118,7 @@ impl<E: Engine> Trainer<E> {
         let network = Network::new(graph)?;
         let outputs = outputs(&network, graph, recipe.loss == Loss::CrossEntropy)?;
         if source.input() != network.input() || source.targets() != outputs {
-            let text = |extents: &[usize]| Shape(extents.to_vec());
+            let text = |extents: &[usize]| Shape::from(extents);
             let message = format!(
                 "the network takes samples f32{} with {outputs} targets, the data has f32{} with {}",
                 text(network.input()),
@@ -235,7 +235,7 @@ impl<E: Engine> Trainer<E> {
     }
 
     pub(super) fn value(&self, tensor: &E::Tensor) -> Value {
-        let shape = Shape(self.engine.shape(tensor).to_vec());
+        let shape = Shape::from(self.engine.shape(tensor));
         Value::from_f32(&shape, self.engine.download(tensor)).expect("as many elements as the shape has")
     }
 

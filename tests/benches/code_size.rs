@@ -79,7 +79,7 @@ impl Net {
     }
 
     fn constant(&mut self, shape: Vec<usize>, dtype: DType, quant: Quant, range: usize) -> NodeId {
-        let (name, shape) = (format!("c{}", self.graph.len()), Shape(shape));
+        let (name, shape) = (format!("c{}", self.graph.len()), Shape::from(shape));
         let mut value = || self.dice.below(2 * range + 1) as i32 - range as i32;
         let values: Vec<i32> = (0..shape.elements()).map(|_| value()).collect();
         self.graph.set_constant(&name, Value::from_i32_vec(dtype, &shape, &values).expect("they fit"));

@@ -3,7 +3,8 @@
 //! `cargo bench --bench estimate` draws networks from each space of the standard library and from the examples' space of
 //! keyword spotters, and costs each on a Cortex-M4 with both efforts. It prints networks a second of CPU time (of wall
 //! time where the system does not tell; one thread), how many are drawn and instantiated a second, the longest time at
-//! the final effort, which is wall time, the share that is proved optimal, and the rank correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space. It fails if
+//! the final effort, which is wall time, the share that is proved optimal, and the rank correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space,
+//! `-- --search` leaves the final effort out. It fails if
 //! more effort gives a higher figure, or an arena below its bound.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
@@ -62,6 +63,15 @@ fn correlation(a: &[u64], b: &[u64]) -> f64 {
     product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
 }
 
+/// More effort never gives more.
+fn check(path: &str, search: &[(Estimate, f64)], end: &[(Estimate, f64)]) {
+    for ((search, _), (end, _)) in search.iter().zip(end) {
+        assert!(end.ram_bytes <= search.ram_bytes, "{path}: more effort, more RAM");
+        assert!(end.cycles <= search.cycles, "{path}: more effort, more cycles");
+        assert!(end.lower_bound_bytes <= end.arena_bytes, "{path}: an arena below its bound");
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str| -> Option<&String> {
@@ -84,12 +94,16 @@ fn main() {
         let before = cpu_seconds(start);
         let search = costs(Effort::Search);
         let seconds = cpu_seconds(start) - before;
-        let end = costs(Effort::Final);
-        for ((search, _), (end, _)) in search.iter().zip(&end) {
-            assert!(end.ram_bytes <= search.ram_bytes, "{path}: more effort, more RAM");
-            assert!(end.cycles <= search.cycles, "{path}: more effort, more cycles");
-            assert!(end.lower_bound_bytes <= end.arena_bytes, "{path}: an arena below its bound");
+        if arguments.iter().any(|argument| argument == "--search") {
+            println!(
+                "{path:<34} {:>4} networks  {:>7.0} a second",
+                search.len(),
+                search.len() as f64 / seconds
+            );
+            continue;
         }
+        let end = costs(Effort::Final);
+        check(path, &search, &end);
         let longest = end.iter().map(|&(_, seconds)| seconds).fold(0.0, f64::max);
         let optimal = |costs: &[(Estimate, f64)]| {
             100.0 * costs.iter().filter(|(estimate, _)| estimate.optimal).count() as f64 / costs.len() as f64

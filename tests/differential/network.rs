@@ -152,7 +152,7 @@ impl Builder {
     /// Weights, bias and the usual size of the output.
     fn weights(&mut self, x: NodeId, shape: &[usize], axis: usize) -> ([NodeId; 2], f64) {
         let channels = shape[axis];
-        let shape = Shape(shape.to_vec());
+        let shape = Shape::from(shape);
         let base = 10f64.powf(-4.0 * self.dice.unit());
         let scales: Vec<f32> = (0..channels).map(|_| (base * (0.1 + self.dice.unit())) as f32).collect();
         let quant = if self.dice.one_in(5) {
@@ -171,7 +171,7 @@ impl Builder {
         let bits = self.dice.pick(&[0, 4, 8, 12, 12, 16, 29]);
         let range = 1usize << bits;
         let bias = (0..channels).map(|_| self.dice.below(2 * range) as i32 - range as i32).collect();
-        let shape = Shape(vec![channels]);
+        let shape = Shape::from([channels]);
         let ty = TensorType { dtype: DType::I32, shape: shape.clone(), quant: None };
         let b = self.constant(ty, Value::from_i32(&shape, bias));
         let size = self.scale(x) * base * (73.0 * 73.0 * taps.sqrt()).max(range as f64 / 4.0);

@@ -42,7 +42,7 @@ impl Builder {
         let channels = shape[axis];
         let at = self.graph.len();
         let scales = (0..channels).map(|c| 0.002 + 0.0007 * c as f32).collect();
-        let shape = Shape(shape.to_vec());
+        let shape = Shape::from(shape);
         let ty = TensorType {
             dtype: DType::I8,
             shape: shape.clone(),
@@ -52,7 +52,7 @@ impl Builder {
         let values: Vec<i8> = self.bytes.take(shape.elements()).iter().map(|&x| x.max(-127)).collect();
         self.graph.set_constant(name.clone(), Value::from_i8(&shape, values).expect("as many"));
         let weights = self.graph.add(Constant { name, ty }, &[]).expect("a constant");
-        let shape = Shape(vec![channels]);
+        let shape = Shape::from([channels]);
         let name = format!("b{at}");
         let bias = self.bytes.take(channels).iter().map(|&x| i32::from(x) * 9).collect();
         self.graph.set_constant(name.clone(), Value::from_i32(&shape, bias).expect("as many"));

@@ -97,7 +97,7 @@ fn program(seed: u64) -> Program {
                 vars: names(&["base", "i"]),
                 registers: vec![],
                 locals: vec![],
-                body,
+                body: body.into(),
             }
         })
         .collect();

@@ -63,7 +63,7 @@ fn items(context: &Context<'_>) -> Vec<Item> {
                 TableRole::Lookup => "lookup",
             },
             aligned: table.elem != DType::I32 && table.role == TableRole::Weight,
-            rows: rows(table.values.iter().map(|&value| int32(value.into()))),
+            rows: rows(table.values.iter().map(|value| int32(value.into()))),
         })
         .collect();
     if let Some(raw) = context.network.raw {

@@ -53,7 +53,7 @@ impl Net {
     }
 
     pub(crate) fn constant(&mut self, shape: Vec<usize>, dtype: DType, quant: Quant, range: usize) -> NodeId {
-        let (name, shape) = (format!("c{}", self.graph.len()), Shape(shape));
+        let (name, shape) = (format!("c{}", self.graph.len()), Shape::from(shape));
         let values: Vec<i32> =
             (0..shape.elements()).map(|_| self.below(2 * range + 1) as i32 - range as i32).collect();
         self.graph.set_constant(&name, Value::from_i32_vec(dtype, &shape, &values).expect("they fit"));
@@ -245,7 +245,8 @@ fn requant_program(len: usize, rounding: Rounding) -> Program {
             upper: Affine::constant(len as i64),
             step: 1,
             body: vec![store],
-        }],
+        }]
+        .into(),
     };
     let buffer = |name: &str, role| Buffer { name: name.into(), elem: DType::I32, len, align: 4, role };
     let ids: Vec<BufferId> = (0..4).map(BufferId).collect();

@@ -274,7 +274,7 @@ impl Machine<'_> {
                 let table = &self.program.tables[id.0 as usize];
                 let value = usize::try_from(index).ok().and_then(|index| table.values.get(index));
                 value
-                    .map(|&value| i64::from(value))
+                    .map(i64::from)
                     .ok_or_else(|| trap(code, format!("table `{}` has no element {index}", table.name)))
             }
             View::Local(local, index) => {

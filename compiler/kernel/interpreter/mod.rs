@@ -199,7 +199,7 @@ impl<'p> Interpreter<'p> {
         let elements: Result<Vec<i32>, String> =
             (0..buffer.len).map(|index| machine.memory.load(id, index as i64).map(|x| x as i32)).collect();
         let elements = elements.map_err(outside)?;
-        Value::from_i32_vec(buffer.elem, &Shape(vec![buffer.len]), &elements)
+        Value::from_i32_vec(buffer.elem, &Shape::from([buffer.len]), &elements)
             .ok_or_else(|| outside(format!("output `{}` is not of integers", buffer.name)))
     }
 }

@@ -92,7 +92,7 @@ impl FunctionBuilder {
     /// The function, still without a name.
     pub(in crate::kernel) fn finish(self, body: Vec<Stmt>) -> Function {
         let FunctionBuilder { params, n_scalars, vars, registers, locals } = self;
-        Function { name: String::new(), params, n_scalars, vars, registers, locals, body }
+        Function { name: String::new(), params, n_scalars, vars, registers, locals, body: body.into() }
     }
 }
 

@@ -3,8 +3,6 @@
 //! layers read. A compiler that sees the bounds would drop the tables too, and the image would not have the promised
 //! bytes. The scales of an untrained network are placeholders and say nothing of the kind.
 
-use std::collections::BTreeSet;
-
 use super::filters::holds;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
 use crate::graph::NodeId;
@@ -44,12 +42,13 @@ fn the_one_value(op: &Op, types: &[&TensorType], output: &TensorType) -> Option<
 }
 
 impl Lowering<'_> {
-    /// The network's inputs and what its outputs read; layers of one value read nothing.
-    pub(super) fn needed(&self) -> BTreeSet<NodeId> {
-        let mut needed: BTreeSet<NodeId> = self.graph.network_inputs().into_iter().collect();
+    /// By index whether a node is an input of the network or read for an output; layers of one value read nothing.
+    pub(super) fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.graph.len()];
+        self.graph.network_inputs().into_iter().for_each(|input| needed[input.index()] = true);
         let mut stack = self.graph.outputs().to_vec();
         while let Some(node) = stack.pop() {
-            if needed.insert(node) && self.only_value(node).is_none() {
+            if !std::mem::replace(&mut needed[node.index()], true) && self.only_value(node).is_none() {
                 stack.extend(self.graph.inputs(node));
             }
         }

@@ -21,19 +21,22 @@ mod filters;
 mod mul;
 mod planes;
 mod pool;
+mod recurring;
 mod sums;
 mod tiles;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use rustc_hash::FxHasher;
 
 use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::armv7em::ending;
 use crate::kernel::schedule::{dot, overlap};
 use crate::kernel::{
     Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, MicroKernel, Overlap, Program, Role,
-    Step, Stmt, Table, TableId, TableRole, Work,
+    Step, Stmt, Table, TableId, TableRole, Values, Work,
 };
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
@@ -69,14 +72,16 @@ pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
         graph,
         isa,
         program: Program::default(),
-        sources: BTreeMap::new(),
+        sources: vec![None; graph.len()],
         functions: BTreeMap::new(),
         tables: BTreeMap::new(),
         is_skeleton: is_skeleton(graph),
+        used: Vec::new(),
+        hash: None,
     };
     let needed = lowering.needed();
     for (position, node) in graph.order().into_iter().enumerate() {
-        if !needed.contains(&node) {
+        if !needed[node.index()] {
             continue;
         }
         let layer = Layer { node, position, name: layer_name(graph, node, position) };
@@ -94,7 +99,7 @@ fn is_skeleton(graph: &Graph) -> bool {
 
 fn layer_name(graph: &Graph, node: NodeId, position: usize) -> String {
     let known = graph.node(node);
-    if known.label.is_empty() { format!("{}_{position}", known.op.name()) } else { known.label.clone() }
+    if known.label.is_empty() { format!("{}_{position}", known.op.name()) } else { known.label.to_string() }
 }
 
 /// A node in its place.
@@ -105,6 +110,7 @@ struct Layer {
 }
 
 /// What a function is to do for a layer, and the calls that do it.
+#[derive(Clone)]
 struct Kernel {
     function: Function,
     /// Arguments for all buffer parameters but the last, which is the output.
@@ -124,12 +130,17 @@ struct Lowering<'g> {
     graph: &'g Graph,
     isa: Isa,
     program: Program,
-    sources: BTreeMap<NodeId, Arg>,
+    /// Where each node's output is, by its index.
+    sources: Vec<Option<Arg>>,
     /// Functions by the hash of what they are but for their names.
     functions: BTreeMap<u64, Vec<FunctionId>>,
     tables: BTreeMap<(DType, TableRole, Vec<i32>), TableId>,
     /// Whether constants and scales are placeholders, from which nothing may be concluded.
     is_skeleton: bool,
+    /// Micro-kernels of the layer under way.
+    used: Vec<Arc<MicroKernel>>,
+    /// The hash of its function, where that is known.
+    hash: Option<u64>,
 }
 
 impl Lowering<'_> {
@@ -139,40 +150,50 @@ impl Lowering<'_> {
             let kernel = self.fill(layer, value);
             return self.step(layer, "fill", kernel, 0);
         }
-        let kernel = match &graph.node(layer.node).op {
+        let known = graph.node(layer.node);
+        let kernel = match &known.op {
             Op::Input(_) => {
                 activation_type(graph.ty(layer.node))?;
                 let buffer = self.buffer(layer, graph.ty(layer.node).shape.elements(), Role::Input);
                 self.program.inputs.push(buffer);
-                self.sources.insert(layer.node, Arg::Buffer(buffer));
+                self.sources[layer.node.index()] = Some(Arg::Buffer(buffer));
                 return Ok(());
             }
             Op::Constant(_) => return Ok(()),
             Op::Reshape(_) => {
                 let source = self.source(graph.inputs(layer.node)[0])?;
-                self.sources.insert(layer.node, source);
+                self.sources[layer.node.index()] = Some(source);
                 return Ok(());
             }
-            Op::Conv2d(op) => self.conv2d(layer, op)?,
-            Op::DepthwiseConv2d(op) => self.depthwise_conv2d(layer, op)?,
-            Op::Dense(op) => self.dense(layer, op)?,
-            Op::Activation(op) => self.activation(layer, op)?,
-            Op::Add(op) => self.add(layer, op)?,
-            Op::AvgPool2d(op) => self.avg_pool2d(layer, op)?,
-            Op::MaxPool2d(op) => self.max_pool2d(layer, op)?,
             Op::Mul(op) => return self.mul(layer, op),
-            Op::Concat(_) => self.concat(layer)?,
-            Op::Pad(op) => self.pad(layer, op)?,
-            Op::Curve(op) => self.curve(layer, op)?,
-            Op::Upsample2d(op) => self.upsample2d(layer, op)?,
-            Op::Requantize(op) => self.requantize(layer, op)?,
-            Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Dropout(_) => {
-                return Err("belongs to training, not to an integer graph".into());
-            }
+            op => self.recurring(layer, op)?,
         };
-        let known = graph.node(layer.node);
         let macs = known.op.macs(&graph.input_types(layer.node), &known.ty).0;
         self.step(layer, known.op.name(), kernel, macs)
+    }
+
+    /// The kernel of an operator with one function.
+    fn kernel(&mut self, layer: &Layer, op: &Op) -> Result<Kernel, String> {
+        match op {
+            Op::Conv2d(op) => self.conv2d(layer, op),
+            Op::DepthwiseConv2d(op) => self.depthwise_conv2d(layer, op),
+            Op::Dense(op) => self.dense(layer, op),
+            Op::Activation(op) => self.activation(layer, op),
+            Op::Add(op) => self.add(layer, op),
+            Op::AvgPool2d(op) => self.avg_pool2d(layer, op),
+            Op::MaxPool2d(op) => self.max_pool2d(layer, op),
+            Op::Concat(_) => self.concat(layer),
+            Op::Pad(op) => self.pad(layer, op),
+            Op::Curve(op) => self.curve(layer, op),
+            Op::Upsample2d(op) => self.upsample2d(layer, op),
+            Op::Requantize(op) => self.requantize(layer, op),
+            Op::Input(_) | Op::Constant(_) | Op::Reshape(_) | Op::Mul(_) => {
+                Err("has not one function".into())
+            }
+            Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Dropout(_) => {
+                Err("belongs to training, not to an integer graph".into())
+            }
+        }
     }
 
     /// Adds the step of a kernel and its output.
@@ -181,7 +202,7 @@ impl Lowering<'_> {
         activation_type(ty)?;
         let output = self.buffer(layer, ty.shape.elements(), Role::Internal);
         self.push_step(layer, op, kernel, (output, macs));
-        self.sources.insert(layer.node, Arg::Buffer(output));
+        self.sources[layer.node.index()] = Some(Arg::Buffer(output));
         Ok(())
     }
 
@@ -310,16 +331,22 @@ impl Lowering<'_> {
     /// Has the program a micro-kernel, and gives its name.
     fn micro(&mut self, micro: Arc<MicroKernel>) -> String {
         let name = micro.meaning.name.clone();
-        if self.program.micros.iter().all(|known| known.meaning.name != name) {
+        self.used.push(Arc::clone(&micro));
+        self.has(micro);
+        name
+    }
+
+    /// Has the program a micro-kernel.
+    fn has(&mut self, micro: Arc<MicroKernel>) {
+        if self.program.micros.iter().all(|known| known.meaning.name != micro.meaning.name) {
             self.program.micros.push(micro);
         }
-        name
     }
 
     /// Where an activation is.
     fn source(&mut self, node: NodeId) -> Result<Arg, String> {
-        match self.sources.get(&node) {
-            Some(&source) => Ok(source),
+        match self.sources[node.index()] {
+            Some(source) => Ok(source),
             None => self.constant_source(node),
         }
     }
@@ -330,7 +357,7 @@ impl Lowering<'_> {
         let (values, known) = self.constant(node)?;
         let name = format!("constant_{}", self.program.tables.len());
         let table = self.table(name, (DType::I8, TableRole::Weight, values), known);
-        self.sources.insert(node, Arg::Table(table));
+        self.sources[node.index()] = Some(Arg::Table(table));
         Ok(Arg::Table(table))
     }
 
@@ -358,6 +385,10 @@ impl Lowering<'_> {
             self.tables.insert(content.clone(), id);
         }
         let (elem, role, values) = content;
+        let values = match values.iter().all(|&value| value == 0) && !known {
+            true => Values::Zeros(values.len()),
+            false => values.into(),
+        };
         self.program.tables.push(Table { name, elem, role, values });
         id
     }
@@ -365,9 +396,8 @@ impl Lowering<'_> {
     /// The function with this body.
     fn function(&mut self, op: &str, function: Function) -> FunctionId {
         // Found by hash, because bodies that differ may differ late; compared, because hashes of two may be one.
-        let mut hasher = DefaultHasher::new();
-        function.hash(&mut hasher);
-        let alike = self.functions.entry(hasher.finish()).or_default();
+        let hash = self.hash.take().unwrap_or_else(|| hash(&function));
+        let alike = self.functions.entry(hash).or_default();
         let known = alike.iter().find(|id| {
             let known = &self.program.functions[id.0 as usize];
             let Function { name: _, params, n_scalars, vars, registers, locals, body } = &function;
@@ -388,6 +418,13 @@ impl Lowering<'_> {
     fn dot(&mut self, rows: usize) -> String {
         self.micro(dot::dot(rows, self.isa))
     }
+}
+
+/// A quick hash, for what is compared besides.
+fn hash(of: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Refuses what is not an int8 activation of one sample.

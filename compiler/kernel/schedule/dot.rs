@@ -54,7 +54,7 @@ fn of_rows(rows: usize, has_dsp: bool) -> MicroKernel {
         vars: ["n", "stride", "zero", "k"].map(String::from).to_vec(),
         registers: vec![Ty::I32; rows + 1],
         locals: Vec::new(),
-        body,
+        body: body.into(),
     };
     let armv7em = has_dsp.then(|| Special::Inline(armv7em::dot::dot(rows)));
     MicroKernel { meaning, n_registers: rows as u32, armv7em }

@@ -1,5 +1,7 @@
 //! Look-ups: what the verifier demands of them, and what they give.
 
+use std::sync::Arc;
+
 use crate::kernel::*;
 use crate::tensor::{DType, Value};
 
@@ -27,14 +29,19 @@ fn program(elem: DType, values: Vec<i32>, from_table: bool) -> Program {
         vars: vec!["i".into()],
         registers: Vec::new(),
         locals: Vec::new(),
-        body,
+        body: body.into(),
     };
     let buffer = |name: &str, elem, role| Buffer { name: name.into(), elem, len: 4, align: 4, role };
     let table = if from_table { Arg::Table(TableId(0)) } else { Arg::Buffer(BufferId(0)) };
     let buffers = vec![Arg::Buffer(BufferId(0)), table, Arg::Buffer(BufferId(1))];
     Program {
         buffers: vec![buffer("x", elem, Role::Input), buffer("y", DType::I8, Role::Output)],
-        tables: vec![Table { name: "known".into(), elem: DType::I8, role: TableRole::Lookup, values }],
+        tables: vec![Table {
+            name: "known".into(),
+            elem: DType::I8,
+            role: TableRole::Lookup,
+            values: values.into(),
+        }],
         functions: vec![function],
         steps: vec![Step {
             name: "step".into(),
@@ -73,7 +80,8 @@ fn a_lookup_that_could_miss_is_refused() {
     assert!(said(&program(DType::I8, squares(), false)).contains("no table of 256"));
     assert!(said(&program(DType::I16, squares(), true)).contains("more bits"));
     let mut by_constant = program(DType::I8, squares(), true);
-    let Stmt::For { body, .. } = &mut by_constant.functions[0].body[0] else { panic!("a loop") };
+    let statements = Arc::make_mut(&mut by_constant.functions[0].body);
+    let Stmt::For { body, .. } = &mut statements[0] else { panic!("a loop") };
     let at = Box::new(Expr::Const(Ty::I32, 300));
     body[0] =
         Stmt::Store { buf: Buf(2), index: Affine::var(Var(0)), value: Expr::Lookup { table: Buf(1), at } };

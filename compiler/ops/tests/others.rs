@@ -125,9 +125,9 @@ proptest! {
 #[test]
 fn what_does_not_fit_is_refused() {
     use ShapeErrorKind as Kind;
-    let f = |shape: &[usize]| TensorType::f32(Shape(shape.to_vec()));
+    let f = |shape: &[usize]| TensorType::f32(Shape::from(shape));
     let q = |shape: &[usize], scale| {
-        TensorType::quantized(DType::I8, Shape(shape.to_vec()), Quant::per_tensor(scale, 0))
+        TensorType::quantized(DType::I8, Shape::from(shape), Quant::per_tensor(scale, 0))
     };
     let x = f(&[1, 4, 4, 2]);
     assert_eq!(refused(Concat {}, &[]), Kind::Shape);

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// How hard extraction tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,17 +148,21 @@ pub(crate) fn select(problem: &Problem, choice: &Choice) -> Option<Selection> {
 
 /// A set of classes.
 #[derive(Clone, Debug, PartialEq)]
-struct Set(Vec<u64>);
+struct Set(SmallVec<[u64; 4]>);
 
 impl Set {
     fn empty(classes: usize) -> Set {
-        Set(vec![0; classes.div_ceil(64)])
+        Set(smallvec![0; classes.div_ceil(64)])
     }
 
     fn full(classes: usize) -> Set {
         let mut set = Set::empty(classes);
         (0..classes).for_each(|class| set.insert(class));
         set
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(0);
     }
 
     fn insert(&mut self, class: usize) {
@@ -194,12 +199,13 @@ pub(crate) fn greedy(problem: &Problem) -> Choice {
     let own = |choice: &Choice, class: usize| {
         choice[class].map_or(Cost::default(), |index| problem.classes[class][index].cost)
     };
+    let mut set = Set::empty(n);
     for _ in 0..=n {
         let mut changed = false;
         for class in 0..n {
             if let ([only], Some(_)) = (&problem.classes[class][..], choice[class]) {
                 // It needs what it needed unless something below changed, and then it costs the same.
-                let mut set = Set::empty(n);
+                set.clear();
                 only.children.iter().for_each(|&child| set.unite(&needs[child]));
                 set.insert(class);
                 if set == needs[class] {
@@ -215,7 +221,7 @@ pub(crate) fn greedy(problem: &Problem) -> Choice {
                 {
                     continue;
                 }
-                let mut set = Set::empty(n);
+                set.clear();
                 candidate.children.iter().for_each(|&child| set.unite(&needs[child]));
                 let cost = || candidate.cost + set.iter().map(|c| own(&choice, c)).sum();
                 // What there is no other way to compute is not worth a sum.
@@ -225,7 +231,7 @@ pub(crate) fn greedy(problem: &Problem) -> Choice {
                     set.insert(class);
                     best = Some(cost);
                     choice[class] = Some(index);
-                    needs[class] = set;
+                    needs[class].clone_from(&set);
                     changed = true;
                 }
             }

@@ -231,7 +231,7 @@ impl Known<'_> {
             None => vec![1, layer.inputs],
         };
         let parameters: Vec<NodeId> = self.graph.inputs(node)[1..].to_vec();
-        let mut inputs = vec![(TensorType { shape: Shape(shape), ..x.clone() }, values.clone())];
+        let mut inputs = vec![(TensorType { shape: Shape::from(shape), ..x.clone() }, values.clone())];
         inputs[0]
             .1
             .iter_mut()
@@ -255,7 +255,7 @@ impl Known<'_> {
             let ty = self.graph.ty(input);
             let mut shape = vec![1; ty.shape.rank()];
             shape.iter_mut().last().into_iter().for_each(|last| *last = channels(ty));
-            (TensorType { shape: Shape(shape), ..ty.clone() }, self.values[&input].clone())
+            (TensorType { shape: Shape::from(shape), ..ty.clone() }, self.values[&input].clone())
         };
         let inputs: Vec<_> = inputs.iter().map(one).collect();
         self.evaluate(&op, &inputs, &[], known)

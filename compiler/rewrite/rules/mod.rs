@@ -12,6 +12,7 @@ use egg::{Id, Rewrite, Subst, Var};
 
 use crate::ops::{Clamp, Window};
 use crate::rewrite::analysis::{Facts, Terms, attribute, tensor};
+use crate::rewrite::history::recording;
 use crate::rewrite::language::{Attribute, Term};
 use crate::tensor::DType;
 
@@ -20,15 +21,20 @@ pub(crate) type Rule = Rewrite<Term, Facts>;
 
 /// What holds on floats to a tolerance.
 pub(crate) fn float() -> &'static [Rule] {
-    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| [algebra::rules(), fuse::rules()].concat());
+    static RULES: LazyLock<Vec<Rule>> =
+        LazyLock::new(|| recorded([algebra::rules(), fuse::rules()].concat()));
     &RULES
 }
 
 /// What holds on quantized tensors bit for bit.
 pub(crate) fn integer() -> &'static [Rule] {
     static RULES: LazyLock<Vec<Rule>> =
-        LazyLock::new(|| [algebra::rules(), quantized::rules(), fold::rules()].concat());
+        LazyLock::new(|| recorded([algebra::rules(), quantized::rules(), fold::rules()].concat()));
     &RULES
+}
+
+fn recorded(rules: Vec<Rule>) -> Vec<Rule> {
+    rules.into_iter().map(recording).collect()
 }
 
 fn class(subst: &Subst, variable: &'static str) -> Id {

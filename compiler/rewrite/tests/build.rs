@@ -52,7 +52,7 @@ impl Build {
     }
 
     pub(super) fn shape(&self, node: NodeId) -> Vec<usize> {
-        self.graph.ty(node).shape.0.clone()
+        self.graph.ty(node).shape.0.to_vec()
     }
 
     fn ty(&mut self, shape: Shape) -> TensorType {
@@ -99,7 +99,7 @@ impl Build {
 
     fn param(&mut self, role: ParamRole, shape: Vec<usize>) -> NodeId {
         let name = format!("p{}", self.graph.len());
-        let ty = TensorType::f32(Shape(shape));
+        let ty = TensorType::f32(Shape::from(shape));
         let n = ty.shape.elements();
         let (low, high) = match role {
             ParamRole::Variance => (0.2, 2.0),
@@ -120,7 +120,7 @@ impl Build {
         let scales: Vec<f32> = (0..channels).map(|_| self.real(0.005, 0.02)).collect();
         let x_scale = self.graph.ty(x).quant.as_ref().expect("quantized").scale(0);
         let bias_scales = scales.iter().map(|scale| scale * x_scale).collect();
-        let w = TensorType::quantized(DType::I8, Shape(shape), Quant::per_channel(scales, axis));
+        let w = TensorType::quantized(DType::I8, Shape::from(shape), Quant::per_channel(scales, axis));
         let b = TensorType::quantized(DType::I32, [channels], Quant::per_channel(bias_scales, 0));
         [self.constant(w), self.constant(b)]
     }
@@ -225,7 +225,7 @@ impl Build {
     }
 
     pub(super) fn reshape(&mut self, x: NodeId, shape: Vec<usize>) -> NodeId {
-        self.node(Reshape { shape: Shape(shape) }, &[x])
+        self.node(Reshape { shape: Shape::from(shape) }, &[x])
     }
 
     /// A window that fits the feature map, with padding below the kernel's extent.
@@ -314,7 +314,7 @@ impl Build {
         let mut maps = vec![net.any_input()];
         if quantized && net.below(3) == 0 {
             let shape = net.shape(maps[0]);
-            maps.insert(0, net.known(Shape(shape)));
+            maps.insert(0, net.known(Shape::from(shape)));
         }
         for _ in 0..2 + net.below(9) {
             let map = net.layer(&maps);

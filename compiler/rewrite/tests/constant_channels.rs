@@ -28,7 +28,7 @@ fn zero(graph: &mut Graph, layer: NodeId, output: usize, bias: Option<i32>) {
     if let Some(bias) = bias {
         let mut elements = biases.expect("data").to_i32_vec().expect("integers");
         elements[output] = bias;
-        let value = Value::from_i32_vec(DType::I32, &Shape(vec![outputs]), &elements);
+        let value = Value::from_i32_vec(DType::I32, &Shape::from([outputs]), &elements);
         graph.set_constant(bias_name, value.expect("as before"));
     }
 }

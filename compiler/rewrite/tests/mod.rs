@@ -88,6 +88,39 @@ fn a_training_graph_is_folded_and_fused() {
     );
 }
 
+#[test]
+fn every_layer_that_is_computed_otherwise_is_explained() {
+    let mut net = Build::new(3, false);
+    let x = net.input([1, 4, 4, 2]);
+    let y = net.conv2d(x, Window::same([3, 3], [1, 1], [4, 4]), 4, Clamp::None);
+    let y = net.batch_norm(y);
+    net.label(y, "stem.norm");
+    let stem = net.activation(y, Clamp::Relu);
+    net.label(stem, "stem.relu");
+    // Its normalisation stays, since the sum is used without it too.
+    let y = net.add(stem, stem, Clamp::None);
+    net.label(y, "sum");
+    let y = net.graph.add(Dropout { rate: Scale(0.5) }, &[y]).expect("well typed");
+    net.label(y, "drop");
+    let y = net.activation(y, Clamp::Relu6);
+    net.label(y, "head.relu6");
+    // An activation of an activation takes the e-graph.
+    let y = net.activation(y, Clamp::Relu6);
+    net.label(y, "head.again");
+    net.graph.add_output(y);
+    let rewritten = float(&net.graph, &MacsCost, EXACT).expect("verifies");
+    let explanations: Vec<String> = rewritten.explanations.iter().map(Explanation::to_string).collect();
+    insta::assert_snapshot!(explanations.join("\n"), @r"
+    stem.relu computes stem.relu: batch-norm-into-conv2d, activation-into-conv2d
+    sum computes head.relu6: activation-into-add
+    sum computes head.again: activation-of-activation
+    ");
+    // Nothing is said of what is computed as it was written, and the search does without.
+    let again = float(&rewritten.graph, &MacsCost, EXACT).expect("verifies");
+    assert_eq!(again.explanations, []);
+    assert_eq!(float(&net.graph, &MacsCost, Exactness::Greedy).expect("verifies").explanations, []);
+}
+
 /// The text with labels, without lines of parameters.
 fn without_parameters(graph: &Graph) -> String {
     let text = graph.to_text_with_labels();
@@ -140,8 +173,8 @@ fn unused_inputs_stay_and_outputs_keep_their_order() {
     let unused = graph.add(Input { ty: TensorType::f32([1, 5]) }, &[]).expect("an input");
     let x = graph.add(Input { ty: TensorType::f32([1, 4]) }, &[]).expect("an input");
     graph.set_origin(unused, "unused", None);
-    let same = graph.add(Reshape { shape: Shape(vec![1, 4]) }, &[x]).expect("four are four");
-    let square = graph.add(Reshape { shape: Shape(vec![2, 2]) }, &[same]).expect("four are four");
+    let same = graph.add(Reshape { shape: Shape::from([1, 4]) }, &[x]).expect("four are four");
+    let square = graph.add(Reshape { shape: Shape::from([2, 2]) }, &[same]).expect("four are four");
     for output in [square, same, x, square] {
         graph.add_output(output);
     }
@@ -233,7 +266,8 @@ fn agrees(source: &Graph, theme: Theme) -> bool {
         let [a, b] = [&walked, &saturated].map(|classes| {
             let choices = convert::choices(classes, &MacsCost);
             let selection = extract::extract(&choices.problem, &choices.given, exactness);
-            let graph = convert::decode(graph, classes, &choices, &selection);
+            let (graph, chosen) = convert::decode(graph, classes, &choices, &selection);
+            let explanations = history::explanations(source, &graph, classes, &chosen);
             // A dropout needs itself: the e-graph keeps it, the walk does not.
             let usable = |(class, candidates): (usize, &Vec<extract::Candidate>)| -> Vec<Cost> {
                 let usable = candidates.iter().filter(|candidate| !candidate.children.contains(&class));
@@ -243,7 +277,7 @@ fn agrees(source: &Graph, theme: Theme) -> bool {
             if convert::is_itself(source, classes) {
                 assert_eq!(format!("{graph:?}"), format!("{source:?}"));
             }
-            (graph.to_text_with_labels(), selection.cost, selection.proved, costs)
+            (graph.to_text_with_labels(), selection.cost, selection.proved, costs, explanations)
         });
         assert_eq!(a, b);
     }

@@ -13,7 +13,7 @@ use crate::tensor::{DType, Quant, Scale, Shape, TensorType};
 
 /// A tensor of which nothing is known, or a constant.
 fn perhaps_known(net: &mut Build, shape: &[usize]) -> NodeId {
-    let shape = Shape(shape.to_vec());
+    let shape = Shape::from(shape);
     if net.below(3) == 0 { net.input(shape) } else { net.known(shape) }
 }
 

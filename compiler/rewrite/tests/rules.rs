@@ -206,14 +206,14 @@ const INSTANCES: &[(&str, Draw)] = &[
     }),
     ("fold-add", |net| {
         known(net, |net, x| {
-            let shape = Shape(net.shape(x));
+            let shape = Shape::from(net.shape(x));
             let (y, clamp) = (net.known(shape), net.clamp());
             net.add(x, y, clamp)
         });
     }),
     ("fold-mul", |net| {
         known(net, |net, x| {
-            let shape = Shape(net.shape(x));
+            let shape = Shape::from(net.shape(x));
             let (y, clamp) = (net.known(shape), net.clamp());
             net.mul(x, y, clamp)
         });
@@ -252,7 +252,7 @@ pub(super) fn alternatives(graph: &Graph, rules: &[Rule]) -> (Vec<Graph>, usize)
         let mut choice = greedy.clone();
         choice[first] = Some(index);
         let selection = extract::select(&choices.problem, &choice)?;
-        Some(convert::decode(graph, &classes, &choices, &selection))
+        Some(convert::decode(graph, &classes, &choices, &selection).0)
     });
     let graphs: Vec<Graph> = graphs.collect();
     (graphs, run.applied.iter().map(|(_, count)| count).sum())

@@ -110,7 +110,7 @@ impl Samples {
             Answers::Input => {
                 let message = format!(
                     "the network has {outputs} outputs for samples f32{}: no reconstruction",
-                    Shape(extents)
+                    Shape::from(extents)
                 );
                 return Err(Diagnostic::error(Code::DATA_SHAPE, message));
             }

@@ -28,7 +28,7 @@ fn refuse(graph: &Graph, node: NodeId, why: &str) -> Diagnostic {
     let diagnostic =
         Diagnostic::error(Code::NOT_ALLOWED, format!("`{}` cannot be trained: {why}", node.op.name()));
     match node.span {
-        Some(span) => diagnostic.at(span, node.label.clone()),
+        Some(span) => diagnostic.at(span, node.label.to_string()),
         None => diagnostic,
     }
 }

@@ -11,7 +11,7 @@ fn params() -> Vec<crate::ops::Param> {
         .map(|(name, role, shape)| crate::ops::Param {
             name: name.into(),
             role,
-            ty: TensorType::f32(crate::tensor::Shape(shape)),
+            ty: TensorType::f32(crate::tensor::Shape::from(shape)),
             fan_in: 0,
         })
         .to_vec()

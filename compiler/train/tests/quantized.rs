@@ -29,7 +29,7 @@ fn fake_quantized_weights_are_those_of_the_integer_path() {
             let weights = engine.download(&w);
             let w = tape.variable(w);
             let y = fake::fake_quantize_weights(&mut tape, w, axis, Bits::Eight);
-            let own = Shape(shape.to_vec());
+            let own = Shape::from(shape);
             let scales = weight_scales(&weights, &vec![0.0; shape[axis]], &own, axis, 1.0);
             let found = fake::weight_scales(&engine, tape.value(w), axis, Bits::Eight);
             assert_eq!(bits(&engine.download(&found)), bits(&scales), "scales of {shape:?}");

@@ -44,7 +44,7 @@ impl Net {
     }
 
     fn constant(&mut self, shape: Vec<usize>, dtype: DType, quant: Quant, factor: i32) -> NodeId {
-        let (name, shape) = (format!("c{}", self.graph.len()), Shape(shape));
+        let (name, shape) = (format!("c{}", self.graph.len()), Shape::from(shape));
         let values: Vec<i32> = (0..shape.elements()).map(|_| self.next().max(-127) * factor).collect();
         self.parameters += (shape.elements() * dtype.size()) as u64;
         self.graph.set_constant(&name, Value::from_i32_vec(dtype, &shape, &values).expect("they fit"));

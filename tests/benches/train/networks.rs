@@ -135,7 +135,7 @@ impl Builder {
 
     fn param(&mut self, role: ParamRole, shape: &[usize], fan_in: usize) -> NodeId {
         self.params += 1;
-        let ty = TensorType::f32(Shape(shape.to_vec()));
+        let ty = TensorType::f32(Shape::from(shape));
         self.add(Param { name: format!("p{:02}", self.params), role, ty, fan_in }, &[])
     }
 

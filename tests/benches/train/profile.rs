@@ -27,7 +27,7 @@ struct Profile {
 
 fn profile(engine: EmbeddedEngine, workload: &Workload, repetitions: usize) -> Profile {
     let network = Network::new(&workload.graph).expect("a training graph");
-    let params = network.params().iter().map(|param| param.ty.shape.0.clone()).collect();
+    let params = network.params().iter().map(|param| param.ty.shape.0.to_vec()).collect();
     let (timed, totals) = Timed::new(engine, params);
     let mut work = Work::new(timed, workload);
     let (mut steps, mut found) = (Times::default(), Vec::new());

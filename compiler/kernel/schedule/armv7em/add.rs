@@ -80,7 +80,8 @@ fn meaning(scaled: bool, ending: Ending) -> Function {
         vars: vars.into_iter().chain(["at".into()]).collect(),
         registers: vec![Ty::I32],
         locals: Vec::new(),
-        body: vec![Stmt::For { var: at, lower: Affine::default(), upper: Affine::var(count), step: 1, body }],
+        body: vec![Stmt::For { var: at, lower: Affine::default(), upper: Affine::var(count), step: 1, body }]
+            .into(),
     }
 }
 

@@ -127,7 +127,7 @@ fn meaning(limited: bool) -> Function {
         vars,
         registers: vec![Ty::I32; 2],
         locals: Vec::new(),
-        body: vec![each(filter, var(filters), body)],
+        body: vec![each(filter, var(filters), body)].into(),
     }
 }
 

@@ -92,7 +92,7 @@ fn meaning(stride: usize, ending: Ending) -> Function {
         vars,
         registers: vec![Ty::I32],
         locals: Vec::new(),
-        body,
+        body: body.into(),
     }
 }
 

@@ -56,7 +56,7 @@ do {
         vars: ["groups", "zero", "group"].map(String::from).to_vec(),
         registers: Vec::new(),
         locals: Vec::new(),
-        body,
+        body: body.into(),
     };
     MicroKernel { meaning, n_registers: 0, armv7em: Some(Special::Inline(text.into())) }
 }
@@ -87,7 +87,7 @@ for (; groups > 0; --groups) {
         vars: ["groups", "group"].map(String::from).to_vec(),
         registers: Vec::new(),
         locals: Vec::new(),
-        body: vec![each(group, Affine::var(groups), stores.collect())],
+        body: vec![each(group, Affine::var(groups), stores.collect())].into(),
     };
     MicroKernel { meaning, n_registers: 0, armv7em: Some(Special::Inline(text.into())) }
 }
@@ -143,7 +143,7 @@ fn apart() -> MicroKernel {
         vars,
         registers: Vec::new(),
         locals: Vec::new(),
-        body: vec![each(row, var(rows), outer)],
+        body: vec![each(row, var(rows), outer)].into(),
     };
     let assembly = Assembler::assemble(0, PLANES_BYTES, |a| {
         // r1, r3, r6, r7: where each channel goes on; r2: from pixel to pixel; r8: the offset twice; r9: a row's end;

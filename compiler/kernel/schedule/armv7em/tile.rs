@@ -112,7 +112,7 @@ fn meaning(ending: Ending) -> Function {
         vars,
         registers: vec![Ty::I32],
         locals: Vec::new(),
-        body: vec![each(filter, var(filters), body)],
+        body: vec![each(filter, var(filters), body)].into(),
     }
 }
 

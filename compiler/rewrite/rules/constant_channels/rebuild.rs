@@ -148,7 +148,7 @@ impl Rebuilt<'_> {
             w_ty.shape.0[0] = outputs.len();
         }
         w_ty.shape.0.iter_mut().last().into_iter().for_each(|last| *last = inputs.len());
-        b_ty.shape = Shape(vec![outputs.len()]);
+        b_ty.shape = Shape::from([outputs.len()]);
         for quant in [&mut w_ty.quant, &mut b_ty.quant].into_iter().flatten() {
             keep_scales(quant, &outputs);
         }
