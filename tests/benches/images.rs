@@ -2,21 +2,25 @@
 //!
 //! `cargo bench --bench images` draws networks from each space, gives them random weights, quantizes, compiles and
 //! links them for a Cortex-M4, and runs each once on the emulated board. It fails if the image's RAM or tables are not
-//! what was predicted, its code is above its bound, an output byte differs from the evaluator's, or the bound is
-//! above what the untrained network had. `-- --count N` sets how many networks of each space, `-- --first N` leaves
-//! some out, `-- --only NAME` chooses a space, `-- --macs N` leaves larger networks out. So are networks whose tables
-//! the board cannot hold.
+//! what was predicted, its code is above its bound, an output byte differs from the host kernels' (which tests compare
+//! with the evaluator), or the RAM is above what the untrained network had. Networks whose tables the board cannot hold
+//! are left out and counted. `-- --count N` sets how many networks of each space, `-- --first N` leaves some out,
+//! `-- --only NAME` chooses a space, `-- --macs N` leaves larger networks out, `-- --terms` prints what the bound
+//! counts, to fit it anew.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 mod spaces;
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nasc::device::{Samples, run_board};
 use nasc::emit::{Network, emit_c};
 use nasc::estimate::{self, FrontEndCost};
 use nasc::graph::{Graph, Weights};
+use nasc::host::HostNetwork;
 use nasc::ops::{Op, Param};
 use nasc::pipeline::Passes;
 use nasc::plan::Effort;
@@ -62,7 +66,7 @@ fn weights(graph: &Graph) -> Weights {
 }
 
 /// `None` for a network that the board cannot hold.
-fn measure(name: &str, training: &Graph, target: &Target) -> Option<Image> {
+fn measure(name: &str, training: &Graph, target: &Target, terms: bool) -> Option<Image> {
     let passes = Passes { effort: Effort::Search };
     let mut shape = training.ty(training.network_inputs()[0]).shape.clone();
     shape.0[0] = SAMPLES;
@@ -89,16 +93,15 @@ fn measure(name: &str, training: &Graph, target: &Target) -> Option<Image> {
         readings: &[],
     };
     let sample: Vec<i8> = (0..input.shape.elements()).map(|at| (at * 37 % 251) as u8 as i8).collect();
-    let value = Value::from_i8(&input.shape, sample.clone()).expect("as many");
-    let wanted = graph.evaluate(&[value], &Weights::new()).expect("an integer graph");
-    let wanted: Vec<i8> = wanted[0].as_i8().expect("8 bit").iter().copied().collect();
+    let host = HostNetwork::new(&graph).expect("host code");
+    let wanted = host.run(&mut host.memory(), &[&sample]).expect("its input").swap_remove(0);
     let toolchain = target.toolchain.as_ref().expect("a target with a toolchain");
     let limit = Duration::from_secs(600);
     let (bundle, interface) = (emit_c(&network), network.interface());
     let run = run_board(&bundle, &interface, Samples::Int8(&[sample]), &[wanted], toolchain, limit);
     let device = run.unwrap_or_else(|error| panic!("{name}: {error:?}")).measured.device;
     let estimate = &deployment.estimate;
-    assert_eq!(device.mismatched_bytes, 0, "{name}: other bytes than the evaluator's");
+    assert_eq!(device.mismatched_bytes, 0, "{name}: other bytes than the host's");
     assert_eq!(device.ram_bytes(estimate.arena_bytes), estimate.ram_bytes, "{name}: RAM");
     assert_eq!(device.weights_bytes_linked, estimate.weights_bytes, "{name}: tables");
     let image = Image {
@@ -111,7 +114,33 @@ fn measure(name: &str, training: &Graph, target: &Target) -> Option<Image> {
         let (code, bound, terms) = (image.code_bytes, image.bound, estimate::terms(&deployment.program));
         println!("{name}: code {code} B above its bound {bound} B: {terms:?}");
     }
+    if terms {
+        let counts: Vec<String> =
+            estimate::terms(&deployment.program).iter().map(|(_, count)| count.to_string()).collect();
+        let padding = estimate::padding(&deployment.program);
+        println!("terms {name} code {} padding {padding} counts {}", image.code_bytes, counts.join(" "));
+    }
     Some(image)
+}
+
+/// What is measured of the numbers below `count`.
+fn on_all_cores(count: usize, measured: impl Fn(usize) -> Option<Image> + Sync) -> Vec<Image> {
+    let (next, images) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= count {
+                        return;
+                    }
+                    let image = measured(at);
+                    images.lock().expect("no thread has failed").extend(image);
+                }
+            });
+        }
+    });
+    images.into_inner().expect("no thread has failed")
 }
 
 fn main() {
@@ -123,6 +152,7 @@ fn main() {
         option(name).map_or(otherwise, |value| value.parse().expect("a number"))
     };
     let (first, count) = (number("--first", 0), number("--count", 500));
+    let terms = arguments.iter().any(|argument| argument == "--terms");
     let most = number("--macs", usize::MAX) as u64;
     let target = nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
     for path in spaces::SPACES {
@@ -130,15 +160,19 @@ fn main() {
             continue;
         }
         let graphs = spaces::networks(&spaces::space(path), first + count);
-        let chosen = graphs.iter().enumerate().skip(first).filter(|(_, graph)| graph.macs().0 <= most);
-        let images: Vec<Image> =
-            chosen.filter_map(|(at, graph)| measure(&format!("{path} {at}"), graph, &target)).collect();
+        let chosen: Vec<(usize, &Graph)> =
+            graphs.iter().enumerate().skip(first).filter(|(_, graph)| graph.macs().0 <= most).collect();
+        let images = on_all_cores(chosen.len(), |at| {
+            let (number, graph) = chosen[at];
+            measure(&format!("{path} {number}"), graph, &target, terms)
+        });
+        let left_out = chosen.len() - images.len();
         let above = images.iter().filter(|image| image.code_bytes > image.bound).count();
         let close = images.iter().filter(|image| 10 * image.bound <= 11 * image.code_bytes + 5120).count();
         let more = images.iter().filter(|image| image.ram > image.untrained_ram).count();
         println!(
             "{path:<34} {:>4} networks: RAM and tables as predicted, code above its bound {above}, within 10 % + \
-             512 B {close}; more RAM than untrained {more}",
+             512 B {close}; more RAM than untrained {more}; larger than the board {left_out}",
             images.len()
         );
         assert_eq!((above, more), (0, 0), "{path}: a bound is no bound");
