@@ -29,8 +29,12 @@ pub enum Work {
     PackedElement,
     /// An element that is set to zero.
     Zero,
-    /// A pixel of four channels that are taken apart.
-    Pixel,
+    /// A call that takes four channels apart.
+    Planes,
+    /// A row of their pixels.
+    PixelRow,
+    /// Two of its pixels.
+    Pixels,
     /// An element of a channel that is taken apart by itself.
     PlaneElement,
     /// A call of a depthwise convolution of a plane.
@@ -39,8 +43,24 @@ pub enum Work {
     PlaneRow,
     /// Two outputs of stride 1, rectified.
     Outputs,
+    /// The same of stride 2.
+    WideOutputs,
     /// One output, rectified.
     Output,
+    /// A call of a depthwise convolution with windows of any size on a plane.
+    Windows,
+    /// A weight that it widens.
+    WindowsWeight,
+    /// A row of its outputs.
+    WindowsRow,
+    /// Four of its outputs, rectified.
+    Block,
+    /// Two of them.
+    HalfBlock,
+    /// A row of the window for either.
+    BlockRow,
+    /// A product of such a row, or a word that it loads.
+    BlockStep,
     /// What another ending of an output costs besides.
     SignedOutput,
     /// The same of the general ending.
@@ -59,7 +79,7 @@ pub enum Work {
 
 impl Work {
     /// All of them.
-    pub const ALL: [Work; 25] = [
+    pub const ALL: [Work; 35] = [
         Work::Tile,
         Work::PairRelu,
         Work::PairSigned,
@@ -72,12 +92,22 @@ impl Work {
         Work::ZeroGroup,
         Work::PackedElement,
         Work::Zero,
-        Work::Pixel,
+        Work::Planes,
+        Work::PixelRow,
+        Work::Pixels,
         Work::PlaneElement,
         Work::Plane,
         Work::PlaneRow,
         Work::Outputs,
+        Work::WideOutputs,
         Work::Output,
+        Work::Windows,
+        Work::WindowsWeight,
+        Work::WindowsRow,
+        Work::Block,
+        Work::HalfBlock,
+        Work::BlockRow,
+        Work::BlockStep,
         Work::SignedOutput,
         Work::GeneralOutput,
         Work::Dense,

@@ -1,13 +1,13 @@
 //! Functions in assembly: every one of them on the board, with and without registers for floats, and their sizes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use nasc::device::{Samples, find, run_board};
 use nasc::emit::emit_c;
 use nasc::graph::{Graph, NodeId};
 use nasc::kernel::{Interpreter, Placement, Special, lower};
-use nasc::ops::{Add, Clamp, Conv2d, Dense, DepthwiseConv2d, Input, Reshape, Window};
+use nasc::ops::{Add, Clamp, Conv2d, Dense, DepthwiseConv2d, Input, Reshape, Upsample2d, Window};
 use nasc::target::Isa;
 use nasc::tensor::arith::Rounding;
 use nasc::tensor::{DType, Quant, TensorType, Value};
@@ -36,12 +36,18 @@ impl Chain {
         self.last = self.builder.layer(op, &[self.last, w, b], "conv");
     }
 
-    fn depthwise(&mut self, stride: usize, (clamp, zero): (Clamp, i32)) {
+    fn depthwise(&mut self, kernel: [usize; 2], stride: [usize; 2], (clamp, zero): (Clamp, i32)) {
         let [_, height, width, channels] = self.extents();
-        let [w, b] = self.builder.weights(&[1, 3, 3, channels], 3);
-        let window = Window::same([3, 3], [stride, stride], [height, width]);
-        let op = DepthwiseConv2d { window, clamp, requant: requant(0.25, zero, Rounding::Double) };
+        let [w, b] = self.builder.weights(&[1, kernel[0], kernel[1], channels], 3);
+        let window = Window::same(kernel, stride, [height, width]);
+        let input = self.builder.graph.ty(self.last).quant.as_ref().expect("quantized").scale(0);
+        // So that values of this many terms neither vanish nor exceed the range.
+        let scale = input * 0.25 * ((kernel[0] * kernel[1]) as f32).sqrt();
+        let op = DepthwiseConv2d { window, clamp, requant: requant(scale, zero, Rounding::Double) };
         self.last = self.builder.layer(op, &[self.last, w, b], "depthwise");
+        if stride != [1, 1] {
+            self.last = self.builder.layer(Upsample2d { factor: stride }, &[self.last], "larger");
+        }
     }
 
     fn add(&mut self, other: NodeId, (clamp, zero): (Clamp, i32)) {
@@ -60,14 +66,14 @@ fn network() -> Graph {
         chain.conv2d(kernel, 7 + kernel, ending);
     }
     chain.conv2d(1, 8, ENDINGS[0]);
-    ENDINGS.into_iter().for_each(|ending| chain.depthwise(1, ending));
+    ENDINGS.into_iter().for_each(|ending| chain.depthwise([3, 3], [1, 1], ending));
     let skipped = chain.last;
     for ending in ENDINGS {
         chain.conv2d(1, 8, ending);
         chain.add(chain.last, ending);
         chain.add(skipped, ending);
     }
-    ENDINGS.into_iter().for_each(|ending| chain.depthwise(2, ending));
+    ENDINGS.into_iter().for_each(|ending| chain.depthwise([3, 3], [2, 2], ending));
     let Chain { mut builder, last } = chain;
     let features = builder.graph.ty(last).shape.elements();
     let flat = builder.layer(Reshape { shape: [1, features].into() }, &[last], "flat");
@@ -96,28 +102,118 @@ fn sizes(object: &std::path::Path) -> BTreeMap<String, u64> {
     text.lines().filter_map(line).collect()
 }
 
+/// Depthwise layers with windows of all sizes.
+fn windows(channels: usize, width: usize) -> Graph {
+    let mut builder = Builder { graph: Graph::new(), bytes: Bytes(13) };
+    let ty = TensorType::quantized(DType::I8, [1, 6, width, channels], Quant::per_tensor(0.04, -5));
+    let last = builder.graph.add(Input { ty }, &[]).expect("an input");
+    let mut chain = Chain { builder, last };
+    for columns in 1..=7 {
+        for (at, ending) in ENDINGS.into_iter().enumerate() {
+            // One row up to seven.
+            let rows = (columns + 2 * at) % 7 + 1;
+            chain.depthwise([rows, columns], [1 + at % 2, 1], ending);
+            chain.depthwise([8 - rows, columns], [1 + at / 2, 2], ending);
+        }
+    }
+    let Chain { mut builder, last } = chain;
+    builder.graph.add_output(last);
+    builder.graph
+}
+
+/// Instructions of one run of a layer whose input has these extents.
+fn instructions(extents: [usize; 4], isa: Isa, add: impl FnOnce(&mut Chain)) -> Option<(u64, u64)> {
+    let toolchain = cortex_m4()?;
+    let mut builder = Builder { graph: Graph::new(), bytes: Bytes(19) };
+    let ty = TensorType::quantized(DType::I8, extents, Quant::per_tensor(0.04, -5));
+    let last = builder.graph.add(Input { ty }, &[]).expect("an input");
+    let mut chain = Chain { builder, last };
+    add(&mut chain);
+    let Chain { builder: Builder { mut graph, .. }, last } = chain;
+    graph.add_output(last);
+    let samples = [Bytes(1).take(extents.iter().product())];
+    let input = Value::from_i8(&extents.into(), samples[0].clone()).expect("as many");
+    let wanted = graph.evaluate(&[input], &Default::default()).expect("an integer graph");
+    let wanted = wanted[0].as_i8().expect("bytes").iter().copied().collect::<Vec<i8>>();
+    let program = lower(&graph, isa).expect("an int8 graph");
+    let placement = Placement::disjoint(&program);
+    let network = network_of(&graph, &program, &placement);
+    let (bundle, interface) = (emit_c(&network), network.interface());
+    let run = run_board(&bundle, &interface, Samples::Int8(&samples), &[wanted], &toolchain, LIMIT);
+    let device = run.unwrap_or_else(|e| panic!("{e:#?}")).measured.device;
+    assert_eq!(device.mismatched_bytes, 0);
+    Some((device.instructions, graph.macs().0))
+}
+
+#[test]
+fn windows_take_few_instructions() {
+    // Hundredths of an instruction for a product.
+    for (kernel, stride, extents, most) in [
+        ([5, 5], 1, [1, 20, 20, 32], 160),
+        ([5, 5], 2, [1, 20, 20, 32], 220),
+        ([7, 7], 1, [1, 10, 10, 32], 140),
+        ([7, 7], 2, [1, 20, 20, 32], 160),
+        ([3, 3], 1, [1, 20, 20, 32], 230),
+        ([3, 3], 2, [1, 20, 20, 32], 400),
+        ([3, 1], 1, [1, 40, 1, 32], 700),
+        ([5, 5], 1, [1, 5, 5, 32], 250),
+    ] {
+        let depthwise = |chain: &mut Chain| {
+            let [_, height, width, channels] = chain.extents();
+            let [w, b] = chain.builder.weights(&[1, kernel[0], kernel[1], channels], 3);
+            let window = Window::same(kernel, [stride; 2], [height, width]);
+            let requant = requant(0.3, -128, Rounding::Double);
+            let op = DepthwiseConv2d { window, clamp: Clamp::Relu, requant };
+            chain.last = chain.builder.layer(op, &[chain.last, w, b], "depthwise");
+        };
+        let Some((found, macs)) = instructions(extents, Isa::Armv7em, depthwise) else { return };
+        let (plain, _) = instructions(extents, Isa::Armv7m, depthwise).expect("a toolchain");
+        let per = |count: u64| count as f64 / macs as f64;
+        println!("{kernel:?} stride {stride} {extents:?}: {:.3}, plain {:.3}", per(found), per(plain));
+        assert!(found * 100 <= macs * most, "{kernel:?} {stride} {extents:?} {:.3}", per(found));
+    }
+}
+
 #[test]
 fn functions_in_assembly_compute_what_they_mean_and_have_their_sizes() {
+    check(&network(), 3 + 6 + 6 + 1 + 2);
+}
+
+#[test]
+fn windows_of_all_sizes_are_in_assembly() {
+    // Rows of 10 and 5 outputs, of 8 and 4, of 6 and 3; four channels that are taken apart at once, and three.
+    let all = 3 * 7 * 2;
+    check(&windows(4, 9), all + 1);
+    check(&windows(4, 8), all + 1);
+    check(&windows(3, 6), all);
+}
+
+/// Runs a network that has so many functions in assembly on random samples.
+fn check(graph: &Graph, functions: usize) {
+    let elements = graph.ty(graph.network_inputs()[0]).shape.elements();
+    run(graph, functions, (0..3).map(|seed| Bytes(seed).take(elements)).collect());
+}
+
+fn run(graph: &Graph, functions: usize, samples: Vec<Vec<i8>>) {
     let Some(with_floats) = cortex_m4() else { return };
-    let graph = network();
-    let samples: Vec<Vec<i8>> = (0..3).map(|seed| Bytes(seed).take(9 * 7 * 4)).collect();
-    let program = lower(&graph, Isa::Armv7em).expect("an int8 graph");
+    let program = lower(graph, Isa::Armv7em).expect("an int8 graph");
     let placement = Placement::disjoint(&program);
     let interpreter = Interpreter::new(&program).expect("it verifies");
-    let run = |sample: &Vec<i8>| {
+    let interpret = |sample: &Vec<i8>| {
         let input = Value::from_i8(&[sample.len()].into(), sample.clone()).expect("as many");
         let outputs = interpreter.run(&placement, &[input]).expect("no rule is broken");
         outputs[0].as_i8().expect("bytes").iter().copied().collect::<Vec<i8>>()
     };
-    let wanted: Vec<Vec<i8>> = samples.iter().map(run).collect();
+    let wanted: Vec<Vec<i8>> = samples.iter().map(interpret).collect();
+    assert!(wanted.iter().flatten().collect::<BTreeSet<_>>().len() > 4, "{wanted:?}");
     let mut assemblies = BTreeMap::new();
     for micro in &program.micros {
         if let Some(Special::Assembly(assembly)) = &micro.armv7em {
             assemblies.insert(format!("lowered_{}", micro.meaning.name), assembly.clone());
         }
     }
-    assert_eq!(assemblies.len(), 3 + 6 + 6 + 1 + 2, "{:?}", assemblies.keys());
-    let network = network_of(&graph, &program, &placement);
+    assert_eq!(assemblies.len(), functions, "{:?}", assemblies.keys());
+    let network = network_of(graph, &program, &placement);
     let (bundle, interface) = (emit_c(&network), network.interface());
     let mut without = with_floats.clone();
     without.flags = ["-mcpu=cortex-m4", "-mfloat-abi=soft"].map(String::from).to_vec();

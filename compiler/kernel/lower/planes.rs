@@ -1,5 +1,4 @@
-//! Depthwise convolution of 3 x 3 on Armv7E-M: channels are taken apart into planes of 16 bits, then computed one by
-//! one.
+//! Depthwise convolution on Armv7E-M: channels are taken apart into planes of 16 bits, then computed one by one.
 //!
 //! A plane is whole before the first output of its channel is stored, and outputs of a channel lie where that channel
 //! lies in the input, modulo the channels; so the output may take the place of the input at any distance of whole
@@ -12,6 +11,7 @@ use super::{FunctionBuilder, Kernel, Layer, Lowering, int};
 use crate::kernel::schedule::armv7em::depthwise::{CHANNEL_WORDS, KERNEL, depthwise, reach};
 use crate::kernel::schedule::armv7em::ending::{self, Ending};
 use crate::kernel::schedule::armv7em::pack::{CHANNELS, doubled, planes};
+use crate::kernel::schedule::armv7em::windows;
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Affine, Arg, Buf, Expr, MicroArg, Stmt, TableRole, Var, Work};
@@ -29,9 +29,9 @@ pub(super) fn applies(isa: Isa, geometry: &Geometry, requant: &Requant, paramete
     let touches = (0..2).all(|axis| geometry.taps(axis).iter().all(|&(first, end)| first < end));
     isa.schedules() == Schedules::ArmDsp
         && requant.rounding == Rounding::Double
-        && window.kernel == [KERNEL, KERNEL]
+        && window.kernel.iter().all(|&extent| extent <= windows::MAX)
         && window.dilation == [1, 1]
-        && [[1, 1], [2, 2]].contains(&window.stride)
+        && window.stride[1] <= 2
         && touches
         && is_exact(parameters)
 }
@@ -47,50 +47,91 @@ struct Planes {
     /// Elements of a plane's row, and of a plane.
     pitch: usize,
     area: usize,
+    /// Elements behind the last plane that are read.
+    beyond: usize,
     /// Channels that are taken apart at once.
     at_once: usize,
+    /// Whether the window has functions of its own.
+    is_small: bool,
 }
 
 impl Planes {
     fn new(geometry: &Geometry) -> Planes {
         let Geometry { window, input, output, channels } = geometry;
+        let is_small = window.kernel == [KERNEL, KERNEL] && [[1, 1], [2, 2]].contains(&window.stride);
         let [top, left] = [0, 1].map(|axis| window.origin(axis, 0).unsigned_abs());
-        let stride = window.stride[0];
-        let height = stride * (output[0] - 1) + KERNEL;
-        let needed = stride * (output[1] - 1) + KERNEL;
+        let [height, needed] =
+            [0, 1].map(|axis| window.stride[axis] * (output[axis] - 1) + window.kernel[axis]);
         let rows = input[0].min(height - top);
         let columns = input[1].min(needed - left);
-        let pitch = reach(stride, output[1]).max(left + columns).next_multiple_of(2);
+        let read = match is_small {
+            true => reach(window.stride[1], output[1]),
+            false => windows::reach(window.kernel[1], window.stride[1], output[1]),
+        };
+        let pitch = if is_small { read } else { needed }.max(left + columns).next_multiple_of(2);
         let area = height * pitch;
         let several = channels.is_multiple_of(CHANNELS)
             && (2 * CHANNELS * area <= SMALL || 4 * CHANNELS * area <= input[0] * input[1] * channels);
-        Planes { rows, columns, top, left, pitch, area, at_once: if several { CHANNELS } else { 1 } }
+        let at_once = if several { CHANNELS } else { 1 };
+        Planes {
+            rows,
+            columns,
+            top,
+            left,
+            pitch,
+            area,
+            beyond: read.saturating_sub(pitch),
+            at_once,
+            is_small,
+        }
     }
 
     /// What the schedule does.
     fn work(&self, geometry: &Geometry, ending: Ending) -> Vec<(Work, u64)> {
         let channels = geometry.channels as u64;
         let [rows, columns] = geometry.output.map(|extent| extent as u64);
-        let pixels = (self.rows * self.columns) as u64;
-        let apart = match self.at_once {
-            1 => (Work::PlaneElement, pixels * channels),
-            at_once => (Work::Pixel, pixels * channels / at_once as u64),
+        let mut work = vec![(Work::Zero, (self.at_once * self.area) as u64)];
+        if self.at_once == 1 {
+            work.push((Work::PlaneElement, (self.rows * self.columns) as u64 * channels));
+        } else {
+            let calls = channels / self.at_once as u64;
+            // A pixel by itself at a row's start or end takes as long as one and a half of two.
+            let before = self.left % 2;
+            let singles = before + (self.columns - before) % 2;
+            let pixels = self.columns + singles.div_ceil(2);
+            work.extend([
+                (Work::Planes, calls),
+                (Work::PixelRow, calls * self.rows as u64),
+                (Work::Pixels, calls * (self.rows * pixels).div_ceil(2) as u64),
+            ]);
+        }
+        let outputs = if self.is_small {
+            let pairs = columns / 2;
+            let of_pair = if geometry.window.stride[1] == 1 { Work::Outputs } else { Work::WideOutputs };
+            work.extend([
+                (Work::Plane, channels),
+                (Work::PlaneRow, channels * rows),
+                (of_pair, channels * rows * pairs),
+                (Work::Output, channels * rows * (columns - 2 * pairs)),
+            ]);
+            columns
+        } else {
+            windows_work(&mut work, geometry)
         };
-        let pairs = if geometry.window.stride[1] == 1 { columns / 2 } else { 0 };
-        let mut work = vec![
-            (Work::Zero, (self.at_once * self.area) as u64),
-            apart,
-            (Work::Plane, channels),
-            (Work::PlaneRow, channels * rows),
-            (Work::Outputs, channels * rows * pairs),
-            (Work::Output, channels * rows * (columns - 2 * pairs)),
-        ];
         match ending {
             Ending::Relu => {}
-            Ending::Signed => work.push((Work::SignedOutput, channels * rows * columns)),
-            Ending::General => work.push((Work::GeneralOutput, channels * rows * columns)),
+            Ending::Signed => work.push((Work::SignedOutput, channels * rows * outputs)),
+            Ending::General => work.push((Work::GeneralOutput, channels * rows * outputs)),
         }
         work
+    }
+
+    /// The arguments of the micro-kernel between pointers and ending.
+    fn numbers(&self, geometry: &Geometry) -> impl Iterator<Item = MicroArg> + use<> {
+        let Geometry { window, output, channels, .. } = geometry;
+        let all = [output[0], output[1], self.pitch, *channels, window.kernel[0], window.stride[0]];
+        let taken = if self.is_small { 4 } else { all.len() };
+        all.into_iter().take(taken).map(|number| MicroArg::Value(int(number as i64)))
     }
 
     /// Statements that take the channels from `channel` on apart.
@@ -126,6 +167,25 @@ impl Planes {
     }
 }
 
+/// What the functions for windows of any size do. Gives the outputs of a row that are computed.
+fn windows_work(work: &mut Vec<(Work, u64)>, geometry: &Geometry) -> u64 {
+    let (channels, [taps, columns]) = (geometry.channels as u64, geometry.window.kernel);
+    let (rows, taps) = (channels * geometry.output[0] as u64, taps as u64);
+    let (blocks, is_left) = windows::blocks(geometry.output[1]);
+    let [blocks, left] = [blocks as u64, u64::from(is_left)];
+    let steps = |is_block: bool| windows::steps(columns, geometry.window.stride[1], is_block) as u64;
+    work.extend([
+        (Work::Windows, channels),
+        (Work::WindowsWeight, channels * taps * columns as u64),
+        (Work::WindowsRow, rows),
+        (Work::Block, rows * blocks),
+        (Work::HalfBlock, rows * left),
+        (Work::BlockRow, rows * (blocks + left) * taps),
+        (Work::BlockStep, rows * taps * (blocks * steps(true) + left * steps(false))),
+    ]);
+    4 * blocks + 2 * left
+}
+
 impl Lowering<'_> {
     /// A depthwise convolution to which the schedule [`applies`].
     pub(super) fn planes(
@@ -139,14 +199,18 @@ impl Lowering<'_> {
         let shape = Planes::new(geometry);
         let ending = self.ending(layer, clamp, &parameters.multipliers, requant);
         let len = shape.at_once * shape.area;
-        let scratch = self.scratch(layer, "planes", len);
+        let scratch = self.scratch(layer, "planes", len + shape.beyond);
         let [weight, quant] = self.plane_tables(layer, parameters);
         let mut builder = FunctionBuilder::default();
         let own = Assembled::new(&mut builder, "planes", ending);
         let (input, plane, zero) = (own.input, own.scratch, own.input_zero);
         let apart = (shape.at_once > 1).then(|| self.micro(planes()));
-        let kernel = self.micro(depthwise(geometry.window.stride[0], ending));
-        let channels = geometry.channels as i64;
+        let window = &geometry.window;
+        let kernel = self.micro(match shape.is_small {
+            true => depthwise(window.stride[1], ending),
+            false => windows::windows(window.kernel[1], window.stride[1], ending),
+        });
+        let (channels, taps) = (geometry.channels as i64, (window.kernel[0] * window.kernel[1]) as i64);
         let to = |extent: i64| (Affine::default(), Affine::constant(extent));
         let mut body = builder.each("i", to(len as i64), 1, |_, at| {
             vec![Stmt::Store { buf: plane, index: at.clone(), value: int(0) }]
@@ -158,13 +222,11 @@ impl Lowering<'_> {
                 let pointer = |buf: Buf, index: Affine| MicroArg::Pointer { buf, index };
                 let mut arguments = vec![
                     pointer(plane, at.times(shape.area as i64)),
-                    pointer(own.weight, at_channel.times((KERNEL * KERNEL) as i64)),
+                    pointer(own.weight, at_channel.times(taps)),
                     pointer(own.quant, at_channel.times(CHANNEL_WORDS as i64)),
                     pointer(own.output, at_channel.clone()),
                 ];
-                let [rows, columns] = geometry.output.map(|extent| extent as i64);
-                let numbers = [rows, columns, shape.pitch as i64, channels];
-                arguments.extend(numbers.map(|number| MicroArg::Value(int(number))));
+                arguments.extend(shape.numbers(geometry));
                 arguments.extend(own.ending());
                 vec![Stmt::Micro { kernel: kernel.clone(), registers: Vec::new(), arguments }]
             }));

@@ -88,11 +88,11 @@ fn meaning(scaled: bool, ending: Ending) -> Function {
 /// Bytes of the forms, the larger of the two each, as GNU as 2.40 assembles them.
 fn bytes(scaled: bool, ending: Ending) -> u64 {
     match (scaled, ending) {
-        (false, Ending::Relu) => 74,
-        (false, Ending::Signed) => 80,
+        (false, Ending::Relu) => 70,
+        (false, Ending::Signed) => 76,
         (false, Ending::General) => 134,
-        (true, Ending::Relu) => 122,
-        (true, Ending::Signed) => 128,
+        (true, Ending::Relu) => 118,
+        (true, Ending::Signed) => 124,
         (true, Ending::General) => 182,
     }
 }

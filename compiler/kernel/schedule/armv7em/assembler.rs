@@ -16,31 +16,51 @@ pub(super) struct Assembler {
     text: String,
     floats: bool,
     slots: u64,
+    /// Bytes on the stack in both forms.
+    room: u64,
 }
 
 impl Assembler {
     /// Both forms of what `write` writes, with this many places for constants.
     pub(super) fn assemble(slots: u64, bytes: u64, write: impl Fn(&mut Assembler)) -> Assembly {
+        Assembler::with_room((slots, 0), bytes, write)
+    }
+
+    /// The same with so many bytes on the stack, a multiple of 4, for the function itself.
+    pub(super) fn with_room(
+        (slots, room): (u64, u64),
+        bytes: u64,
+        write: impl Fn(&mut Assembler),
+    ) -> Assembly {
         let form = |floats: bool| {
-            let mut assembler = Assembler { text: String::new(), floats, slots };
+            let mut assembler = Assembler { text: String::new(), floats, slots, room };
+            let frame = assembler.frame();
             assembler.lines("push {r4-r11, lr}");
-            if !floats {
-                assembler.lines(&format!("sub sp, #{}", assembler.frame()));
+            if frame > 0 {
+                assembler.lines(&format!("sub sp, #{frame}"));
             }
             write(&mut assembler);
-            if !floats {
-                assembler.lines(&format!("add sp, #{}", assembler.frame()));
+            if frame > 0 {
+                assembler.lines(&format!("add sp, #{frame}"));
             }
             assembler.lines("pop {r4-r11, pc}");
             assembler.text
         };
-        let frame = Assembler { text: String::new(), floats: false, slots }.frame();
-        Assembly { float: form(true), plain: form(false), bytes, stack: PUSHED + frame }
+        Assembly { float: form(true), plain: form(false), bytes, stack: PUSHED + 4 * slots + room }
     }
 
-    /// Bytes of the constants on the stack, which stays aligned to eight bytes with what is pushed.
+    /// Bytes on the stack below what is pushed: constants, and behind them the room.
     fn frame(&self) -> u64 {
+        self.constants() + self.room
+    }
+
+    fn constants(&self) -> u64 {
         if self.floats { 0 } else { self.slots * 4 }
+    }
+
+    /// The address of the room.
+    pub(super) fn room(&mut self, register: &str) {
+        self.lines(&format!("add {register}, sp, #{}", self.constants()));
     }
 
     /// Instructions, separated by `;`.
@@ -54,6 +74,12 @@ impl Assembler {
     pub(super) fn argument(&mut self, register: &str, at: u64) {
         let offset = PUSHED + self.frame() + 4 * at;
         self.lines(&format!("ldr {register}, [sp, #{offset}]"));
+    }
+
+    /// Stores the argument `at` of those on the stack.
+    pub(super) fn keep_argument(&mut self, register: &str, at: u64) {
+        let offset = PUSHED + self.frame() + 4 * at;
+        self.lines(&format!("str {register}, [sp, #{offset}]"));
     }
 
     /// Loads the arguments `at` and the next.

@@ -1,9 +1,10 @@
-//! Depthwise convolution of 3 x 3 on one plane of 16 bits, which [`super::pack`] makes.
+//! Depthwise convolution of 3 x 3 on one plane of 16 bits, which [`super::pack`] makes. Other windows are those of
+//! [`super::windows`].
 //!
 //! The plane holds `2 * (x - zero point)` with borders of zeros; its rows start at words and have room for a word
-//! beyond the last window. Of each row of weights, two words hold the first two and the last two. With stride 1 two
-//! outputs share the words of their rows: `SMLAD` and `SMLABT` give the first, `SMLATB` and `SMLAD` the second, so
-//! that no word is shifted. Weights fill six registers, pointers to the rows three.
+//! beyond the last window. Of each row of weights, two words hold the first two and the last two. Two outputs share the
+//! words of their rows: with stride 1 `SMLAD` and `SMLABT` give the first, `SMLATB` and `SMLAD` the second, so that no
+//! word is shifted; with stride 2 both start at words. Weights fill six registers, pointers to the rows three.
 //!
 //! **Quantization.** Three words for a channel: twice the bias, the mantissa, and the
 //! [shifts](super::ending::shifts).
@@ -24,7 +25,7 @@ pub(in crate::kernel) const CHANNEL_WORDS: usize = 3;
 
 /// The name of [`depthwise`].
 pub(in crate::kernel) fn name(stride: usize, ending: Ending) -> String {
-    format!("depthwise_{stride}_{}", ending.name())
+    format!("depthwise_3x3_{stride}_{}", ending.name())
 }
 
 /// Columns of a plane's row, for so many outputs in a row.
@@ -32,7 +33,8 @@ pub(in crate::kernel) fn reach(stride: usize, outputs: usize) -> usize {
     match stride {
         // Pairs read four columns; a single one at the end as many.
         1 => outputs + 2 + outputs % 2,
-        _ => stride * (outputs - 1) + 4,
+        // Pairs read six, a single one four.
+        _ => 2 * outputs + 2,
     }
 }
 
@@ -128,22 +130,14 @@ fn assembly(stride: usize, ending: Ending) -> Assembly {
         a.get("r2", slot::ROW_BYTES);
         a.lines("add r2, r2, r0; cmp r2, r0");
         a.put(slot::ROW_END, "r2");
-        if stride == 1 {
-            a.lines("beq 4f; 2:");
-            pair(a, ending);
-        } else {
-            a.lines("2:");
-            single(a, stride, ending);
-        }
+        a.lines("beq 4f; 2:");
+        pair(a, stride, ending);
         a.get("r2", slot::ROW_END);
-        a.lines("cmp r0, r2; bne 2b");
-        if stride == 1 {
-            a.lines("4:");
-            a.get("r3", slot::ODD);
-            a.lines("cmp r3, #0; beq 3f");
-            single(a, 0, ending);
-            a.lines("3:");
-        }
+        a.lines("cmp r0, r2; bne 2b; 4:");
+        a.get("r3", slot::ODD);
+        a.lines("cmp r3, #0; beq 3f");
+        single(a, ending);
+        a.lines("3:");
         a.get("r2", slot::ROWS);
         a.get("r3", slot::ROW_REST);
         a.lines("add r0, r0, r3; add r1, r1, r3; add r12, r12, r3; subs r2, r2, #1");
@@ -158,9 +152,9 @@ fn bytes(stride: usize, ending: Ending) -> u64 {
         (1, Ending::Relu) => 370,
         (1, Ending::Signed) => 388,
         (1, Ending::General) => 534,
-        (_, Ending::Relu) => 244,
-        (_, Ending::Signed) => 250,
-        (_, Ending::General) => 314,
+        (_, Ending::Relu) => 378,
+        (_, Ending::Signed) => 396,
+        (_, Ending::General) => 542,
     }
 }
 
@@ -180,11 +174,10 @@ fn constants(a: &mut Assembler, stride: usize, ending: Ending) {
     a.put_pair(slot::RIGHT, "r7", "r8");
     a.arguments("r4", "r5", 0);
     // r6: columns of a plane; r8: bytes that the pointers advance in a row.
-    if stride == 1 {
-        a.lines("bic r8, r5, #1; lsl r8, r8, #1; lsl r11, r6, #1; sub r9, r11, r8; and r5, r5, #1");
-    } else {
-        a.lines("lsl r8, r5, #2; lsl r11, r6, #1; rsb r9, r8, r11, lsl #1");
-    }
+    a.lines(&format!(
+        "bic r8, r5, #1; lsl r8, r8, #{stride}; lsl r11, r6, #1; rsb r9, r8, r11, lsl #{}; and r5, r5, #1",
+        stride - 1
+    ));
     a.put_pair(slot::ROW_BYTES, "r8", "r9");
     a.put_pair(slot::ROWS, "r4", "r5");
     a.lines("mov lr, r3");
@@ -236,23 +229,28 @@ fn quantize(a: &mut Assembler, ending: Ending, sums: &[&str]) {
 }
 
 /// Two outputs.
-fn pair(a: &mut Assembler, ending: Ending) {
+fn pair(a: &mut Assembler, stride: usize, ending: Ending) {
     a.get_pair("r10", "r11", slot::BIAS);
     for (row, [first, last]) in ROWS.iter().zip(WEIGHTS) {
-        a.lines(&format!("ldrd r2, r3, [{row}], #4"));
-        a.lines(&format!("smlad r10, r2, {first}, r10; smlatb r11, r2, {first}, r11"));
-        a.lines(&format!("smlabt r10, r3, {last}, r10; smlad r11, r3, {last}, r11"));
+        a.lines(&format!("ldrd r2, r3, [{row}], #{}; smlad r10, r2, {first}, r10", 4 * stride));
+        if stride == 1 {
+            a.lines(&format!("smlatb r11, r2, {first}, r11"));
+            a.lines(&format!("smlabt r10, r3, {last}, r10; smlad r11, r3, {last}, r11"));
+        } else {
+            // The pointer is at the third word now.
+            a.lines(&format!("ldr r2, [{row}]; smlabt r10, r3, {last}, r10; smlad r11, r3, {first}, r11"));
+            a.lines(&format!("smlabt r11, r2, {last}, r11"));
+        }
     }
     quantize(a, ending, &["r10", "r11"]);
     a.lines("strb r11, [lr, r3]; strb r10, [lr]; add lr, lr, r3, lsl #1");
 }
 
-/// One output; the pointers advance by `stride` elements.
-fn single(a: &mut Assembler, stride: usize, ending: Ending) {
+/// The last output of an odd number.
+fn single(a: &mut Assembler, ending: Ending) {
     a.get("r10", slot::BIAS);
     for (row, [first, last]) in ROWS.iter().zip(WEIGHTS) {
-        let advance = if stride == 0 { String::new() } else { format!(", #{}", 2 * stride) };
-        a.lines(&format!("ldrd r2, r3, [{row}]{advance}"));
+        a.lines(&format!("ldrd r2, r3, [{row}]"));
         a.lines(&format!("smlad r10, r2, {first}, r10; smlabt r10, r3, {last}, r10"));
     }
     quantize(a, ending, &["r10"]);

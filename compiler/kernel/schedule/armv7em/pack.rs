@@ -93,7 +93,7 @@ for (; groups > 0; --groups) {
 }
 
 /// Bytes of [`planes`], the larger form.
-const PLANES_BYTES: u64 = 124;
+const PLANES_BYTES: u64 = 228;
 
 /// Takes [`CHANNELS`] channels of a map apart into planes of 16 bits, `2 * (x - zero)` each: `rows` by `columns`
 /// pixels `stride` elements apart, to planes with rows of `pitch` elements, `area` elements apart. Rows of the map are
@@ -145,22 +145,50 @@ fn apart() -> MicroKernel {
         locals: Vec::new(),
         body: vec![each(row, var(rows), outer)].into(),
     };
-    let assembly = Assembler::assemble(0, PLANES_BYTES, |a| {
-        // r1, r3, r6, r7: where each channel goes on; r2: from pixel to pixel; r8: the offset twice; r9: a row's end;
-        // r10: rows left; r11: from row to row of a plane; r12: from row to row of the map; lr: bytes of a row.
-        a.lines("mov r10, r2; mov lr, r3");
-        a.arguments("r2", "r12", 0);
-        a.arguments("r11", "r4", 2);
-        a.argument("r8", 4);
-        a.lines("add r3, r1, r4, lsl #1; add r6, r3, r4, lsl #1; add r7, r6, r4, lsl #1");
-        a.lines("rsb r8, r8, #0; pkhbt r8, r8, r8, lsl #16");
-        a.lines("sub r11, r11, lr; lsl r11, r11, #1; lsl lr, lr, #1; 1:; add r9, r1, lr; 2:");
-        a.lines("ldr r4, [r0]; add r0, r0, r2; sxtab16 r5, r8, r4; sxtab16 r4, r8, r4, ror #8");
-        a.lines("sadd16 r5, r5, r5; sadd16 r4, r4, r4; strh r5, [r1], #2; strh r4, [r3], #2");
-        a.lines("lsrs r5, r5, #16; lsrs r4, r4, #16; strh r5, [r6], #2; strh r4, [r7], #2");
-        a.lines("cmp r1, r9; bne 2b; add r0, r0, r12");
-        a.lines("add r1, r1, r11; add r3, r3, r11; add r6, r6, r11; add r7, r7, r11");
-        a.lines("subs r10, r10, #1; bne 1b");
-    });
+    let assembly = Assembler::assemble(4, PLANES_BYTES, take_apart);
     MicroKernel { meaning, n_registers: 0, armv7em: Some(Special::Assembly(assembly)) }
+}
+
+/// Slots of what rows take: even ones start pairs.
+mod slot {
+    pub(super) const ROWS: u64 = 0;
+    /// Bytes from a row's start to its last element.
+    pub(super) const ROW_BYTES: u64 = 1;
+    /// From the end of a row to the next, of the plane and of the map.
+    pub(super) const GAPS: u64 = 2;
+}
+
+/// Two pixels at a time, which make words; one before and after them where a row's start or end is no word's.
+fn take_apart(a: &mut Assembler) {
+    // r1, r3, r6, r7: where each channel goes on; r2: from pixel to pixel; r8: the offset twice; r9: a row's last.
+    a.lines("mov r10, r2; lsl lr, r3, #1");
+    a.arguments("r2", "r12", 0);
+    a.arguments("r11", "r4", 2);
+    a.argument("r8", 4);
+    a.lines("lsl r11, r11, #1; sub r11, r11, lr; sub lr, lr, #2");
+    a.put_pair(slot::ROWS, "r10", "lr");
+    a.put_pair(slot::GAPS, "r11", "r12");
+    a.lines("add r3, r1, r4, lsl #1; add r6, r3, r4, lsl #1; add r7, r6, r4, lsl #1");
+    a.lines("rsb r8, r8, #0; pkhbt r8, r8, r8, lsl #16; 1:");
+    a.get("r9", slot::ROW_BYTES);
+    a.lines("add r9, r9, r1; tst r1, #2; bne 5f; 2:; cmp r1, r9; bhs 4f; 3:");
+    a.lines("ldr r4, [r0]; ldr r5, [r0, r2]; add r0, r0, r2, lsl #1");
+    a.lines(
+        "sxtab16 r10, r8, r4; sxtab16 r4, r8, r4, ror #8; sxtab16 r11, r8, r5; sxtab16 r5, r8, r5, ror #8",
+    );
+    for words in ["r10", "r4", "r11", "r5"] {
+        a.lines(&format!("sadd16 {words}, {words}, {words}"));
+    }
+    a.lines("pkhbt r12, r10, r11, lsl #16; pkhbt lr, r4, r5, lsl #16");
+    a.lines("pkhtb r11, r11, r10, asr #16; pkhtb r5, r5, r4, asr #16");
+    a.lines("str r12, [r1], #4; str lr, [r3], #4; str r11, [r6], #4; str r5, [r7], #4; cmp r1, r9; blo 3b; 4:; bhi 6f");
+    a.lines("5:; ldr r4, [r0]; add r0, r0, r2; sxtab16 r5, r8, r4; sxtab16 r4, r8, r4, ror #8");
+    a.lines("sadd16 r5, r5, r5; sadd16 r4, r4, r4; strh r5, [r1], #2; strh r4, [r3], #2");
+    a.lines("lsrs r5, r5, #16; lsrs r4, r4, #16; strh r5, [r6], #2; strh r4, [r7], #2; b 2b; 6:");
+    a.get_pair("r4", "r5", slot::GAPS);
+    a.lines("add r0, r0, r5; add r1, r1, r4; add r3, r3, r4; add r6, r6, r4; add r7, r7, r4");
+    a.get("r4", slot::ROWS);
+    a.lines("subs r4, r4, #1");
+    a.put(slot::ROWS, "r4");
+    a.lines("bne 1b");
 }
