@@ -9,6 +9,7 @@ use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Shape, TensorType, Value};
 use proptest::prelude::*;
 
+mod choice;
 mod lookup;
 mod recurring;
 

@@ -39,7 +39,7 @@ impl Lowering<'_> {
             clamp: op.clamp,
             requant: *rescale,
         };
-        if sums::applies(self.isa, &sum, 1 << 28) {
+        if self.is_fast(layer) && sums::applies(self.isa, &sum, 1 << 28) {
             return Ok(self.sum(layer, sum));
         }
         let mut scalars = vec![elements as i32];

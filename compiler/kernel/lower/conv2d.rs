@@ -49,7 +49,7 @@ impl Lowering<'_> {
         let n_filters =
             self.graph.ty(layer.node).shape.elements() / (geometry.output[0] * geometry.output[1]);
         let parameters = self.parameters(layer, requant, |index| index / taps)?;
-        if tiles::applies(self.isa, &geometry, requant, &parameters) {
+        if self.is_fast(layer) && tiles::applies(self.isa, &geometry, requant, &parameters) {
             return Ok(self.tiles(layer, &geometry, requant, clamp, &parameters));
         }
         let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;

@@ -18,7 +18,8 @@ impl Lowering<'_> {
         let &[samples, features] = inputs[0].shape.0.as_slice() else {
             return Err("is not on vectors".into());
         };
-        if self.isa.schedules() == Schedules::ArmDsp
+        if self.is_fast(layer)
+            && self.isa.schedules() == Schedules::ArmDsp
             && requant.rounding == Rounding::Single
             && samples == 1
             && features > 0

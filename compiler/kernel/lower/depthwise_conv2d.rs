@@ -17,7 +17,7 @@ impl Lowering<'_> {
                 .simplified();
         let channels = geometry.channels;
         let parameters = self.parameters(layer, requant, |index| index % channels)?;
-        if planes::applies(self.isa, &geometry, requant, &parameters) {
+        if self.is_fast(layer) && planes::applies(self.isa, &geometry, requant, &parameters) {
             return Ok(self.planes(layer, &geometry, requant, op.clamp, &parameters));
         }
         let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;

@@ -35,8 +35,8 @@ use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::armv7em::ending;
 use crate::kernel::schedule::{dot, overlap};
 use crate::kernel::{
-    Access, Affine, Arg, Buffer, BufferId, Call, Function, FunctionId, MicroKernel, Overlap, Program, Role,
-    Step, Stmt, Table, TableId, TableRole, Values, Work,
+    Access, Affine, Arg, Buffer, BufferId, Call, Choice, Function, FunctionId, MicroKernel, Overlap, Program,
+    Role, Step, Stmt, Table, TableId, TableRole, Values, Variant, Work,
 };
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
@@ -62,15 +62,24 @@ impl std::fmt::Display for LowerError {
 
 impl std::error::Error for LowerError {}
 
-/// Lowers an integer graph.
+/// Lowers an integer graph, every layer by its fast schedule.
 ///
 /// # Errors
 /// When a node is not an operator on int8, has weights that are no constants, or weights and scales with which
 /// its 32-bit accumulator could overflow.
 pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
+    lower_with(graph, isa, &Choice::default())
+}
+
+/// Lowers an integer graph by schedules that were chosen; those of layers with one schedule do not matter.
+///
+/// # Errors
+/// As [`lower`].
+pub fn lower_with(graph: &Graph, isa: Isa, choice: &Choice) -> Result<Program, LowerError> {
     let mut lowering = Lowering {
         graph,
         isa,
+        choice,
         program: Program::default(),
         sources: vec![None; graph.len()],
         functions: BTreeMap::new(),
@@ -129,6 +138,7 @@ struct Kernel {
 struct Lowering<'g> {
     graph: &'g Graph,
     isa: Isa,
+    choice: &'g Choice,
     program: Program,
     /// Where each node's output is, by its index.
     sources: Vec<Option<Arg>>,
@@ -257,6 +267,11 @@ impl Lowering<'_> {
             self.program.outputs.push(output);
         }
         Ok(())
+    }
+
+    /// Whether a layer may have working memory and a function in assembly.
+    fn is_fast(&self, layer: &Layer) -> bool {
+        self.choice.of(layer.position) == Variant::Fast
     }
 
     fn copy(&mut self, node: NodeId, source: Arg, position: usize) -> BufferId {

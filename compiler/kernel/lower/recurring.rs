@@ -1,8 +1,8 @@
 //! Layers that were lowered before.
 //!
 //! A search lowers thousands of untrained candidates that are made of the same few hundred layers. What a layer without
-//! weights becomes follows from its operator, the types around it, which of its inputs are one buffer, and the
-//! instruction set; names and numbers apart, it is the same in every network. So it is kept, for each thread, and put
+//! weights becomes follows from its operator, the types around it, which of its inputs are one buffer, the
+//! instruction set and the variant; names and numbers apart, it is the same in every network. So it is kept, for each thread, and put
 //! into the next program with that one's names and numbers: the program is equal to one that was lowered afresh.
 //! Layers with weights are lowered each time, since their tables decide on more.
 
@@ -51,6 +51,7 @@ struct Key<Ty, O> {
     inputs: Vec<(Input, Ty)>,
     ty: Ty,
     isa: Isa,
+    is_fast: bool,
     shares_quantization: bool,
 }
 
@@ -153,6 +154,7 @@ impl Lowering<'_> {
             inputs,
             ty: graph.ty(layer.node),
             isa: self.isa,
+            is_fast: self.is_fast(layer),
             shares_quantization: self.shares_quantization(layer.node),
         })
     }
@@ -210,6 +212,7 @@ impl Key<&TensorType, &Op> {
             inputs: self.inputs.iter().map(|&(input, ty)| (input, ty.clone())).collect(),
             ty: self.ty.clone(),
             isa: self.isa,
+            is_fast: self.is_fast,
             shares_quantization: self.shares_quantization,
         }
     }
@@ -220,7 +223,8 @@ impl Key<TensorType, Op> {
         let same = |(a, b): (&(Input, TensorType), &(Input, &TensorType))| a.0 == b.0 && a.1 == *b.1;
         self.op == *other.op
             && self.ty == *other.ty
-            && (self.isa, self.shares_quantization) == (other.isa, other.shares_quantization)
+            && (self.isa, self.is_fast) == (other.isa, other.is_fast)
+            && self.shares_quantization == other.shares_quantization
             && self.inputs.len() == other.inputs.len()
             && self.inputs.iter().zip(&other.inputs).all(same)
     }
