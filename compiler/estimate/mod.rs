@@ -4,16 +4,19 @@
 //! in the planned order, the plan, and the [`Estimate`]. RAM and the bytes of tables are exact; code size and
 //! cycles are models, named as such in every report.
 
+mod alternatives;
+mod choice;
 mod code;
 mod cycles;
 
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
-use crate::kernel::{self, Program, Role};
+use crate::kernel::{self, Choice, Program, Role};
 use crate::plan::{self, Effort, Plan};
 use crate::target::{Isa, Target};
 
+pub use choice::{Limits, choose};
 pub use code::{padding, percent, terms};
 pub use cycles::work;
 
@@ -77,9 +80,13 @@ pub struct Deployment {
     pub estimate: Estimate,
     /// What of that is the front end's.
     pub front_end: FrontEndCost,
+    /// The schedules of its layers.
+    pub choice: Choice,
+    /// What it costs with fast schedules only, where [`choose`] took others.
+    pub all_fast: Option<Estimate>,
 }
 
-/// Lowers, plans and costs an integer graph. The front end, which no kernel sees, has its scratch in the same arena:
+/// Lowers, plans and costs an integer graph, every layer by its fast schedule. The front end, which no kernel sees, has its scratch in the same arena:
 /// it is done before the network starts, so the arena is as large as the larger of the two.
 ///
 /// # Errors
@@ -90,14 +97,39 @@ pub fn deploy(
     front_end: FrontEndCost,
     effort: Effort,
 ) -> Result<Deployment, String> {
-    let mut program = kernel::lower(graph, target.isa).map_err(|error| error.to_string())?;
+    deploy_with(graph, target, front_end, effort, &Choice::default())
+}
+
+/// As [`deploy`], by schedules that were chosen.
+///
+/// # Errors
+/// As [`deploy`].
+pub fn deploy_with(
+    graph: &Graph,
+    target: &Target,
+    front_end: FrontEndCost,
+    effort: Effort,
+    choice: &Choice,
+) -> Result<Deployment, String> {
+    let program = kernel::lower_with(graph, target.isa, choice).map_err(|error| error.to_string())?;
+    planned(graph, program, choice.clone(), (target, front_end), effort)
+}
+
+/// Plans and costs a program that was lowered by these schedules.
+fn planned(
+    graph: &Graph,
+    mut program: Program,
+    choice: Choice,
+    (target, front_end): (&Target, FrontEndCost),
+    effort: Effort,
+) -> Result<Deployment, String> {
     let problem = problem(&program);
     let mut plan = plan::plan(&problem, effort);
     plan::verify(&problem, &plan).map_err(|error| format!("the memory plan is wrong: {error}"))?;
     program.steps = plan.order.iter().map(|&step| program.steps[step].clone()).collect();
     plan.make_room(front_end.scratch_bytes);
     let estimate = cost(graph, &program, &plan, target, &front_end);
-    Ok(Deployment { program, plan, problem, estimate, front_end })
+    Ok(Deployment { program, plan, problem, estimate, front_end, choice, all_fast: None })
 }
 
 /// The planner's view of a program.
@@ -146,6 +178,12 @@ pub fn context_bytes(isa: Isa, front_end: &FrontEndCost) -> u64 {
     (isa.pointer_bytes() + front_end.context_bytes).next_multiple_of(isa.pointer_bytes())
 }
 
+/// Bytes of tables and of code.
+fn flash(program: &Program, isa: Isa, front_end: &FrontEndCost) -> [u64; 2] {
+    let tables = program.table_bytes() + front_end.table_bytes;
+    [tables, code::bound(program, isa) + front_end.code_bytes]
+}
+
 fn cost(
     graph: &Graph,
     program: &Program,
@@ -153,8 +191,7 @@ fn cost(
     target: &Target,
     front_end: &FrontEndCost,
 ) -> Estimate {
-    let weights_bytes = program.table_bytes() + front_end.table_bytes;
-    let code_bytes = code::bound(program, target.isa) + front_end.code_bytes;
+    let [weights_bytes, code_bytes] = flash(program, target.isa, front_end);
     let cycles = cycles::cycles(graph, program, &target.cost) + front_end.cycles;
     let latency_seconds = cycles as f64 / target.clock.0.max(1) as f64;
     Estimate {

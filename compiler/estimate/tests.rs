@@ -6,6 +6,8 @@ use crate::target::CostTable;
 use crate::tensor::Hertz;
 use proptest::prelude::*;
 
+mod choice;
+
 fn target(isa: Isa) -> Target {
     Target {
         name: "test".into(),

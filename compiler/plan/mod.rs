@@ -239,6 +239,18 @@ pub fn plan(problem: &Problem, effort: Effort) -> Plan {
     best.into_plan(problem)
 }
 
+/// Bytes below which a problem has no plan; found without one.
+///
+/// # Panics
+/// As [`plan`].
+pub fn lower_bound(problem: &Problem) -> u64 {
+    if let Err(reason) = problem.check() {
+        panic!("malformed planning problem: {reason}");
+    }
+    let analysis = Analysis::new(problem);
+    order::search(&analysis, &Pressure::new(&analysis), SEARCH_STATES).bound
+}
+
 /// The smallest solution so far.
 struct Best {
     /// Below this nothing exists.
