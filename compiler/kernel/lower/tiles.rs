@@ -85,8 +85,9 @@ impl Lowering<'_> {
         let mut builder = FunctionBuilder::default();
         let own = Assembled::new(&mut builder, "packed", ending);
         let (input, packed, input_zero) = (own.input, own.scratch, own.input_zero);
-        let names = [self.micro(pack()), self.micro(pack_zeros())];
-        let tile_name = self.micro(tile(ending));
+        let (packs, tile) = ([pack(), pack_zeros()], tile(ending));
+        let names = packs.each_ref().map(|micro| micro.meaning.name.clone());
+        let tile_name = tile.meaning.name.clone();
         let tiles = Tiles { geometry, filters, run, padded_run, input, packed, input_zero, names };
         let pixels = geometry.output[0] * geometry.output[1];
         let bounds = (Affine::default(), Affine::constant(pixels.div_ceil(LANES) as i64));
@@ -111,6 +112,10 @@ impl Lowering<'_> {
             stmts.push(Stmt::Micro { kernel: tile_name.clone(), registers: Vec::new(), arguments });
             stmts
         });
+        // Compilers warn of functions that nothing calls.
+        for micro in packs.into_iter().filter(|micro| calls(&body, &micro.meaning.name)).chain([tile]) {
+            self.micro(micro);
+        }
         Kernel {
             function: builder.finish(body),
             inputs: vec![parameters.source, weight, quant, Arg::Buffer(scratch)],
@@ -155,6 +160,15 @@ impl Lowering<'_> {
             Arg::Table(self.table(name, (elem, role, values), *known))
         })
     }
+}
+
+/// Whether statements call a micro-kernel.
+fn calls(body: &[Stmt], name: &str) -> bool {
+    body.iter().any(|statement| match statement {
+        Stmt::For { body, .. } => calls(body, name),
+        Stmt::Micro { kernel, .. } => kernel == name,
+        Stmt::Let { .. } | Stmt::Set { .. } | Stmt::Store { .. } => false,
+    })
 }
 
 /// What the schedule does.
