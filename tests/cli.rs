@@ -25,5 +25,7 @@ mod kill;
 mod lab;
 #[path = "cli/language.rs"]
 mod language;
+#[path = "cli/lean.rs"]
+mod lean;
 #[path = "cli/lock.rs"]
 mod lock;

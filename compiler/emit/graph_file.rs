@@ -10,6 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::emit::graph_json::{read_graph, write_graph};
 use crate::emit::{Golden, Interface, Network, RawInput, RawInterface, Reading, check_raw};
 use crate::graph::Graph;
+use crate::kernel::Choice;
 use crate::target::{Target, Toolchain};
 use crate::tensor::DType;
 
@@ -61,10 +62,12 @@ pub struct GraphFile {
     pub plan: Plan,
     /// What the code was made for.
     pub target: Option<Target>,
+    /// The schedules of the layers.
+    pub choice: Choice,
 }
 
 impl GraphFile {
-    /// The file that goes with a network's code; `graph` is what the network was lowered from.
+    /// The file that goes with a network's code; `graph` is what the network was lowered from by fast schedules.
     pub fn new(network: &Network<'_>, graph: &Graph, target: Option<&Target>) -> GraphFile {
         let program = network.program;
         let buffers = program.buffers.iter().zip(network.offsets).map(|(buffer, &offset)| PlacedBuffer {
@@ -86,6 +89,7 @@ impl GraphFile {
                 arena_align: network.align(),
             },
             target: target.cloned(),
+            choice: Choice::default(),
         }
     }
 }
@@ -101,6 +105,8 @@ struct Frame {
     golden: Vec<Golden>,
     plan: Plan,
     target: Option<Target>,
+    #[serde(default, rename = "schedules", skip_serializing_if = "Choice::is_fast")]
+    choice: Choice,
 }
 
 /// The file's bytes.
@@ -113,6 +119,7 @@ pub fn write_graph_file(file: &GraphFile) -> Vec<u8> {
         golden: file.golden.clone(),
         plan: file.plan.clone(),
         target: file.target.clone(),
+        choice: file.choice.clone(),
     };
     let mut document =
         json!({ "format": "nasc graph", "version": VERSION, "graph": write_graph(&file.graph) });
@@ -152,9 +159,9 @@ fn parse(bytes: &[u8]) -> std::result::Result<GraphFile, String> {
         None => return Err("it has no version".into()),
     }
     let graph = read_graph(document.get("graph").unwrap_or(&Json::Null))?;
-    let Frame { interface, raw, labels, readings, golden, plan, target } =
+    let Frame { interface, raw, labels, readings, golden, plan, target, choice } =
         Frame::deserialize(&document).map_err(|error| error.to_string())?;
-    let file = GraphFile { interface, graph, raw, labels, readings, golden, plan, target };
+    let file = GraphFile { interface, graph, raw, labels, readings, golden, plan, target, choice };
     check_frame(&file)?;
     Ok(file)
 }
@@ -204,6 +211,9 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if plan.order.iter().any(|&node| node >= graph.len()) {
         return Err("the plan runs a node that the graph has not".into());
     }
+    if file.choice.positions().any(|node| node >= graph.len()) {
+        return Err("it has a schedule for a node that the graph has not".into());
+    }
     if file
         .target
         .as_ref()
@@ -236,6 +246,7 @@ fn is_harmless(toolchain: &Toolchain) -> bool {
 mod tests {
     use super::*;
     use crate::data::{Element, FrontEnd, Quantizer, RawQuantizer};
+    use crate::kernel::Variant;
     use crate::ops::{Clamp, Constant, Dense, Input, Requant};
     use crate::tensor::arith::Rounding;
     use crate::tensor::{Quant, Scale, TensorType, Value};
@@ -283,6 +294,7 @@ mod tests {
                 arena_align: 16,
             },
             target: None,
+            choice: Choice::default().with(3, Variant::Lean),
         }
     }
 
@@ -295,7 +307,7 @@ mod tests {
         assert_eq!(back.graph.constants(), file.graph.constants());
         assert_eq!((&back.interface, &back.raw, &back.labels), (&file.interface, &file.raw, &file.labels));
         assert_eq!(back.readings, file.readings);
-        assert_eq!((&back.plan, &back.golden), (&file.plan, &file.golden));
+        assert_eq!((&back.plan, &back.golden, &back.choice), (&file.plan, &file.golden, &file.choice));
         assert_eq!(write_graph_file(&back), bytes);
     }
 

@@ -19,7 +19,7 @@ use crate::kernel::{self, Choice, Variant};
 use crate::plan::Effort;
 use crate::target::Target;
 
-/// The most that a network may cost, and what else its schedules are chosen for.
+/// The most that a network may cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Bytes of RAM.
@@ -32,22 +32,13 @@ pub struct Limits {
     pub seconds: f64,
     /// Joules for one inference.
     pub joules: f64,
-    /// Whether RAM is to be as small as it can be, whatever cycles that takes within the limits.
-    pub least_ram: bool,
 }
 
 impl Default for Limits {
     /// None: everything is fast.
     fn default() -> Limits {
         let none = f64::INFINITY;
-        Limits {
-            ram_bytes: none,
-            flash_bytes: none,
-            weights_bytes: none,
-            seconds: none,
-            joules: none,
-            least_ram: false,
-        }
+        Limits { ram_bytes: none, flash_bytes: none, weights_bytes: none, seconds: none, joules: none }
     }
 }
 
@@ -70,7 +61,7 @@ pub fn choose(
     limits: &Limits,
 ) -> Result<Deployment, String> {
     let fast = deploy_with(graph, target, front_end, effort, &Choice::default())?;
-    if limits.hold(&fast.estimate) && !limits.least_ram {
+    if limits.hold(&fast.estimate) {
         return Ok(fast);
     }
     let all_lean: Choice = (0..graph.len()).map(|position| (position, Variant::Lean)).collect();
@@ -202,14 +193,13 @@ impl<'a> Chooser<'a> {
     /// Finds what layers need where RAM decides.
     fn look_at_ram(&mut self) {
         let ram_bytes = self.best.estimate.ram_bytes;
-        if !self.limits.least_ram && ram_bytes as f64 <= self.limits.ram_bytes {
+        if ram_bytes as f64 <= self.limits.ram_bytes {
             self.ram_limit = self.limits.ram_bytes as u64;
             return;
         }
         let mut decided = vec![None; self.known.layers.len()];
         let least = self.ram(&decided);
-        let limit = if self.limits.least_ram { 0 } else { self.limits.ram_bytes as u64 };
-        self.ram_limit = limit.max(least);
+        self.ram_limit = (self.limits.ram_bytes as u64).max(least);
         for layer in 0..decided.len() {
             self.needs[layer] = VARIANTS.map(|variant| {
                 decided[layer] = Some(variant);

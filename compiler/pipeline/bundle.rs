@@ -4,7 +4,7 @@ use crate::data::{Element, FrontEnd};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Metric;
 use crate::emit::{self, Bundle, GraphFile, Network};
-use crate::estimate::Deployment;
+use crate::estimate::{Deployment, Limits};
 use crate::pipeline::figures::metric_name;
 use crate::pipeline::locking::{Lock, StoredNetwork};
 use crate::pipeline::network::interface;
@@ -31,7 +31,7 @@ pub struct Emitted {
     pub deployment: Deployment,
 }
 
-/// Makes the bundle of a locked network for a target. It depends on nothing but the arguments.
+/// Makes the bundle of a locked network for a target, by the schedules that its limits call for. It depends on nothing but the arguments.
 ///
 /// # Errors
 /// E0902 when the network cannot be lowered, as only a damaged weights file has it.
@@ -39,13 +39,17 @@ pub fn emit(
     lock: &Lock,
     network: &StoredNetwork,
     target: &Target,
+    limits: Limits,
     name: &str,
 ) -> Result<Emitted, Diagnostic> {
     let front_end = network.front_end_cost(target.isa);
+    let locked = &lock.networks[&lock.targets[&target.name]];
+    let promised = locked.ram_bytes.get(&target.name).map_or(f64::INFINITY, |&bytes| bytes as f64);
+    let limits = Limits { ram_bytes: limits.ram_bytes.min(promised), ..limits };
     let deployment = Passes { effort: Effort::Final }
-        .deploy(&network.graph, target, front_end)
+        .choose(&network.graph, target, front_end, &limits)
         .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;
-    let quality = &lock.networks[&lock.targets[&target.name]].quality;
+    let quality = &locked.quality;
     let quality = Quality {
         metric: quality.metric.clone(),
         float: Some(quality.test_float),
@@ -98,6 +102,7 @@ fn front_end_layer(front_end: &FrontEnd, deployment: &Deployment) -> Option<Laye
         outputs: front_end.extents().iter().product(),
         weights_bytes: deployment.front_end.table_bytes,
         cycles_estimated: Some(deployment.front_end.cycles),
+        schedule: None,
     })
 }
 
@@ -139,6 +144,7 @@ fn files(
     };
     let mut bundle = emit::emit_c(&emitted);
     let file = GraphFile::new(&emitted, &network.graph, Some(target));
+    let file = GraphFile { choice: deployment.choice.clone(), ..file };
     bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
     bundle.files.insert(golden_name(name), golden_bytes(network));
     bundle

@@ -158,7 +158,9 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     for target in &targets {
         env.progress.stage(&format!("writing the bundle for {}", target.name), 0);
         let stored = &result.networks[&result.lock.targets[&target.name]];
-        let emitted = bundle::emit(&result.lock, stored, target, name).map_err(fail)?;
+        let emitted =
+            bundle::emit(&result.lock, stored, target, figures::limits(&loaded.program, target), name)
+                .map_err(fail)?;
         must_fit(&loaded.program, target, &emitted.deployment.estimate).map_err(fail)?;
         let folder = folder(options, name, target, targets.len());
         write_bundle(env.files, &folder, &emitted.bundle).map_err(fail)?;

@@ -1,7 +1,7 @@
 //! The figures of candidates: their names, their texts, and what requirements and objectives make of them.
 
 use crate::elaborate::{Metric, Program, Requirement};
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, Limits};
 use crate::report;
 use crate::search::{Metrics, Objective};
 use crate::target::Target;
@@ -79,6 +79,25 @@ pub(super) fn cost_of(estimate: &Estimate, metric: Metric) -> Option<f64> {
         Metric::Macs => Some(estimate.macs as f64),
         Metric::Energy => estimate.energy_joules,
     }
+}
+
+/// What a target's requirements say of schedules.
+pub(super) fn limits(program: &Program, target: &Target) -> Limits {
+    let mut limits = Limits::default();
+    let is_here = |known: &&Requirement| known.target.as_ref().is_none_or(|name| *name == target.name);
+    let counted = program.requirements.iter().filter(|requirement| requirement.accounting.is_none());
+    for requirement in counted.filter(is_here) {
+        let limit = match requirement.metric {
+            Metric::Ram => &mut limits.ram_bytes,
+            Metric::Flash => &mut limits.flash_bytes,
+            Metric::Weights => &mut limits.weights_bytes,
+            Metric::Latency => &mut limits.seconds,
+            Metric::Energy => &mut limits.joules,
+            _ => continue,
+        };
+        *limit = limit.min(requirement.limit);
+    }
+    limits
 }
 
 /// The first requirement of a target that an estimate breaks. A target's own memories are requirements too. What is

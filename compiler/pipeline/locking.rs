@@ -75,6 +75,9 @@ pub struct LockedNetwork {
     pub genome: serde_json::Value,
     /// How good it is.
     pub quality: LockedQuality,
+    /// By target, the RAM that the search promised where it takes lean layers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ram_bytes: BTreeMap<String, u64>,
 }
 
 /// Quality of a locked network.

@@ -1,6 +1,6 @@
 //! From a training graph to a deployment, with a verifier between the passes.
 
-use crate::estimate::{self, Deployment, FrontEndCost};
+use crate::estimate::{self, Deployment, FrontEndCost, Limits};
 use crate::graph::{Graph, Weights};
 use crate::ops::Op;
 use crate::plan::Effort;
@@ -105,12 +105,13 @@ impl Passes {
         checked("rewrite-integer", rewrite::integer(graph, &LayerCost, self.exactness()))
     }
 
-    /// An integer graph without channels that are known before the network runs, if on each of these targets that
-    /// takes no more RAM, flash and cycles: for fewer channels a layer may need a kernel that is slower or larger.
-    pub fn without_constant_channels(self, graph: Graph, targets: &[&Target]) -> Graph {
+    /// An integer graph without channels that are known before the network runs, if on each of these targets, by the
+    /// schedules that its limits call for, that takes no more RAM, flash and cycles: for fewer channels a layer may need
+    /// a kernel that is slower or larger.
+    pub fn without_constant_channels(self, graph: Graph, targets: &[(&Target, Limits)]) -> Graph {
         let figures = |graph: &Graph| -> Option<Vec<[u64; 3]>> {
-            let costs = targets.iter().map(|target| {
-                let estimate = self.deploy(graph, target, FrontEndCost::default()).ok()?.estimate;
+            let costs = targets.iter().map(|(target, limits)| {
+                let estimate = self.choose(graph, target, FrontEndCost::default(), limits).ok()?.estimate;
                 Some([estimate.ram_bytes, estimate.flash_bytes, estimate.cycles])
             });
             costs.collect()
@@ -135,7 +136,21 @@ impl Passes {
         best.map_or(graph, |(_, fewer)| fewer)
     }
 
-    /// Kernels, plan and costs of an integer graph.
+    /// Kernels, plan and costs of an integer graph, by the schedules that limits call for.
+    ///
+    /// # Errors
+    /// As [`Passes::deploy`].
+    pub fn choose(
+        self,
+        graph: &Graph,
+        target: &Target,
+        front_end: FrontEndCost,
+        limits: &Limits,
+    ) -> Result<Deployment, String> {
+        estimate::choose(graph, target, front_end, self.effort, limits)
+    }
+
+    /// Kernels, plan and costs of an integer graph, every layer by its fast schedule.
     ///
     /// # Errors
     /// When a layer's sums may not fit 32 bits, which no skeleton has and hardly any trained network.

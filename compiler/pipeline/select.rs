@@ -439,9 +439,10 @@ fn finish(
     let integer = task.of_integer(&network, test, Intervals::Made).map_err(cannot_evaluate)?;
     let quality = locked_quality(study, &integer, &float, pick.validation);
     let stored = StoredNetwork { graph: network.graph.clone(), raw: network.raw.clone(), golden };
-    let networks = BTreeMap::from([(program.name.clone(), stored)]);
     let genome = space::to_json(&program.space, &point.genome);
-    let locked = LockedNetwork { genome, quality };
+    let ram_bytes = study.promised(&stored, &pick.finalist.metrics);
+    let locked = LockedNetwork { genome, quality, ram_bytes };
+    let networks = BTreeMap::from([(program.name.clone(), stored)]);
     let front = report.archive.front(objectives, |_| true);
     let lock = Lock {
         classes: task.classes(test).to_vec(),

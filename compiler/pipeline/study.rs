@@ -12,8 +12,10 @@ use crate::estimate::FrontEndCost;
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
 use crate::pipeline::figures::{
-    cost_of, insert_costs, metric_word, objective_of, objectives, quality_of, requirement_text, violated,
+    self, cost_of, insert_costs, metric_word, objective_of, objectives, quality_of, requirement_text,
+    violated,
 };
+use crate::pipeline::locking::StoredNetwork;
 use crate::pipeline::network::IntegerNetwork;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
@@ -92,12 +94,13 @@ impl Study<'_> {
         let skeleton = search.skeleton(graph);
         for target in self.targets {
             let before = front_end_cost(front_end, graph, target.isa);
-            let mut deployment = search.deploy(&skeleton, target, before)?;
+            let limits = figures::limits(self.program, target);
+            let mut deployment = search.choose(&skeleton, target, before, &limits)?;
             if violated(&self.program.requirements, target, &deployment.estimate).is_some()
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.deploy(&last.skeleton(graph), target, before)?;
+                deployment = last.choose(&last.skeleton(graph), target, before, &limits)?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -107,6 +110,17 @@ impl Study<'_> {
             insert_costs(&mut metrics, target, &deployment.estimate);
         }
         Ok(metrics)
+    }
+
+    /// The RAM that a candidate's figures promise, by target, where its trained network keeps to it by lean layers.
+    pub(crate) fn promised(&self, network: &StoredNetwork, metrics: &Metrics) -> BTreeMap<String, u64> {
+        let last = Passes { effort: Effort::Final };
+        let of = |target: &&Target| {
+            let bytes = *metrics.get(&figures::metric_name(Metric::Ram, &target.name))? as u64;
+            let fast = last.deploy(&network.graph, target, network.front_end_cost(target.isa)).ok()?;
+            (fast.estimate.ram_bytes > bytes).then(|| (target.name.clone(), bytes))
+        };
+        self.targets.iter().filter_map(of).collect()
     }
 
     /// Keeps the least cost of those rejected for a reason, to say how near the nearest came.
@@ -253,7 +267,9 @@ impl Study<'_> {
         let samples = features.standardization.inputs(&samples);
         let integer = passes.quantized(graph, weights, &samples)?;
         let last = Passes { effort: Effort::Final };
-        let integer = last.without_constant_channels(integer, self.targets);
+        let targets: Vec<_> =
+            self.targets.iter().map(|&target| (target, figures::limits(self.program, target))).collect();
+        let integer = last.without_constant_channels(integer, &targets);
         let raw = features.raw_input(&integer)?;
         IntegerNetwork::new(integer, raw)
     }

@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::{Metric, Program, Requirement};
 use crate::graph::Graph;
 use crate::pipeline::compile::Progress;
-use crate::pipeline::figures::{amount_text, metric_word, violated};
+use crate::pipeline::figures::{self, amount_text, metric_word, violated};
 use crate::pipeline::passes::Passes;
 use crate::pipeline::prepare::assumed;
 use crate::pipeline::study::front_end_cost;
@@ -192,12 +192,13 @@ pub(super) fn feasible(
     progress: &dyn Progress,
 ) -> Feasible {
     let passes = Passes { effort: Effort::Search };
+    let limits = figures::limits(program, target);
     // In parallel, but in order: the number of threads does not show.
     let estimates: Vec<_> = graphs
         .par_iter()
         .filter_map(|(graph, front_end)| {
             let cost = front_end_cost(front_end, graph, target.isa);
-            let deployed = passes.deploy(&passes.skeleton(graph), target, cost).ok();
+            let deployed = passes.choose(&passes.skeleton(graph), target, cost, &limits).ok();
             progress.part();
             deployed
         })

@@ -117,8 +117,15 @@ fn lock(weights: &[u8]) -> Lock {
         engine: None,
         front: Vec::new(),
         nasc: "0.1.0".into(),
-        networks: [("n0".to_owned(), LockedNetwork { genome: serde_json::json!({"width": 8}), quality })]
-            .into(),
+        networks: [(
+            "n0".to_owned(),
+            LockedNetwork {
+                genome: serde_json::json!({"width": 8}),
+                quality,
+                ram_bytes: [("cortex-m4".to_owned(), 790)].into(),
+            },
+        )]
+        .into(),
         params: BTreeMap::new(),
         readings: Vec::new(),
         sections: BTreeMap::from([("space".to_owned(), "s".to_owned())]),

@@ -18,7 +18,6 @@ use crate::pipeline::evaluate::{Checked, damaged, read_bundle};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::network::{IntegerNetwork, reference};
-use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors;
 use crate::plan::{self, Effort};
 use crate::report::Report;
@@ -79,8 +78,8 @@ pub fn verify(
     let Checked { bundle, file, report } = read_bundle(folder)?;
     let golden = golden(&bundle, &file, folder)?;
     let target = file.target.clone().ok_or_else(|| damaged(folder, "it names no target"))?;
-    let deployment = Passes { effort: Effort::Final }
-        .deploy(&file.graph, &target, FrontEndCost::default())
+    let front_end = FrontEndCost::default();
+    let deployment = estimate::deploy_with(&file.graph, &target, front_end, Effort::Final, &file.choice)
         .map_err(|error| damaged(folder, &error))?;
     let deployment = as_bundled(&file, &target, deployment).map_err(|error| damaged(folder, &error))?;
     let mut check = Check { golden: &golden, ways: Vec::new(), progress };
@@ -172,7 +171,8 @@ fn mismatch(way: &str, sample: usize, byte: usize, found: Option<i8>, wanted: i8
 
 /// The deployment with the order and the places that the bundle's code has, which the plan's verifier accepts.
 fn as_bundled(file: &GraphFile, target: &Target, deployment: Deployment) -> Result<Deployment, String> {
-    let mut program = kernel::lower(&file.graph, target.isa).map_err(|error| error.to_string())?;
+    let mut program =
+        kernel::lower_with(&file.graph, target.isa, &file.choice).map_err(|error| error.to_string())?;
     let problem = estimate::problem(&program);
     let placed = &file.plan.buffers;
     let fits = |(buffer, placed): (&kernel::Buffer, &PlacedBuffer)| {

@@ -11,7 +11,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Deployment, Estimate};
-use crate::kernel::Program;
+use crate::kernel::{Choice, Program, Variant};
 
 pub use terminal::{bytes_text, quality_text, share_text, table};
 
@@ -44,6 +44,9 @@ pub struct TargetReport {
     pub memory: Memory,
     /// What it takes of time.
     pub compute: Compute,
+    /// What lean schedules changed, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lean: Option<Lean>,
     /// Layer by layer, in the order they run; first the front end, if it does more than to standardise floats.
     pub layers: Vec<Layer>,
 }
@@ -97,6 +100,19 @@ pub struct Compute {
     pub cycles_estimated: u64,
 }
 
+/// What the network would cost with fast schedules only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lean {
+    /// Layers that are lean.
+    pub layers: usize,
+    /// `ram_bytes` without them.
+    pub ram_bytes_fast: u64,
+    /// `flash_bytes` without them.
+    pub flash_bytes_fast: u64,
+    /// `cycles_estimated` without them.
+    pub cycles_estimated_fast: u64,
+}
+
 /// One step of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
@@ -113,6 +129,9 @@ pub struct Layer {
     /// Estimated cycles, where they are known of it alone: of the front end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles_estimated: Option<u64>,
+    /// `lean` where it is not the fast one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Variant>,
 }
 
 /// How the network was found.
@@ -183,12 +202,18 @@ impl TargetReport {
             quality,
             memory: Memory::new(estimate),
             compute: Compute { macs: estimate.macs, cycles_estimated: estimate.cycles },
-            layers: layers(&deployment.program),
+            lean: deployment.all_fast.as_ref().map(|fast| Lean {
+                layers: deployment.choice.positions().count(),
+                ram_bytes_fast: fast.ram_bytes,
+                flash_bytes_fast: fast.flash_bytes,
+                cycles_estimated_fast: fast.cycles,
+            }),
+            layers: layers(&deployment.program, &deployment.choice),
         }
     }
 }
 
-fn layers(program: &Program) -> Vec<Layer> {
+fn layers(program: &Program, choice: &Choice) -> Vec<Layer> {
     use crate::kernel::Arg;
     program
         .steps
@@ -212,6 +237,8 @@ fn layers(program: &Program) -> Vec<Layer> {
                 outputs: step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum(),
                 weights_bytes: tables.iter().map(|&table| program.tables[table as usize].bytes()).sum(),
                 cycles_estimated: None,
+                schedule: Some(choice.of(step.node))
+                    .filter(|&variant| variant != Variant::Fast && step.op != "copy"),
             }
         })
         .collect()

@@ -1,8 +1,10 @@
 //! The report as text for a terminal.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use crate::report::{Layer, Report};
+use crate::kernel::Variant;
+use crate::report::{Layer, Lean, Report, TargetReport};
 
 /// Bytes as people read them, with the exact number.
 pub fn bytes_text(bytes: u64) -> String {
@@ -64,18 +66,39 @@ pub fn table(report: &Report) -> String {
             ),
         );
         line("work", format!("{} MAC, about {} cycles", compute.macs, compute.cycles_estimated));
+        target.lean.iter().for_each(|lean| line("schedules", lean_text(lean, target)));
         writeln!(out).expect("a String takes all");
         layers(&mut out, &target.layers);
     }
     out
 }
 
+/// What lean layers save and cost against fast ones.
+fn lean_text(lean: &Lean, target: &TargetReport) -> String {
+    let (memory, compute) = (&target.memory, &target.compute);
+    let change = |now: u64, fast: u64, what: &str| match now.cmp(&fast) {
+        Ordering::Less => Some(format!("{} B less {what}", fast - now)),
+        Ordering::Greater => Some(format!("{} B more {what}", now - fast)),
+        Ordering::Equal => None,
+    };
+    let changes = [
+        change(memory.ram_bytes, lean.ram_bytes_fast, "RAM"),
+        change(memory.flash_bytes, lean.flash_bytes_fast, "flash"),
+        Some(format!("about {} cycles instead of {}", compute.cycles_estimated, lean.cycles_estimated_fast)),
+    ];
+    let changes: Vec<String> = changes.into_iter().flatten().collect();
+    let layers =
+        if lean.layers == 1 { "1 layer is".to_owned() } else { format!("{} layers are", lean.layers) };
+    format!("{layers} lean, with {}", changes.join(", "))
+}
+
 /// A line for each layer, columns as wide as their entries; one of cycles where they are known of a layer alone.
 fn layers(out: &mut String, layers: &[Layer]) {
-    let width = |entry: fn(&Layer) -> &str, title: &str| {
+    let width = |entry: fn(&Layer) -> String, title: &str| {
         layers.iter().map(|layer| entry(layer).chars().count()).max().unwrap_or(0).max(title.len())
     };
-    let (names, ops) = (width(|layer| &layer.name, "layer"), width(|layer| &layer.op, "operator"));
+    let names = width(|layer| layer.name.clone(), "layer");
+    let ops = width(operator_text, "operator");
     let mut line = |name: &str, op: &str, [macs, outputs, tables]: [&str; 3], cycles: &str| {
         let text =
             format!("  {name:<names$}  {op:<ops$}  {macs:>10}  {outputs:>7}  {tables:>8}  {cycles:>12}");
@@ -86,6 +109,14 @@ fn layers(out: &mut String, layers: &[Layer]) {
     for layer in layers {
         let numbers = [layer.macs.to_string(), layer.outputs.to_string(), layer.weights_bytes.to_string()];
         let cycles = layer.cycles_estimated.map(|cycles| cycles.to_string()).unwrap_or_default();
-        line(&layer.name, &layer.op, numbers.each_ref().map(String::as_str), &cycles);
+        line(&layer.name, &operator_text(layer), numbers.each_ref().map(String::as_str), &cycles);
+    }
+}
+
+/// A layer's operator, and how it is computed where that is not fast.
+fn operator_text(layer: &Layer) -> String {
+    match layer.schedule {
+        Some(Variant::Lean) => format!("{}, lean", layer.op),
+        Some(Variant::Fast) | None => layer.op.clone(),
     }
 }

@@ -26,6 +26,7 @@ fn report() -> Report {
         outputs,
         weights_bytes,
         cycles_estimated: None,
+        schedule: None,
     };
     let memory = Memory {
         ram_bytes: 1508,
@@ -59,6 +60,7 @@ fn report() -> Report {
             quality,
             memory,
             compute: Compute { macs: 12_000, cycles_estimated: 34_000 },
+            lean: None,
             layers: vec![layer("stem", "conv2d", 11_000, 800, 800), layer("head", "dense", 1_000, 10, 100)],
         }],
         search: SearchReport { strategy: "random".into(), trials: 5, front: vec![point] },
@@ -169,6 +171,6 @@ fn layers_count_each_table_once() {
         steps: vec![step],
         ..Program::default()
     };
-    let layers = layers(&program);
+    let layers = layers(&program, &Choice::default());
     assert_eq!((layers[0].weights_bytes, layers[0].macs), (22, 5));
 }

@@ -3,7 +3,7 @@
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host};
 use nasc::emit::{GraphFile, Network, emit_c, read_graph_file, write_graph_file};
 use nasc::graph::{Graph, NodeId};
-use nasc::kernel::{Interpreter, Placement, Program, lower};
+use nasc::kernel::{Choice, Interpreter, Placement, Program, Variant, lower_with};
 use nasc::ops::{
     Add, AvgPool2d, Clamp, Constant, Conv2d, Dense, DepthwiseConv2d, Input, Requant, Reshape, Window,
 };
@@ -124,8 +124,11 @@ fn a_lowered_network_gives_the_same_bytes_everywhere() {
     let graph = network();
     let samples: Vec<Vec<i8>> = (0..12).map(|seed| Bytes(seed).take(11 * 8 * 3)).collect();
     let mut all = Vec::new();
-    for isa in [Isa::Portable, Isa::Armv7em] {
-        let program = lower(&graph, isa).expect("an int8 graph");
+    let every_second: Choice =
+        (0..graph.len()).map(|at| (at, if at % 2 == 0 { Variant::Lean } else { Variant::Fast })).collect();
+    let fast = Choice::default();
+    for (isa, choice) in [(Isa::Portable, &fast), (Isa::Armv7em, &fast), (Isa::Armv7em, &every_second)] {
+        let program = lower_with(&graph, isa, choice).expect("an int8 graph");
         let placement = Placement::disjoint(&program);
         let interpreter = Interpreter::new(&program).expect("it verifies");
         let wanted: Vec<Vec<i8>> = samples
@@ -168,6 +171,7 @@ fn a_lowered_network_gives_the_same_bytes_everywhere() {
         all.push(wanted);
     }
     assert_eq!(all[0], all[1]);
+    assert_eq!(all[0], all[2]);
     let distinct = all[0].iter().flatten().collect::<std::collections::BTreeSet<_>>().len();
     assert!(distinct > 10, "outputs vary");
 }
@@ -175,11 +179,13 @@ fn a_lowered_network_gives_the_same_bytes_everywhere() {
 #[test]
 fn the_graph_file_gives_the_same_program() {
     let graph = network();
-    let program = lower(&graph, Isa::Armv7em).expect("an int8 graph");
+    let choice: Choice = (0..graph.len()).map(|at| (at, Variant::Lean)).collect();
+    let program = lower_with(&graph, Isa::Armv7em, &choice).expect("an int8 graph");
+    assert_ne!(lower_with(&graph, Isa::Armv7em, &Choice::default()).expect("an int8 graph"), program);
     let placement = Placement::disjoint(&program);
     let network = network_of(&graph, &program, &placement);
-    let file = GraphFile::new(&network, &graph, None);
+    let file = GraphFile { choice, ..GraphFile::new(&network, &graph, None) };
     let back = read_graph_file("lowered.graph", &write_graph_file(&file)).expect("what was written");
-    assert_eq!(lower(&back.graph, Isa::Armv7em).expect("an int8 graph"), program);
+    assert_eq!(lower_with(&back.graph, Isa::Armv7em, &back.choice).expect("an int8 graph"), program);
     assert_eq!(back.plan, file.plan);
 }

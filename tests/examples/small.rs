@@ -91,6 +91,28 @@ fn vowels() {
     small.runs(data::vowels(270, 45));
 }
 
+/// A network of the example in less RAM than it takes by fast schedules.
+#[test]
+fn vowels_in_little_ram() {
+    let lab = copy("vowels");
+    for (file, content) in data::vowels(90, 18) {
+        lab.write(&format!("data/{file}"), content);
+    }
+    let tight = "require { ram <= 800 B, flash <= 24 KiB }\nmaximize accuracy\nlet width = 24";
+    let short = "train { epochs: 1 }\nsearch { trials: 6, finalists: 1, replicates: 1 }";
+    lab.write("small.nas", format!("nas 1\nwith \"vowels.nas\"\n{tight}\n{short}\n"));
+    let mut args = vec!["compile", "small.nas", "--target", "cortex-m4", "--data", "data", "-o", "out"];
+    args.extend(["--format", "json"]);
+    if !installed(&CROSS) {
+        args.push("--no-verify");
+    }
+    let compiled = lab.run(&args).good().json();
+    let found = &compiled["bundles"][0]["report"]["targets"][0];
+    let (ram, fast) = (&found["memory"]["ram_bytes"], &found["lean"]["ram_bytes_fast"]);
+    assert!(ram.as_u64() <= Some(800) && fast.as_u64() > Some(800), "{ram} B instead of {fast} B");
+    println!("vowels: {} and {}", found["lean"], found["compute"]);
+}
+
 #[test]
 fn kws() {
     let small = Small {

@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn the_least_ram_is_found_with_the_fewest_cycles(seed in any::<u64>(), is_trained in any::<bool>()) {
         let Some((graph, costs)) = all_choices(seed, is_trained) else { return Ok(()) };
-        let found = chosen(&graph, Effort::Final, &Limits { least_ram: true, ..Limits::default() });
+        let found = chosen(&graph, Effort::Final, &Limits { ram_bytes: 0.0, ..Limits::default() });
         let best = costs.iter().map(|cost| (cost.ram_bytes, cost.cycles)).min().expect("one at least");
         prop_assert!((found.estimate.ram_bytes, found.estimate.cycles) <= best);
         // What no choice keeps is said of the one that needs least.
@@ -106,7 +106,6 @@ proptest! {
                 weights_bytes: fast.estimate.weights_bytes as f64,
                 seconds: fast.estimate.latency_seconds,
                 joules: fast.estimate.energy_joules.expect("the power is known"),
-                least_ram: false,
             };
             let found = chosen(&graph, Effort::Search, &limits);
             prop_assert_eq!(&found.program, &fast.program);
@@ -121,7 +120,7 @@ proptest! {
         let mut net = FloatNet::random(seed, 6, false);
         let samples = net.samples(3);
         let (before, after) = (skeleton(&net.graph).expect("floats"), net.quantized(&samples).expect("finite"));
-        let limits = Limits { least_ram: true, ..Limits::default() };
+        let limits = Limits { ram_bytes: 0.0, ..Limits::default() };
         let least = chosen(&before, Effort::Search, &limits).estimate.ram_bytes;
         prop_assert!(chosen(&after, Effort::Final, &limits).estimate.ram_bytes <= least);
         let fast = deployed(&before, &Choice::default()).ram_bytes;

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::{FINAL, SEARCH, target};
 use crate::elaborate::{self, Options};
-use crate::estimate::FrontEndCost;
+use crate::estimate::{FrontEndCost, Limits};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{AvgPool2d, Clamp, FoldBias, FoldWeight, Op, ParamRole, Window};
 use crate::pipeline::passes::{LayerCost, Passes};
@@ -243,7 +243,7 @@ fn dead_filters_only_make_networks_smaller() {
         with_dead_filters(&mut net);
         let samples = net.samples(4);
         let given = FINAL.quantized(&net.graph, &net.weights, &samples).expect("finite");
-        let rewritten = FINAL.without_constant_channels(given.clone(), &[&target]);
+        let rewritten = FINAL.without_constant_channels(given.clone(), &[(&target, Limits::default())]);
         let inputs = drawn(&given);
         let run = |graph: &Graph| graph.evaluate(&inputs, &BTreeMap::new()).expect("complete");
         assert_eq!(run(&given), run(&rewritten), "seed {seed}");
