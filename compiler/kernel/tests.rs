@@ -237,6 +237,24 @@ proptest! {
     }
 
     #[test]
+    fn pools_of_large_maps_compute_what_graphs_do(seed in any::<u64>()) {
+        let mut net = Net::new(seed, true);
+        let extents = [1, net.dice.count(7, 9), net.dice.count(7, 9), net.dice.count(4, 9)];
+        let x = net.input(extents);
+        let (window, clamp) = (net.dice.window([extents[1], extents[2]]), net.dice.clamp());
+        let y = match net.dice.roll(0, 1) {
+            0 => net.add(MaxPool2d { window, clamp }, &[x]),
+            _ => net.add(AvgPool2d { window, clamp }, &[x]),
+        };
+        net.graph.add_output(y);
+        let inputs = random_inputs(&net.graph, seed);
+        let program = lower(&net.graph, Isa::Armv7em).expect("lowers");
+        program.verify().expect("verifies");
+        let found = run(&program, &Placement::disjoint(&program), &inputs).expect("runs");
+        prop_assert_eq!(bytes(&found), reference(&net.graph, &inputs));
+    }
+
+    #[test]
     fn declared_distances_are_safe(seed in any::<u64>()) {
         let graph = one_operator(seed);
         for isa in [Isa::Portable, Isa::Armv7em] {

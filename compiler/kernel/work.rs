@@ -65,6 +65,20 @@ pub enum Work {
     SignedOutput,
     /// The same of the general ending.
     GeneralOutput,
+    /// An output of a pool: a call.
+    Pool,
+    /// Four channels of its greatest.
+    MaxWord,
+    /// A channel of it by itself.
+    MaxSingle,
+    /// Four channels of a mean.
+    MeanWord,
+    /// A channel of it by itself.
+    MeanSingle,
+    /// A row of a window for either.
+    PoolRow,
+    /// A tap of it.
+    PoolTap,
     /// A call of a dense layer.
     Dense,
     /// Four of its filters.
@@ -79,7 +93,7 @@ pub enum Work {
 
 impl Work {
     /// All of them.
-    pub const ALL: [Work; 35] = [
+    pub const ALL: [Work; 42] = [
         Work::Tile,
         Work::PairRelu,
         Work::PairSigned,
@@ -110,6 +124,13 @@ impl Work {
         Work::BlockStep,
         Work::SignedOutput,
         Work::GeneralOutput,
+        Work::Pool,
+        Work::MaxWord,
+        Work::MaxSingle,
+        Work::MeanWord,
+        Work::MeanSingle,
+        Work::PoolRow,
+        Work::PoolTap,
         Work::Dense,
         Work::DenseQuad,
         Work::DenseGroup,

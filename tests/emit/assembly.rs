@@ -7,7 +7,9 @@ use nasc::device::{Samples, find, run_board};
 use nasc::emit::emit_c;
 use nasc::graph::{Graph, NodeId};
 use nasc::kernel::{Interpreter, Placement, Special, lower};
-use nasc::ops::{Add, Clamp, Conv2d, Dense, DepthwiseConv2d, Input, Reshape, Upsample2d, Window};
+use nasc::ops::{
+    Add, AvgPool2d, Clamp, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d, Reshape, Upsample2d, Window,
+};
 use nasc::target::Isa;
 use nasc::tensor::arith::Rounding;
 use nasc::tensor::{DType, Quant, TensorType, Value};
@@ -172,6 +174,79 @@ fn windows_take_few_instructions() {
         println!("{kernel:?} stride {stride} {extents:?}: {:.3}, plain {:.3}", per(found), per(plain));
         assert!(found * 100 <= macs * most, "{kernel:?} {stride} {extents:?} {:.3}", per(found));
     }
+}
+
+#[test]
+fn pools_take_few_instructions() {
+    // Tenths of an instruction for a tap.
+    for (is_max, kernel, stride, extents, most) in [
+        (false, [7, 7], 1, [1, 7, 7, 64], 25),
+        (false, [25, 5], 1, [1, 25, 5, 64], 25),
+        (false, [3, 3], 2, [1, 16, 16, 32], 40),
+        (true, [2, 2], 2, [1, 16, 16, 32], 50),
+        (true, [3, 3], 2, [1, 16, 16, 32], 40),
+    ] {
+        let window = Window::valid(kernel, [stride; 2]);
+        let pool = |chain: &mut Chain| {
+            chain.last = match is_max {
+                true => chain.builder.layer(MaxPool2d { window, clamp: Clamp::None }, &[chain.last], "max"),
+                false => chain.builder.layer(AvgPool2d { window, clamp: Clamp::None }, &[chain.last], "mean"),
+            };
+        };
+        let Some((found, _)) = instructions(extents, Isa::Armv7em, pool) else { return };
+        let (plain, _) = instructions(extents, Isa::Armv7m, pool).expect("a toolchain");
+        let [height, width] = window.output("pool", [extents[1], extents[2]]).expect("it fits");
+        let taps = (height * width * kernel[0] * kernel[1] * extents[3]) as u64;
+        let per = |count: u64| count as f64 / taps as f64;
+        println!("{is_max} {kernel:?} {extents:?}: {:.3}, plain {:.3}", per(found), per(plain));
+        assert!(found * 10 <= taps * most, "{is_max} {kernel:?} {extents:?} {:.3}", per(found));
+    }
+}
+
+/// Pools of both kinds, with and without borders, clamps and gaps between taps.
+fn pools(channels: usize) -> Graph {
+    let mut builder = Builder { graph: Graph::new(), bytes: Bytes(17) };
+    let ty = TensorType::quantized(DType::I8, [1, 22, 19, channels], Quant::per_tensor(0.04, -5));
+    let mut last = builder.graph.add(Input { ty }, &[]).expect("an input");
+    let gaps = Window { dilation: [2, 3], ..Window::valid([3, 2], [1, 1]) };
+    let layers = [
+        (Window::same([2, 3], [1, 1], [22, 19]), Clamp::None, true),
+        (gaps, Clamp::None, true),
+        (Window::same([3, 3], [1, 1], [18, 16]), Clamp::Relu6, false),
+        (gaps, Clamp::None, false),
+        (Window::same([3, 2], [1, 2], [14, 13]), Clamp::Relu, true),
+        // The whole map.
+        (Window::valid([14, 7], [1, 1]), Clamp::None, false),
+    ];
+    for (window, clamp, is_max) in layers {
+        last = match is_max {
+            true => builder.layer(MaxPool2d { window, clamp }, &[last], "max"),
+            false => builder.layer(AvgPool2d { window, clamp }, &[last], "mean"),
+        };
+    }
+    builder.graph.add_output(last);
+    builder.graph
+}
+
+#[test]
+fn pools_are_in_assembly() {
+    // Words and what they leave, and less than a word.
+    check(&pools(11), 2);
+    check(&pools(3), 2);
+}
+
+/// The means of maps that are one value, the least and the greatest, whose sums are the most that there is.
+#[test]
+fn means_of_extremes_are_exact() {
+    let mut builder = Builder { graph: Graph::new(), bytes: Bytes(0) };
+    let ty = TensorType::quantized(DType::I8, [1, 8, 64, 5], Quant::per_tensor(0.04, -5));
+    let x = builder.graph.add(Input { ty }, &[]).expect("an input");
+    let window = Window::valid([8, 64], [1, 1]);
+    let y = builder.layer(AvgPool2d { window, clamp: Clamp::None }, &[x], "mean");
+    builder.graph.add_output(y);
+    let values = [-128, 127, -127, 1, 0];
+    let samples = values.map(|value: i8| vec![value; 8 * 64 * 5]).to_vec();
+    run(&builder.graph, 1, samples);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod pool;
 mod recurring;
 mod sums;
 mod tiles;
+mod words;
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};

@@ -1,29 +1,24 @@
 //! Pools: mean and maximum of a window, each channel by itself. Padding does not count.
 
 use super::conv2d::{input_index, window_geometry};
-use super::{FunctionBuilder, Kernel, Layer, Lowering, binary, clamp, clamp_range, int, load};
+use super::{FunctionBuilder, Kernel, Layer, Lowering, binary, clamp, clamp_range, int, load, words};
+use crate::kernel::schedule::armv7em::pool::{Pool, quotient};
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::{Loops, Pixel};
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, BinOp, Expr, Reg, Stmt};
+use crate::kernel::{Access, Affine, BinOp, Expr, Stmt};
 use crate::ops::{AvgPool2d, Clamp, MaxPool2d, Window};
 
 impl Lowering<'_> {
     pub(super) fn avg_pool2d(&mut self, layer: &Layer, op: &AvgPool2d) -> Result<Kernel, String> {
-        self.pool(layer, &op.window, op.clamp, true)
+        self.pool(layer, &op.window, op.clamp, Pool::Mean)
     }
 
     pub(super) fn max_pool2d(&mut self, layer: &Layer, op: &MaxPool2d) -> Result<Kernel, String> {
-        self.pool(layer, &op.window, op.clamp, false)
+        self.pool(layer, &op.window, op.clamp, Pool::Max)
     }
 
-    fn pool(
-        &mut self,
-        layer: &Layer,
-        window: &Window,
-        fused: Clamp,
-        is_mean: bool,
-    ) -> Result<Kernel, String> {
+    fn pool(&mut self, layer: &Layer, window: &Window, fused: Clamp, pool: Pool) -> Result<Kernel, String> {
         let ty = self.graph.ty(layer.node);
         let geometry = window_geometry(window, &self.graph.input_types(layer.node), ty)?.simplified();
         if (0..2).any(|axis| geometry.taps(axis).contains(&(0, 0))) {
@@ -33,6 +28,13 @@ impl Lowering<'_> {
             return Err("has a window of more than 2^23 elements".into());
         }
         let source = self.source(self.graph.inputs(layer.node)[0])?;
+        let range = clamp_range(fused, ty)?;
+        if self.is_fast(layer)
+            && let Some(assembled) = words::assembled(self.isa, &geometry, pool)
+        {
+            return Ok(self.words(&geometry, &assembled, source, range));
+        }
+        let is_mean = pool == Pool::Mean;
         let mut builder = FunctionBuilder::default();
         let input = builder.int8("input", Access::Read);
         let output = builder.int8("output", Access::Write);
@@ -58,7 +60,7 @@ impl Lowering<'_> {
                         reg: result,
                         value: binary(op, Expr::Reg(result), load(input, &tap.plus(c))),
                     }));
-                    let value = if is_mean { mean(result, count) } else { Expr::Reg(result) };
+                    let value = if is_mean { quotient(result, count) } else { Expr::Reg(result) };
                     let index = pixel.y.times(width).plus(&pixel.x).times(channels).plus(c);
                     stmts.push(Stmt::Store { buf: output, index, value: clamp(value, low, high) });
                     stmts
@@ -66,8 +68,7 @@ impl Lowering<'_> {
             ));
             stmts
         });
-        let tail = clamp_range(fused, ty)?;
-        let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
+        let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(range).collect()).collect();
         let safe = overlap::channelwise(&geometry.spans(), channels);
         Ok(Kernel {
             function: builder.finish(body),
@@ -101,14 +102,4 @@ fn taps(pixel: &Pixel) -> Expr {
         return Expr::Index(rows.times(columns.constant));
     }
     binary(BinOp::Mul, Expr::Index(rows), Expr::Index(columns))
-}
-
-/// The quotient rounded to nearest, ties away from zero.
-fn mean(sum: Reg, count: Reg) -> Expr {
-    let half = || binary(BinOp::Shr, Expr::Reg(count), int(1));
-    let up = binary(BinOp::Add, Expr::Reg(sum), half());
-    let down = binary(BinOp::Sub, Expr::Reg(sum), half());
-    let is_positive = binary(BinOp::Lt, int(0), Expr::Reg(sum));
-    let nudged = Expr::Select(Box::new(is_positive), Box::new(up), Box::new(down));
-    binary(BinOp::Div, nudged, Expr::Reg(count))
 }

@@ -12,5 +12,6 @@ pub(super) mod dot;
 pub(in crate::kernel) mod ending;
 pub(in crate::kernel) mod meaning;
 pub(in crate::kernel) mod pack;
+pub(in crate::kernel) mod pool;
 pub(in crate::kernel) mod tile;
 pub(in crate::kernel) mod windows;
