@@ -99,13 +99,23 @@ impl Machine {
 
     /// The linker's description of its memory.
     pub(super) fn memory(&self) -> String {
+        self.memory_of([self.code.bytes, self.ram.bytes])
+    }
+
+    /// That of a board with the same addresses and more memory: what lies between them is for code and constants.
+    pub(super) fn ample_memory(&self) -> String {
+        let code = self.ram.start.saturating_sub(self.code.start).max(self.code.bytes);
+        self.memory_of([code, 1 << 28])
+    }
+
+    fn memory_of(&self, [code, ram]: [u32; 2]) -> String {
         let line = |name: &str, rights: &str, start: u32, bytes: u32| {
             format!("    {name} ({rights}) : ORIGIN = {start:#010x}, LENGTH = {bytes}\n")
         };
         let lines = [
             line("VECTORS", "rx", self.vectors, VECTOR_BYTES),
-            line("CODE", "rx", self.code.start, self.code.bytes),
-            line("RAM", "rwx", self.ram.start, self.ram.bytes),
+            line("CODE", "rx", self.code.start, code),
+            line("RAM", "rwx", self.ram.start, ram),
         ];
         format!("MEMORY\n{{\n{}}}\n", lines.concat())
     }

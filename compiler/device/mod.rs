@@ -8,6 +8,7 @@
 //! timer are counted; `machine.rs` has the boards.
 
 mod elf;
+mod link;
 mod machine;
 mod process;
 mod stack;
@@ -18,14 +19,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::elf::Image;
+use crate::device::link::{damaged, sizes};
 use crate::device::machine::Machine;
 use crate::device::process::TempFolder;
-use crate::device::stack::CallGraph;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Result};
 use crate::emit::{Bundle, Element, Interface};
 use crate::target::Toolchain;
 
+pub use link::link_board;
 pub use tools::{Tool, find, tools};
 
 const HARNESS: &str = include_str!("harness.c");
@@ -367,46 +368,20 @@ fn measure(
     toolchain: &Toolchain,
     machine: &Machine,
 ) -> Result<Device> {
-    let damaged = |what: &str| -> Diagnostics {
-        Diagnostic::error(Code::TOOL_FAILED, format!("`{}` wrote {what} that nasc cannot read", toolchain.cc))
-            .into()
-    };
     let counts = folder.read("counts.bin", "qemu-system-arm")?;
     let number = |at: usize| {
         let bytes = counts.get(8 * at..8 * at + 8)?;
         Some(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
     };
     let (Some(ticks), Some(stack_bytes), Some(raw_ticks)) = (number(0), number(1), number(2)) else {
-        return Err(damaged("counts"));
+        return Err(damaged(toolchain, "counts"));
     };
-    let mut graph = CallGraph::default();
-    let calls = folder.read("bundle_code.ci", &toolchain.cc)?;
-    graph.add(&String::from_utf8_lossy(&calls)).ok_or_else(|| damaged("frame sizes"))?;
-    let source = folder.read(&format!("{}.c", interface.name), &toolchain.cc)?;
-    graph.add_assembly(&String::from_utf8_lossy(&source));
     let is_raw = matches!(samples, Samples::Raw(_));
-    let mut entries = vec![if is_raw { "run_raw" } else { "run" }];
-    if is_raw && interface.raw.as_ref().is_some_and(|raw| raw.hop.is_some()) {
-        entries.push("stream");
-    }
-    let bounds: Option<Vec<u64>> =
-        entries.iter().map(|entry| graph.bound(&format!("{}_{entry}", interface.name))).collect();
-    let stack_bound_bytes =
-        bounds.and_then(|bounds| bounds.into_iter().max()).ok_or_else(|| damaged("a call graph"))?;
-    let image = folder.read("nasc_image.elf", &toolchain.cc)?;
-    let image = Image::parse(&image).ok_or_else(|| damaged("an image"))?;
     Ok(Device {
         instructions: machine.instructions(ticks),
         front_end_instructions: is_raw.then(|| machine.instructions(raw_ticks.saturating_sub(ticks))),
         stack_bytes,
-        stack_bound_bytes,
-        text_bytes: image.section_size(".bundle_text"),
-        rodata_bytes: image.section_size(".bundle_rodata"),
-        data_bytes: image.section_size(".bundle_data"),
-        bss_bytes: image.section_size(".bundle_bss"),
-        ctx_bytes: image.object_size("nasc_ctx").ok_or_else(|| damaged("an image"))?,
-        weights_bytes_linked: image.external_objects(".bundle_rodata"),
-        ..Device::default()
+        ..sizes(folder, interface, samples, toolchain)?
     })
 }
 

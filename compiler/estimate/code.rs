@@ -52,55 +52,55 @@ macro_rules! terms {
 
 terms! {
     /// Interface functions: init, run with its two copies, input, output, the frame of the steps.
-    Interface "interface" 3200,
+    Interface "interface" 2342,
     /// A function: prologue and epilogue.
     Function "function" 0,
     /// A parameter that GCC keeps and that is passed on the stack.
-    StackParameter "stack_parameter" 250,
+    StackParameter "stack_parameter" 20,
     /// A parameter that is moved into the function.
-    ConstantParameter "constant_parameter" 20,
+    ConstantParameter "constant_parameter" 30,
     /// A call.
-    Call "call" 60,
+    Call "call" 40,
     /// An argument of a call in a register.
-    RegisterArgument "register_argument" 30,
+    RegisterArgument "register_argument" 49,
     /// An argument of a call on the stack.
-    StackArgument "stack_argument" 3,
+    StackArgument "stack_argument" 67,
     /// A loop: initial value, increment, comparison and branch.
-    Loop "loop" 120,
+    Loop "loop" 79,
     /// A register that is set.
-    Set "set" 20,
+    Set "set" 5,
     /// A store.
-    Store "store" 40,
+    Store "store" 65,
     /// A load.
-    Load "load" 40,
+    Load "load" 20,
     /// An addition or other simple operation.
     Operation "operation" 1,
     /// A minimum, maximum or selection.
-    Selection "selection" 40,
+    Selection "selection" 92,
     /// A term of an index.
-    Index "index" 33,
+    Index "index" 10,
     /// A term of an index with a factor that is no power of two.
     Product "product" 30,
     /// A requantization that rounds twice.
-    RequantDouble "requant_double" 736,
+    RequantDouble "requant_double" 1084,
     /// A requantization that rounds twice, whose shift is moved into the function.
-    RequantConstant "requant_constant" 75,
+    RequantConstant "requant_constant" 50,
     /// A requantization that rounds once.
-    RequantSingle "requant_single" 600,
+    RequantSingle "requant_single" 785,
     /// A dot product of several rows in assembly.
-    DotRows "dot_rows" 2000,
+    DotRows "dot_rows" 1500,
     /// A dot product of one row in assembly.
-    DotRow "dot_row" 816,
+    DotRow "dot_row" 1200,
     /// A micro-kernel by its meaning: its statements are counted besides.
-    Micro "micro" 200,
+    Micro "micro" 457,
     /// Bytes of functions in assembly, which are exact.
     Assembly "assembly" 10,
     /// A piece of assembly between statements.
-    Inline "inline" 440,
+    Inline "inline" 484,
     /// A quotient, a remainder or a product.
-    Derived "derived" 120,
+    Derived "derived" 40,
     /// A value beyond the registers, which is kept on the stack.
-    Spill "spill" 38,
+    Spill "spill" 60,
 }
 
 /// Values that fit the registers beside addresses under way.

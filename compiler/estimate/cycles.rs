@@ -38,8 +38,8 @@ const FOUR: usize = 4;
 /// Cycles of a Cortex-M4 for each piece of the schedules in assembly, which other cores scale by what they take for
 /// a product. Fitted to 35 layers, whose cycles were counted instruction by instruction by Arm's table of timings (zero
 /// wait states); the worst of them is off by 2.0 %. Windows and pools were fitted to 42 and 96 calls by themselves, of
-/// which half are within 0.9 % and 2.9 %, the worst 5.5 % and 9.5 % off. Endings of other than rectified outputs and
-/// sums are counted in their code.
+/// which half are within 0.9 % and 2.9 %, the worst 5.5 % and 9.5 % off, before what means and maxima share was rounded
+/// between them. Endings of other than rectified outputs and sums are counted in their code.
 const WORK: [(Work, &str, f64); Work::ALL.len()] = [
     (Work::Tile, "tile", 48.5),
     (Work::PairRelu, "pair of filters, rectified", 73.7),

@@ -250,6 +250,8 @@ struct Row {
     /// Instructions of the front end, and those that were estimated.
     front_end: Option<(u64, u64)>,
     terms: Vec<u64>,
+    /// Bytes of the bound that are not counted by terms: padding and the front end.
+    given: u64,
     work: Vec<(&'static str, f64)>,
     names: Vec<&'static str>,
 }
@@ -280,7 +282,11 @@ impl Row {
         if terms {
             let counts: Vec<String> = self.terms.iter().map(u64::to_string).collect();
             let work: Vec<String> = self.work.iter().map(|(_, count)| count.to_string()).collect();
-            println!("terms {} work {}", counts.join(" "), work.join(" "));
+            let (counts, work) = (counts.join(" "), work.join(" "));
+            println!(
+                "terms {seed} {isa:?} code {code_bytes} given {} counts {counts} work {work}",
+                self.given
+            );
         }
     }
 }
@@ -384,8 +390,9 @@ fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
         instructions: device.instructions,
         cycles: estimate.cycles - cost.cycles,
         front_end: device.front_end_instructions.map(|count| (count, cost.cycles)),
-        names: terms.iter().map(|(name, _)| *name).chain(["padding"]).collect(),
-        terms: terms.iter().map(|(_, count)| *count).chain([estimate::padding(&program)]).collect(),
+        names: terms.iter().map(|(name, _)| *name).collect(),
+        terms: terms.iter().map(|(_, count)| *count).collect(),
+        given: estimate::padding(&program) + cost.code_bytes,
         work: estimate::work(&graph, &program),
     }
 }
