@@ -52,55 +52,55 @@ macro_rules! terms {
 
 terms! {
     /// Interface functions: init, run with its two copies, input, output, the frame of the steps.
-    Interface "interface" 2342,
+    Interface "interface" 2000,
     /// A function: prologue and epilogue.
     Function "function" 0,
     /// A parameter that GCC keeps and that is passed on the stack.
     StackParameter "stack_parameter" 20,
     /// A parameter that is moved into the function.
-    ConstantParameter "constant_parameter" 30,
+    ConstantParameter "constant_parameter" 95,
     /// A call.
     Call "call" 40,
     /// An argument of a call in a register.
-    RegisterArgument "register_argument" 49,
+    RegisterArgument "register_argument" 29,
     /// An argument of a call on the stack.
-    StackArgument "stack_argument" 67,
+    StackArgument "stack_argument" 63,
     /// A loop: initial value, increment, comparison and branch.
-    Loop "loop" 79,
+    Loop "loop" 74,
     /// A register that is set.
     Set "set" 5,
     /// A store.
-    Store "store" 65,
+    Store "store" 76,
     /// A load.
     Load "load" 20,
     /// An addition or other simple operation.
     Operation "operation" 1,
     /// A minimum, maximum or selection.
-    Selection "selection" 92,
+    Selection "selection" 97,
     /// A term of an index.
     Index "index" 10,
     /// A term of an index with a factor that is no power of two.
-    Product "product" 30,
+    Product "product" 22,
     /// A requantization that rounds twice.
-    RequantDouble "requant_double" 1084,
+    RequantDouble "requant_double" 829,
     /// A requantization that rounds twice, whose shift is moved into the function.
     RequantConstant "requant_constant" 50,
     /// A requantization that rounds once.
-    RequantSingle "requant_single" 785,
+    RequantSingle "requant_single" 1166,
     /// A dot product of several rows in assembly.
     DotRows "dot_rows" 1500,
     /// A dot product of one row in assembly.
-    DotRow "dot_row" 1200,
+    DotRow "dot_row" 810,
     /// A micro-kernel by its meaning: its statements are counted besides.
-    Micro "micro" 457,
+    Micro "micro" 224,
     /// Bytes of functions in assembly, which are exact.
     Assembly "assembly" 10,
     /// A piece of assembly between statements.
-    Inline "inline" 484,
+    Inline "inline" 411,
     /// A quotient, a remainder or a product.
     Derived "derived" 40,
     /// A value beyond the registers, which is kept on the stack.
-    Spill "spill" 60,
+    Spill "spill" 80,
 }
 
 /// Values that fit the registers beside addresses under way.
