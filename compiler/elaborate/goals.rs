@@ -7,7 +7,7 @@ use crate::elaborate::fields::{Context, Limits, number, word_of};
 use crate::elaborate::schema::Later;
 use crate::elaborate::scope::{twice, unknown};
 use crate::elaborate::units::Dimension;
-use crate::elaborate::{Accounting, Metric, Objective, Preference, Requirement};
+use crate::elaborate::{Accounting, Metric, Objective, Preference, Requirement, SearchSpec, Strategy};
 use crate::source::Span;
 use crate::space;
 use crate::syntax::ast::{self, Compare, ExprKind};
@@ -255,11 +255,6 @@ pub(super) fn preferences(
 ) -> Vec<Preference> {
     let limits = Limits { dimension: Dimension::Plain, low: 1e-9, high: 1e9, example: "0.2" };
     let mut found = Vec::new();
-    if let Some(first) = sections.iter().find_map(|section| section.clauses.first()) {
-        let warning =
-            Diagnostic::warning(Code::NO_EFFECT, "`prefer` decides nothing in this version of nasc");
-        context.out.push(warning.at(first.span, "checked, then left aside"));
-    }
     for (limit, weight) in clauses(sections, targets, context) {
         let weight = match weight {
             Some(weight) => number(&weight, "`weight`", &limits, context),
@@ -268,6 +263,22 @@ pub(super) fn preferences(
         found.extend(weight.map(|weight| Preference { limit, weight }));
     }
     found
+}
+
+/// Warns where a strategy does not ask for what is preferred.
+pub(super) fn preferences_have_effect(
+    sections: &[&ast::Requirements],
+    search: Option<&SearchSpec>,
+    context: &mut Context<'_>,
+) {
+    let first = sections.iter().find_map(|section| section.clauses.first());
+    let Some((first, search)) = first.zip(search) else { return };
+    if !matches!(search.strategy, Strategy::AgingEvolution { .. }) {
+        let message = format!("`prefer` decides nothing where the strategy is `{}`", search.strategy.name());
+        let warning = Diagnostic::warning(Code::NO_EFFECT, message);
+        let warning = warning.at(first.span, "checked, then left aside");
+        context.out.push(warning.help("`strategy: aging_evolution` weighs what is preferred"));
+    }
 }
 
 /// All objectives, in order. One on several targets counts once for each.

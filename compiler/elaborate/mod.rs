@@ -325,6 +325,7 @@ fn program_of(library: &Library, stdlib: &[ast::File], out: &mut Diagnostics) ->
     sections::fit_loss(section("train"), &output, &mut read, &mut context);
     read.later.extend(goals::later(&wants, &items.objectives, output.kind));
     let (failed, search) = (read.failed, read.settings.get("search").and_then(SearchSpec::of));
+    goals::preferences_have_effect(&items.prefer, search.as_ref(), &mut context);
     let limits = requirements.iter().chain(preferences.iter().map(|preference| &preference.limit));
     let on = objectives.iter().filter_map(|objective| objective.target.as_ref());
     for target in limits.filter_map(|limit| limit.target.as_ref()).chain(on) {

@@ -199,8 +199,37 @@ pub struct Objective {
 pub enum Strategy {
     /// `random`: independent draws.
     Random,
+    /// `aging_evolution`: the newest come in, the oldest go.
+    AgingEvolution {
+        /// Networks alive at a time.
+        population: usize,
+        /// Networks drawn, the best of which is changed.
+        tournament: usize,
+    },
+    /// `nsga2`: by dominance and crowding.
+    Nsga2 {
+        /// Networks that may be parents.
+        population: usize,
+        /// Chance that a decision is drawn anew.
+        mutation: f64,
+        /// Share of children that have two parents.
+        crossover: f64,
+    },
     /// One that this version only checks.
     Other(Setting),
+}
+
+impl Strategy {
+    /// Its name in a spec.
+    pub fn name(&self) -> &str {
+        match self {
+            Strategy::Random => "random",
+            Strategy::AgingEvolution { .. } => "aging_evolution",
+            Strategy::Nsga2 { .. } => "nsga2",
+            Strategy::Other(Setting::Word(name) | Setting::Call(name, _)) => name,
+            Strategy::Other(_) => "other",
+        }
+    }
 }
 
 /// The `search` section: `search { strategy: random, trials: 12, finalists: 3, window: 4, seed: 7 }`.

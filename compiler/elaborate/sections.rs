@@ -96,6 +96,14 @@ fn consistent(given: &ast::Section, settings: Option<&Settings>, context: &mut C
         context.out.push(error.help("let `tournament` be a quarter of `population`"));
         return false;
     }
+    if let (Some((name, Some(strategy))), Some(place)) = (settings.form("strategy"), span("strategy"))
+        && let (Some(all), Some(trials)) = (strategy.integer("population"), settings.integer("trials"))
+        && all >= trials
+    {
+        let message = format!("all {trials} trials are random: `{name}` draws its population of {all} first");
+        let warning = Diagnostic::warning(Code::NO_EFFECT, message).at(place, "the strategy never begins");
+        context.out.push(warning.help("lower `population`, or raise `trials`"));
+    }
     true
 }
 
@@ -199,9 +207,20 @@ impl SearchSpec {
     pub(super) fn of(settings: &Settings) -> Option<SearchSpec> {
         let known = ["strategy", "trials", "finalists", "replicates", "window", "seed"];
         let size = |key| usize::try_from(settings.integer(key)?).ok();
-        let strategy = match settings.0.get("strategy")? {
-            Setting::Word(word) if word == "random" => Strategy::Random,
-            other => Strategy::Other(other.clone()),
+        let (name, fields) = settings.form("strategy")?;
+        let whole = |key| usize::try_from(fields?.integer(key)?).ok();
+        let strategy = match name {
+            "random" => Strategy::Random,
+            "aging_evolution" => Strategy::AgingEvolution {
+                population: whole("population")?,
+                tournament: whole("tournament")?,
+            },
+            "nsga2" => Strategy::Nsga2 {
+                population: whole("population")?,
+                mutation: fields?.number("mutation")?,
+                crossover: fields?.number("crossover")?,
+            },
+            _ => Strategy::Other(settings.0.get("strategy")?.clone()),
         };
         Some(SearchSpec {
             strategy,

@@ -21,6 +21,7 @@ pub mod quality;
 mod recent;
 mod select;
 mod sources;
+mod strategies;
 mod study;
 mod survey;
 mod task;

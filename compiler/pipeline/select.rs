@@ -16,12 +16,13 @@ use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{self, Lock, LockedNetwork, LockedQuality, StoredNetwork};
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::quality::{Figure, Intervals, Quality, metrics_of};
+use crate::pipeline::strategies;
 use crate::pipeline::study::{self, Point, Study};
 use crate::pipeline::{task, tensors};
 use crate::report::FrontPoint;
 use crate::search::{
-    self, Archive, End, Entry, Metrics, Observer, Proposal, Random, Report, Run, Settings, SqliteStore,
-    Store, Strategy,
+    self, Archive, End, Entry, Metrics, Observer, Proposal, Report, Run, Settings, SqliteStore, Store,
+    Strategy,
 };
 use crate::space;
 use crate::target::Target;
@@ -139,9 +140,8 @@ fn first_stage(
     let program = study.program;
     let trials = program.search.trials;
     env.progress.stage(&format!("searching: {trials} trials"), trials);
-    let sampler = |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng), 0);
     let settings = settings(program, trials, options, env);
-    let report = run(&mut Random(sampler), study, store, &settings, env)?;
+    let report = run(&mut *strategies::strategy(study), study, store, &settings, env)?;
     match report.nothing_trained() {
         Some(diagnostic) if diagnostic.code == Code::DIVERGED => Err(study.with_divergence(diagnostic)),
         Some(diagnostic) => Err(with_requirements(diagnostic, study, &report)),
@@ -455,7 +455,7 @@ fn finish(
         readings: task.readings.clone(),
         sections: locking::section_hashes(program),
         seed: program.search.seed,
-        strategy: "random".to_owned(),
+        strategy: program.search.strategy.name().to_owned(),
         targets: study.targets.iter().map(|target| (target.name.clone(), program.name.clone())).collect(),
         trials: report.archive.entries().len(),
         version: Lock::VERSION,

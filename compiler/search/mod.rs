@@ -8,7 +8,10 @@
 //! Only [`store`] does I/O.
 
 mod archive;
+mod evolution;
+mod goals;
 mod key;
+mod nsga2;
 mod outcome;
 mod problem;
 mod random;
@@ -19,10 +22,13 @@ mod strategy;
 mod tests;
 
 pub use archive::{Archive, Entry, Objective, Sense};
+pub use evolution::AgingEvolution;
+pub use goals::{Goal, LossScale};
 pub use key::{TrialKey, TrialParts};
+pub use nsga2::Nsga2;
 pub use outcome::{Metrics, Outcome, Record, Status};
 pub use problem::{Observer, Problem, Screen, Ticket, TrialError};
 pub use random::{Random, Sampler};
 pub use runner::{End, Report, Run, Settings, capped_jobs, run};
 pub use store::{Claim, Clock, Lease, MemoryStore, SqliteStore, Store};
-pub use strategy::{Candidate, Proposal, Strategy};
+pub use strategy::{Breeder, Candidate, Proposal, Strategy};

@@ -10,6 +10,20 @@ pub trait Candidate: Clone + Send + Sync {
     fn text(&self) -> String;
 }
 
+/// Makes candidates of a space; all depend on nothing but the arguments.
+pub trait Breeder<G>: Send {
+    /// An independent draw.
+    fn sample(&self, rng: &mut ChaCha8Rng) -> G;
+    /// A parent after one edit.
+    fn mutate(&self, parent: &G, rng: &mut ChaCha8Rng) -> G;
+    /// A candidate of which each decision is drawn anew with this chance.
+    fn redraw(&self, of: &G, chance: f64, rng: &mut ChaCha8Rng) -> G;
+    /// A child of two parents.
+    fn cross(&self, a: &G, b: &G, rng: &mut ChaCha8Rng) -> G;
+    /// By how much a trained network breaks what must hold, each limit as a share of it; 0 where it does not.
+    fn violation(&self, of: &Entry<G>) -> f64;
+}
+
 /// What a strategy wants to try next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proposal<G> {

@@ -16,6 +16,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::search::key::sha256_hex;
 use crate::search::*;
 
+mod strategies;
+
 #[derive(Clone, Debug, PartialEq)]
 struct Point(u32);
 

@@ -122,6 +122,55 @@ pub fn mutate(space: &Space, genome: &Genome, rules: &MorphRules, rng: &mut impl
     old
 }
 
+/// The genome with each of its decisions drawn anew with a chance, in canonical form; itself where all that was drawn is
+/// forbidden.
+pub fn redraw(space: &Space, genome: &Genome, chance: f64, rng: &mut impl Rng) -> Genome {
+    let facts = Facts::new(space);
+    let mut old = genome.clone();
+    let activity = settle(&facts, &mut old);
+    let mut places = Vec::new();
+    live(space, (space.root(), &old.root, &activity), &mut (Vec::new(), &mut places), &Scope::empty());
+    for _ in 0..DRAWS {
+        let mut morph = Morph::default();
+        for (path, slot, decision) in &places {
+            if (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 >= chance {
+                continue;
+            }
+            let value = space.decision(*decision).domain.sample(rng);
+            morph.sets.push((path.clone(), *slot, value));
+        }
+        let mut edited = rebuild(space, Some((&old, &activity)), &morph, rng);
+        let settled = settle(&facts, &mut edited);
+        if forbidden(&facts, &edited, &settled).is_none() {
+            return edited;
+        }
+    }
+    old
+}
+
+/// The places of all decisions that something reads.
+fn live(
+    space: &Space,
+    (id, node, activity): (RegionId, &GenomeNode, &Activity),
+    (path, places): &mut (Path, &mut Vec<(Path, usize, DecisionId)>),
+    outer: &Scope<'_>,
+) {
+    let region = space.region(id);
+    for (slot, &decision) in region.decisions.iter().enumerate() {
+        if activity.live.get(slot) == Some(&true) {
+            places.push((path.clone(), slot, decision));
+        }
+    }
+    let scope = Scope::within(outer, region, node);
+    let parts = children_of(space, id, &scope).unwrap_or_default();
+    let parts = parts.into_iter().zip(&node.children).zip(&activity.children);
+    for (position, ((child, node), activity)) in parts.enumerate() {
+        let mut below = path.clone();
+        below.push(position);
+        live(space, (child, node, activity), &mut (below, places), &scope);
+    }
+}
+
 /// Where a decision in scope lives: the path of its node and its position there, with its value.
 type Owner = (DecisionId, Path, usize, Value);
 

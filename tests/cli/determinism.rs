@@ -20,6 +20,24 @@ fn the_number_of_jobs_changes_nothing() {
 }
 
 #[test]
+fn strategies_that_learn_do_not_depend_on_jobs_either() {
+    for strategy in ["aging_evolution(population: 3, tournament: 2)", "nsga2(population: 3)"] {
+        let labs = ["1", "3"].map(|jobs| {
+            let lab = Lab::new();
+            let search = format!("strategy: {strategy}, trials: 8, window: 2");
+            lab.edit("waves.nas", "strategy: random, trials: 4", &search);
+            lab.compile(&["--jobs", jobs, "--archive", "archive.txt"]).good();
+            lab
+        });
+        let [one, other] = &labs;
+        assert_eq!(one.text("archive.txt"), other.text("archive.txt"), "{strategy}");
+        assert_eq!(one.text("waves.nas.lock"), other.text("waves.nas.lock"), "{strategy}");
+        let name = strategy.split('(').next().expect("a name");
+        assert!(one.text("waves.nas.lock").contains(&format!("\"{name}\"")), "{strategy}");
+    }
+}
+
+#[test]
 fn a_warm_store_gives_the_same_archive_as_a_cold_one() {
     let lab = Lab::new();
     lab.compile(&["--archive", "cold.txt"]).good();

@@ -2,7 +2,7 @@
 
 use super::{Default, Form, Key, Kind, Section, count, form, number, optional, required, share, time};
 
-const ONLY_RANDOM: &str = "this version searches by `strategy: random`";
+const ONLY_RANDOM: &str = "this version searches by `random`, `aging_evolution` and `nsga2`";
 
 /// Integers are exact in a double up to here.
 const MAX_SEED: f64 = 9_007_199_254_740_992.0;
@@ -109,8 +109,7 @@ pub(super) const STRATEGIES: &[Form] = &[
             ),
         ],
         "The newest comes in, the oldest goes.",
-    )
-    .later(ONLY_RANDOM),
+    ),
     form(
         "evolution",
         &[
@@ -133,8 +132,7 @@ pub(super) const STRATEGIES: &[Form] = &[
         "nsga2",
         &[POPULATION, MUTATION, CROSSOVER],
         "Sorts by dominance and crowding, for several objectives.",
-    )
-    .later(ONLY_RANDOM),
+    ),
     form(
         "mobo",
         &[

@@ -377,7 +377,7 @@ fn the_order_of_keys_does_not_show_even_with_decisions() {
 #[test]
 fn what_commands_refuse_names_key_place_and_way_out() {
     let text = SPEC
-        .replace("strategy: random", "strategy: aging_evolution(population: 32, tournament: 8)")
+        .replace("strategy: random", "strategy: evolution(population: 32)")
         .replace("quantize { ", "quantize { weights: {i8, i4}, aware: last(5 epochs), per: channel, ")
         .replace("mixup: 0.1..0.5", "distill: largest, mixup: 0.1..0.5")
         .replace("maximize accuracy", "maximize f1\nrequire { ram(munas) <= 4 KiB, auc >= 90 % }");
@@ -400,7 +400,8 @@ fn what_commands_refuse_names_key_place_and_way_out() {
                 "{start} `aware: last` of `quantize` | this version quantizes after training: leave `aware` out"
             ),
             format!(
-                "{start} `strategy: aging_evolution` of `search` | this version searches by `strategy: random`"
+                "{start} `strategy: evolution` of `search` | this version searches by `random`, `aging_evolution` and \
+                 `nsga2`"
             ),
             format!("{start} `ram(munas)` | `ram` alone counts what the bundle really takes"),
             format!("{start} `auc` | `f1` and `accuracy` measure more than two classes"),

@@ -91,6 +91,9 @@ fn draws_edits_and_children_are_points_in_canonical_form() {
             }
             a = mutate(&space, &child, &rules, &mut rng);
             assert!(known.contains(&a), "seed {seed}: a mutant");
+            let again = redraw(&space, &a, 0.3, &mut rng);
+            assert!(known.contains(&again), "seed {seed}: drawn anew");
+            assert_eq!(redraw(&space, &a, 0.0, &mut rng), a, "seed {seed}: nothing is drawn");
         }
     }
 }
