@@ -1,11 +1,11 @@
 //! A bound on the flash that is not tables: code, and the padding between tables.
 //!
 //! In: a program. Out: what the compiler has to emit for it, counted by kind ([`terms`]), and the [`bound`]: the
-//! counts times bytes of Thumb-2 at `-O2`. The bytes were fitted to 1,359 linked images, so that none is above its
-//! bound by a margin of 1.5 % + 60 B: networks of the standard library's spaces (`cargo bench --bench images`) and random
-//! ones with all operators (`code_size`), the latter for two instruction sets. Of 100 random images that the fit had not
-//! seen none is above it and 96 are within 10 % + 512 B of it (arm-none-eabi-gcc 12.2, Cortex-M4). Other compilers and
-//! options may be larger.
+//! counts times bytes of Thumb-2 at `-O2`. The bytes were fitted to about 1,180 linked images, so that none is above
+//! its bound by a margin of 1.5 % + 60 B: networks of the standard library's spaces (`cargo bench --bench images`) and
+//! random ones with all operators (`code_size`), the latter for two instruction sets. Of 900 networks of the spaces and
+//! 100 random ones that the fit had not seen none is above it, and 996 are within 10 % + 512 B (arm-none-eabi-gcc 12.2,
+//! Cortex-M4). Other compilers and options may be larger.
 //!
 //! Where all calls of a function give a scalar or a table the same value, GCC moves it into the function, so that
 //! such an argument is counted apart from one that is passed. That is counted only where one layer makes all the
