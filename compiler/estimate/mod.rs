@@ -86,8 +86,9 @@ pub struct Deployment {
     pub all_fast: Option<Estimate>,
 }
 
-/// Lowers, plans and costs an integer graph, every layer by its fast schedule. The front end, which no kernel sees, has its scratch in the same arena:
-/// it is done before the network starts, so the arena is as large as the larger of the two.
+/// Lowers, plans and costs an integer graph, every layer by its fast schedule. The front end, which no kernel sees, has
+/// its scratch in the same arena: it is done before the network starts, so the arena is as large as the larger of the
+/// two.
 ///
 /// # Errors
 /// Our bugs only: a graph that cannot be lowered, or a plan that its verifier refuses. The text says which.

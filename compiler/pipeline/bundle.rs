@@ -31,7 +31,8 @@ pub struct Emitted {
     pub deployment: Deployment,
 }
 
-/// Makes the bundle of a locked network for a target, by the schedules that its limits call for. It depends on nothing but the arguments.
+/// Makes the bundle of a locked network for a target, by the schedules that its limits call for. It depends on
+/// nothing but the arguments.
 ///
 /// # Errors
 /// E0902 when the network cannot be lowered, as only a damaged weights file has it.

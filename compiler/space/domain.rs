@@ -122,7 +122,7 @@ impl Domain {
 }
 
 /// A number in 0..1, 1 excluded.
-fn unit(rng: &mut impl Rng) -> f64 {
+pub(super) fn unit(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 

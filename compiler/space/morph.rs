@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 
 use crate::space::activity::{Activity, forbidden, settle};
-use crate::space::domain::below;
+use crate::space::domain::{below, unit};
 use crate::space::facts::Facts;
 use crate::space::genome::children_of;
 use crate::space::{DecisionId, Domain, Expr, Genome, GenomeNode, RegionId, RegionKind, Scope, Space, Value};
@@ -133,7 +133,7 @@ pub fn redraw(space: &Space, genome: &Genome, chance: f64, rng: &mut impl Rng) -
     for _ in 0..DRAWS {
         let mut morph = Morph::default();
         for (path, slot, decision) in &places {
-            if (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 >= chance {
+            if unit(rng) >= chance {
                 continue;
             }
             let value = space.decision(*decision).domain.sample(rng);

@@ -3,9 +3,9 @@
 //! `cargo bench --bench estimate` draws networks from each space of the standard library and from the examples' space of
 //! keyword spotters, and costs each on a Cortex-M4 with both efforts. It prints networks a second of CPU time (of wall
 //! time where the system does not tell; one thread), how many are drawn and instantiated a second, the longest time at
-//! the final effort, which is wall time, the share that is proved optimal, and the rank correlation between the efforts. `-- --count N` sets how many networks, `-- --only NAME` which space,
-//! `-- --search` leaves the final effort out. It fails if
-//! more effort gives a higher figure, or an arena below its bound.
+//! the final effort, which is wall time, the share that is proved optimal, and the rank correlation between the efforts.
+//! `-- --count N` sets how many networks, `-- --only NAME` which space, `-- --search` leaves the final effort out. It
+//! fails if more effort gives a higher figure, or an arena below its bound.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]

@@ -1,10 +1,10 @@
 //! Layers that were lowered before.
 //!
-//! A search lowers thousands of untrained candidates that are made of the same few hundred layers. What a layer without
-//! weights becomes follows from its operator, the types around it, which of its inputs are one buffer, the
-//! instruction set and the variant; names and numbers apart, it is the same in every network. So it is kept, for each thread, and put
-//! into the next program with that one's names and numbers: the program is equal to one that was lowered afresh.
-//! Layers with weights are lowered each time, since their tables decide on more.
+//! A search lowers thousands of untrained candidates that are made of the same few hundred layers. What a layer becomes
+//! whose constants have no data yet follows from its operator, the types around it, which of its inputs are one buffer,
+//! the instruction set and the variant; names and numbers apart, it is the same in every network. So it is kept, for each
+//! thread, and put into the next program with that one's names and numbers: the program is equal to one that was lowered
+//! afresh. Layers of trained networks are lowered each time, since what their tables hold decides too.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
