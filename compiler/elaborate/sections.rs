@@ -98,6 +98,7 @@ fn consistent(given: &ast::Section, settings: Option<&Settings>, context: &mut C
     }
     if let (Some((name, Some(strategy))), Some(place)) = (settings.form("strategy"), span("strategy"))
         && let (Some(all), Some(trials)) = (strategy.integer("population"), settings.integer("trials"))
+        && matches!(name, "aging_evolution" | "nsga2")
         && all >= trials
     {
         let message = format!("all {trials} trials are random: `{name}` draws its population of {all} first");
