@@ -93,6 +93,12 @@ pub(crate) enum Command {
         #[arg(long)]
         emulator_only: bool,
     },
+    /// Train every network of a small space, and write a table on which strategies are compared without training.
+    #[command(
+        after_help = "Example:\n  nasc table tests/benches/tables/vowels.nas --target cortex-m4 --seeds 3 \
+                            -o vowels.table.gz\n\nStopped at any moment, the same command goes on."
+    )]
+    Table(TableArgs),
     /// Put specs in their one layout.
     #[command(after_help = "Examples:\n  nasc fmt kws.nas\n  nasc fmt --check examples/*/*.nas\n  \
                             nasc fmt --stdin < kws.nas")]
@@ -181,6 +187,34 @@ pub(crate) struct CompileArgs {
     /// Also write the search's archive in its canonical form.
     #[arg(long, value_name = "FILE")]
     pub(crate) archive: Option<PathBuf>,
+}
+
+/// Arguments of `table`.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// The spec.
+    pub(crate) spec: PathBuf,
+    /// The table, lines of JSON in gzip.
+    #[arg(short, long = "out", value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Target whose costs the table has; may be given several times. Default: those that the spec names.
+    #[arg(long = "target", value_name = "NAME")]
+    pub(crate) targets: Vec<String>,
+    /// Trainings of each network, with different seeds.
+    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_trials)]
+    pub(crate) seeds: usize,
+    /// Value of a `param` instead of the spec's; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub(crate) params: Vec<(String, String)>,
+    /// Folder that the spec's data paths are relative to. Default: the spec's.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed instead of the spec's.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+    /// Trials at once. Default: the number of cores. Changes nothing in the result.
+    #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
+    pub(crate) jobs: Option<usize>,
 }
 
 /// Engines that train.

@@ -6,6 +6,7 @@ mod args;
 mod data;
 mod fmt;
 mod show;
+mod table;
 mod world;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub(crate) fn run() -> ExitCode {
             eval(&input, data.as_deref(), (target.as_deref(), split), &params.into_iter().collect(), format)
         }
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
+        Command::Table(args) => table::table(&args, format),
         Command::Fmt(args) => fmt::fmt(&args, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),

@@ -18,6 +18,7 @@ mod program;
 mod reference;
 mod schema;
 mod scope;
+mod searching;
 mod sections;
 mod structure;
 mod targets;
@@ -42,9 +43,10 @@ pub use reference::reference;
 
 pub use program::{
     Accounting, LossSpec, Metric, Objective, OptimizerSpec, Preference, Program, QuantizeSpec, RateSpec,
-    Requirement, SearchSpec, Strategy, TrainSpec,
+    Requirement, TrainSpec,
 };
 pub use schema::{Later, Setting, Settings};
+pub use searching::{Proxy, ProxyScore, SearchSpec, Strategy};
 
 /// Reads files that a spec takes blocks from by `use "name.nas"`.
 pub trait Files {

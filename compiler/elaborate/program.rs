@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostics;
-use crate::elaborate::schema::{Later, Setting, Settings};
+use crate::elaborate::schema::{Later, Settings};
+use crate::elaborate::searching::SearchSpec;
 use crate::source::Span;
 use crate::space::{Genome, Output, Scope, Space};
 use crate::target::Target;
@@ -191,65 +192,6 @@ pub struct Objective {
     pub accounting: Option<Accounting>,
     /// On which target; the one compiled for if `None`.
     pub target: Option<String>,
-}
-
-/// How to choose networks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// `random`: independent draws.
-    Random,
-    /// `aging_evolution`: the newest come in, the oldest go.
-    AgingEvolution {
-        /// Networks alive at a time.
-        population: usize,
-        /// Networks drawn, the best of which is changed.
-        tournament: usize,
-    },
-    /// `nsga2`: by dominance and crowding.
-    Nsga2 {
-        /// Networks that may be parents.
-        population: usize,
-        /// Chance that a decision is drawn anew.
-        mutation: f64,
-        /// Share of children that have two parents.
-        crossover: f64,
-    },
-    /// One that this version only checks.
-    Other(Setting),
-}
-
-impl Strategy {
-    /// Its name in a spec.
-    pub fn name(&self) -> &str {
-        match self {
-            Strategy::Random => "random",
-            Strategy::AgingEvolution { .. } => "aging_evolution",
-            Strategy::Nsga2 { .. } => "nsga2",
-            Strategy::Other(Setting::Word(name) | Setting::Call(name, _)) => name,
-            Strategy::Other(_) => "other",
-        }
-    }
-}
-
-/// The `search` section: `search { strategy: random, trials: 12, finalists: 3, window: 4, seed: 7 }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SearchSpec {
-    /// How.
-    pub strategy: Strategy,
-    /// Networks to train, at least 1.
-    pub trials: usize,
-    /// Best networks to train again with other seeds, at least 1 and at most `trials`.
-    pub finalists: usize,
-    /// Trainings of each finalist, at least 1 (`replicates`, default 1).
-    pub replicates: usize,
-    /// At most this many trials are in flight; trial `i` sees the results up to `i - window`.
-    pub window: usize,
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// Keys that this version only checks.
-    #[serde(default, skip_serializing_if = "Settings::is_empty")]
-    pub other: Settings,
 }
 
 /// A checked spec.

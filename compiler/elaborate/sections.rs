@@ -6,7 +6,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::fields::Context;
 use crate::elaborate::goals::Output;
 use crate::elaborate::schema::{self, Later, Setting, Settings};
-use crate::elaborate::{LossSpec, OptimizerSpec, QuantizeSpec, RateSpec, SearchSpec, Strategy, TrainSpec};
+use crate::elaborate::searching;
+use crate::elaborate::{LossSpec, OptimizerSpec, QuantizeSpec, RateSpec, TrainSpec};
 use crate::space;
 use crate::syntax::ast;
 
@@ -68,14 +69,8 @@ fn consistent(given: &ast::Section, settings: Option<&Settings>, context: &mut C
     let Some(settings) = settings else { return true };
     let span =
         |key: &str| given.fields.iter().find(|field| field.key.text == key).map(|field| field.value.span);
-    if let (Some(finalists), Some(trials)) = (settings.integer("finalists"), settings.integer("trials"))
-        && finalists > trials
-        && let (Some(many), Some(few)) = (span("finalists"), span("trials"))
-    {
-        let message = format!("{finalists} finalists cannot come out of {trials} trials");
-        let error = Diagnostic::error(Code::RANGE, message).at(many, "more than there are trials");
-        context.out.push(error.at(few, format!("{trials} networks are trained")));
-        return false;
+    if given.name.text == "search" {
+        return searching::consistent(settings, span, context);
     }
     if let (Some(("by", Some(parts))), Some(place)) = (settings.form("split"), span("split")) {
         let shares: Vec<f64> =
@@ -87,29 +82,11 @@ fn consistent(given: &ast::Section, settings: Option<&Settings>, context: &mut C
             return false;
         }
     }
-    if let (Some((_, Some(strategy))), Some(place)) = (settings.form("strategy"), span("strategy"))
-        && let (Some(drawn), Some(all)) = (strategy.integer("tournament"), strategy.integer("population"))
-        && drawn > all
-    {
-        let message = format!("{drawn} networks cannot be drawn from {all}");
-        let error = Diagnostic::error(Code::RANGE, message).at(place, "`tournament` is above `population`");
-        context.out.push(error.help("let `tournament` be a quarter of `population`"));
-        return false;
-    }
-    if let (Some((name, Some(strategy))), Some(place)) = (settings.form("strategy"), span("strategy"))
-        && let (Some(all), Some(trials)) = (strategy.integer("population"), settings.integer("trials"))
-        && matches!(name, "aging_evolution" | "nsga2")
-        && all >= trials
-    {
-        let message = format!("all {trials} trials are random: `{name}` draws its population of {all} first");
-        let warning = Diagnostic::warning(Code::NO_EFFECT, message).at(place, "the strategy never begins");
-        context.out.push(warning.help("lower `population`, or raise `trials`"));
-    }
     true
 }
 
 /// What keys of a section say beyond those that a view has fields for.
-fn beyond(section: &str, settings: &Settings, known: &[&str]) -> Settings {
+pub(super) fn beyond(section: &str, settings: &Settings, known: &[&str]) -> Settings {
     schema::find(section).map(|table| settings.beyond(table.keys, known)).unwrap_or_default()
 }
 
@@ -200,37 +177,5 @@ impl QuantizeSpec {
     pub(super) fn of(settings: &Settings) -> Option<QuantizeSpec> {
         let calibration_samples = usize::try_from(settings.integer("calibrate")?).ok()?;
         Some(QuantizeSpec { calibration_samples, other: beyond("quantize", settings, &["calibrate"]) })
-    }
-}
-
-impl SearchSpec {
-    /// The view on a section; `None` where a key is missing, which the table forbids.
-    pub(super) fn of(settings: &Settings) -> Option<SearchSpec> {
-        let known = ["strategy", "trials", "finalists", "replicates", "window", "seed"];
-        let size = |key| usize::try_from(settings.integer(key)?).ok();
-        let (name, fields) = settings.form("strategy")?;
-        let whole = |key| usize::try_from(fields?.integer(key)?).ok();
-        let strategy = match name {
-            "random" => Strategy::Random,
-            "aging_evolution" => Strategy::AgingEvolution {
-                population: whole("population")?,
-                tournament: whole("tournament")?,
-            },
-            "nsga2" => Strategy::Nsga2 {
-                population: whole("population")?,
-                mutation: fields?.number("mutation")?,
-                crossover: fields?.number("crossover")?,
-            },
-            _ => Strategy::Other(settings.0.get("strategy")?.clone()),
-        };
-        Some(SearchSpec {
-            strategy,
-            trials: size("trials")?,
-            finalists: size("finalists")?,
-            replicates: size("replicates")?,
-            window: size("window")?,
-            seed: settings.integer("seed")?,
-            other: beyond("search", settings, &known),
-        })
     }
 }

@@ -14,7 +14,7 @@ use crate::pipeline::figures;
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
 use crate::pipeline::prepare::Prepared;
-use crate::pipeline::select;
+use crate::pipeline::select::{self, Found};
 use crate::search::Clock;
 use crate::source::SourceMap;
 use crate::target::Target;
@@ -230,7 +230,7 @@ fn folder(options: &CompileOptions, name: &str, target: &Target, n_targets: usiz
 }
 
 /// What the command line changes of the search; it counts as part of the section.
-fn override_search(program: &mut Program, options: &CompileOptions) {
+pub(super) fn override_search(program: &mut Program, options: &CompileOptions) {
     let mut remark = |text: String| {
         program.sections.entry("search".to_owned()).or_default().push_str(&text);
     };
@@ -308,7 +308,7 @@ fn network(
     }
     let data = data.unwrap_or_else(|| Prepared::load_with_noise(program, &root, Some(&cache_of(spec))))?;
     let store = make_folders(spec, program, targets, options, env.files)?;
-    let mut found = select::search(program, targets, &data, &store, options, env)?;
+    let mut found = search(program, targets, &data, &store, options, env)?;
     found.lock.params.clone_from(&options.params);
     if let Some((lock, networks)) = kept {
         found.keep(&program.name, lock, networks);
@@ -316,6 +316,35 @@ fn network(
     files::write(env.files, &weights_path, &locking::weights_to_bytes(&found.networks))?;
     files::write(env.files, &lock_path, found.lock.to_text().as_bytes())?;
     Ok(Networks { lock: found.lock, networks: found.networks, searched: true, archive: Some(found.archive) })
+}
+
+/// One search for all targets, or one for each; the store answers what they have in common.
+fn search(
+    program: &Program,
+    targets: &[&Target],
+    data: &Prepared,
+    store: &Path,
+    options: &CompileOptions,
+    env: &Environment<'_>,
+) -> Result<Found, Diagnostic> {
+    let (&first, others) = match targets {
+        [first, others @ ..] if program.search.is_network_each && !others.is_empty() => (first, others),
+        _ => return select::search(program, targets, data, store, options, env),
+    };
+    let budget = options.budget.map(|budget| budget / targets.len() as u64);
+    let options = &CompileOptions { budget, ..options.clone() };
+    let one = |target: &Target| {
+        env.progress.note(&format!("a network for {}", target.name));
+        select::search(program, &[target], data, store, options, env)
+    };
+    let mut found = one(first)?;
+    for target in others {
+        let mut next = one(target)?;
+        let archive = format!("{}\n{}", found.archive, next.archive);
+        next.keep(&program.name, found.lock, found.networks);
+        found = Found { archive, ..next };
+    }
+    Ok(found)
 }
 
 /// Where what was read of a spec's data is kept.

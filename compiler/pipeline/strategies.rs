@@ -2,22 +2,34 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::elaborate::{Preference, Requirement, Strategy as Spec};
+use crate::elaborate::{Preference, Program, Requirement, Strategy as Spec};
 use crate::pipeline::figures::{metric_name, metric_word, objective_of};
-use crate::pipeline::study::{Point, Study};
+use crate::pipeline::study::{Point, Start, Study};
 use crate::search::{AgingEvolution, Breeder, Entry, Goal, LossScale, Nsga2, Random, Strategy};
-use crate::space::{self, MorphRules};
+use crate::space;
 
 /// Makes points of a spec's space.
 struct Points<'a> {
     study: &'a Study<'a>,
-    /// Requirements of quality, which only a trained network can break.
-    required: Vec<&'a Requirement>,
 }
 
 impl Points<'_> {
     fn point(&self, genome: space::Genome) -> Point {
-        Point::new(self.study.program, genome, 0)
+        Point { epochs: self.study.program.search.halving.first().copied(), ..self.new_point(genome) }
+    }
+
+    fn new_point(&self, genome: space::Genome) -> Point {
+        Point::new(self.study.program, genome)
+    }
+
+    /// A child, which begins with the weights of a parent if the spec says so.
+    fn child(&self, genome: space::Genome, parent: &Entry<Point>) -> Point {
+        match self.study.program.search.inherit {
+            None => self.point(genome),
+            Some(epochs) => {
+                Point { epochs: Some(epochs), start: Some(Start::of(parent)), ..self.new_point(genome) }
+            }
+        }
     }
 }
 
@@ -26,33 +38,41 @@ impl Breeder<Point> for Points<'_> {
         self.point(space::sample(&self.study.program.space, rng))
     }
 
-    fn mutate(&self, parent: &Point, rng: &mut ChaCha8Rng) -> Point {
-        self.point(space::mutate(&self.study.program.space, &parent.genome, &MorphRules::default(), rng))
+    fn mutate(&self, parent: &Entry<Point>, rng: &mut ChaCha8Rng) -> Point {
+        let program = self.study.program;
+        let genome = space::mutate(&program.space, &parent.genome.genome, &program.search.morphs, rng);
+        self.child(genome, parent)
     }
 
     fn redraw(&self, of: &Point, chance: f64, rng: &mut ChaCha8Rng) -> Point {
-        self.point(space::redraw(&self.study.program.space, &of.genome, chance, rng))
+        let genome = space::redraw(&self.study.program.space, &of.genome, chance, rng);
+        Point { epochs: of.epochs, start: of.start.clone(), ..self.new_point(genome) }
     }
 
-    fn cross(&self, a: &Point, b: &Point, rng: &mut ChaCha8Rng) -> Point {
-        self.point(space::cross(&self.study.program.space, &a.genome, &b.genome, rng))
+    fn cross(&self, a: &Entry<Point>, b: &Entry<Point>, rng: &mut ChaCha8Rng) -> Point {
+        let space = &self.study.program.space;
+        self.child(space::cross(space, &a.genome.genome, &b.genome.genome, rng), a)
     }
 
     fn violation(&self, of: &Entry<Point>) -> f64 {
-        let excess = |requirement: &&Requirement| {
-            let found = of.metrics.get(metric_word(requirement.metric)).copied().unwrap_or(f64::NAN);
-            let (limit, sign) = (requirement.limit, if requirement.metric.is_gain() { -1.0 } else { 1.0 });
-            let excess = sign * (found - limit) / limit.abs().max(f64::MIN_POSITIVE);
-            if excess.is_nan() { f64::INFINITY } else { excess.max(0.0) }
-        };
-        self.required.iter().map(excess).sum()
+        violation(self.study.program, of)
     }
+}
+
+/// By how much a trained network breaks what is required of quality, each limit as a share of it; 0 where it does not.
+pub(super) fn violation(program: &Program, of: &Entry<Point>) -> f64 {
+    let excess = |requirement: &Requirement| {
+        let found = of.metrics.get(metric_word(requirement.metric)).copied().unwrap_or(f64::NAN);
+        let (limit, sign) = (requirement.limit, if requirement.metric.is_gain() { -1.0 } else { 1.0 });
+        let excess = sign * (found - limit) / limit.abs().max(f64::MIN_POSITIVE);
+        if excess.is_nan() { f64::INFINITY } else { excess.max(0.0) }
+    };
+    program.requirements.iter().filter(|requirement| requirement.metric.is_quality()).map(excess).sum()
 }
 
 /// The strategy of a study's spec.
 pub(super) fn strategy<'a>(study: &'a Study<'a>) -> Box<dyn Strategy<Point> + 'a> {
-    let required = study.program.requirements.iter().filter(|requirement| requirement.metric.is_quality());
-    let breeder = Points { study, required: required.collect() };
+    let breeder = Points { study };
     match study.program.search.strategy {
         Spec::AgingEvolution { population, tournament } => {
             Box::new(AgingEvolution { breeder, population, tournament, goals: preferred(study) })

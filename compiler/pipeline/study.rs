@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, RateSpec};
+use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, Proxy, ProxyScore, RateSpec};
 use crate::emit;
 use crate::estimate::FrontEndCost;
 use crate::graph::{Graph, Weights};
@@ -24,7 +24,8 @@ use crate::pipeline::task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
 use crate::search::{
-    Candidate, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey, TrialParts,
+    Candidate, Entry, Metrics, Objective, Outcome, Problem, Screen, Status, Ticket, TrialError, TrialKey,
+    TrialParts,
 };
 use crate::space::{self, Genome, Output};
 use crate::target::{Isa, Target};
@@ -45,22 +46,51 @@ pub(crate) struct Point {
     pub(crate) text: String,
     /// 0 in the search, 1 and on for finalists.
     pub(crate) replicate: u32,
+    /// The leg of `fidelity: halving(...)`, from 0.
+    pub(crate) leg: usize,
+    /// Epochs, if not all that the recipe has.
+    pub(crate) epochs: Option<u64>,
+    /// What the training begins with, if not with drawn weights.
+    pub(crate) start: Option<Start>,
+}
+
+/// A trained network whose weights another training begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    /// Its trial, under which the store has them.
+    pub(crate) key: TrialKey,
+    /// What it is.
+    pub(crate) genome: Genome,
+}
+
+impl Start {
+    /// From a finished trial.
+    pub(crate) fn of(entry: &Entry<Point>) -> Start {
+        Start { key: entry.key, genome: entry.genome.genome.clone() }
+    }
 }
 
 impl Point {
-    /// A point with its text.
-    pub(crate) fn new(program: &Program, genome: Genome, replicate: u32) -> Point {
+    /// A point with its text, trained in full.
+    pub(crate) fn new(program: &Program, genome: Genome) -> Point {
         let text = space::to_json(&program.space, &genome).to_string();
-        Point { genome, text, replicate }
+        Point { genome, text, replicate: 0, leg: 0, epochs: None, start: None }
     }
 }
 
 impl Candidate for Point {
     fn text(&self) -> String {
-        match self.replicate {
-            0 => self.text.clone(),
-            replicate => format!("{} replicate {replicate}", self.text),
+        let mut text = self.text.clone();
+        if self.replicate > 0 {
+            text += &format!(" replicate {}", self.replicate);
         }
+        if let Some(epochs) = self.epochs {
+            text += &format!(" epochs {epochs}");
+        }
+        if let Some(start) = &self.start {
+            text += &format!(" after {}", start.key);
+        }
+        text
     }
 }
 
@@ -74,6 +104,8 @@ pub(crate) struct Study<'a> {
     /// Trials at once.
     #[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "the embedded engine shares by itself"))]
     pub(crate) jobs: usize,
+    /// What decides before training who is trained.
+    pub(crate) proxy: Option<Proxy>,
     /// Set once the time budget is over.
     pub(crate) out_of_time: &'a (dyn Fn() -> bool + Sync),
     /// Set while the user wants an end.
@@ -168,15 +200,13 @@ impl Study<'_> {
     fn train(
         &self,
         graph: &Graph,
-        genome: &Genome,
+        point: &Point,
         ticket: &Ticket<'_>,
     ) -> Result<Option<Weights>, TrialError> {
         match self.engine {
-            EngineKind::Embedded => self.train_on(EmbeddedEngine::new(), graph, genome, ticket),
+            EngineKind::Embedded => self.train_on(EmbeddedEngine::new(), graph, point, ticket),
             #[cfg(feature = "torch")]
-            EngineKind::Torch => {
-                self.train_on(TorchEngine::cpu().shared_by(self.jobs), graph, genome, ticket)
-            }
+            EngineKind::Torch => self.train_on(TorchEngine::cpu().shared_by(self.jobs), graph, point, ticket),
         }
     }
 
@@ -185,13 +215,17 @@ impl Study<'_> {
         &self,
         engine: E,
         graph: &Graph,
-        genome: &Genome,
+        point: &Point,
         ticket: &Ticket<'_>,
     ) -> Result<Option<Weights>, TrialError> {
-        let recipe = self.recipe(genome).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
-        let features = self.data.features(self.program, genome).map_err(TrialError::Failed)?;
+        let recipe = self.recipe_of(point).map_err(|problem| TrialError::Failed(no_recipe(problem)))?;
+        let features = self.data.features(self.program, &point.genome).map_err(TrialError::Failed)?;
         let mut trainer =
             self.trainer(engine, graph, recipe, &features, ticket.seed).map_err(TrialError::Failed)?;
+        if let Some(start) = &point.start {
+            let weights = self.weights_after(start, graph, ticket).map_err(TrialError::Failed)?;
+            trainer.begin_with(&weights).map_err(TrialError::Failed)?;
+        }
         let identity = ticket.key.to_string();
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
@@ -201,6 +235,24 @@ impl Study<'_> {
         let peak = trainer.memory().map_or(0, |memory| memory.peak);
         self.training_bytes.fetch_max(peak, Ordering::Relaxed);
         result
+    }
+
+    /// The weights that a training begins with after another one.
+    fn weights_after(
+        &self,
+        start: &Start,
+        graph: &Graph,
+        ticket: &Ticket<'_>,
+    ) -> Result<Weights, Diagnostic> {
+        let lost = |what: String| {
+            Diagnostic::error(Code::STORE, format!("the weights of trial {} {what}", start.key))
+                .help("delete the store and run the command again: trials that begin with them need them")
+        };
+        let bytes = ticket.weights_of(&start.key)?.ok_or_else(|| lost("are not in the store".into()))?;
+        let (weights, _) =
+            tensors::from_bytes(&bytes).map_err(|error| lost(format!("are damaged: {error}")))?;
+        let parent = space::instantiate(&self.program.space, &start.genome).map_err(|error| *error)?;
+        train::inherit(&parent, &weights, graph, ticket.seed)
     }
 
     /// A training at its start: on samples that are in memory, or on ones that threads make for every epoch.
@@ -300,7 +352,7 @@ impl Problem<Point> for Study<'_> {
         let graph = space::instantiate(&self.program.space, &point.genome)
             .map_err(|diagnostic| TrialError::Failed(*diagnostic))?;
         let diverged = || Outcome { status: Status::Diverged, quality: Metrics::new(), weights: Vec::new() };
-        let Some(weights) = self.train(&graph, &point.genome, ticket)? else {
+        let Some(weights) = self.train(&graph, point, ticket)? else {
             return Ok(diverged());
         };
         let Ok(network) = self.network(&graph, &point.genome, &weights) else {
@@ -312,6 +364,25 @@ impl Problem<Point> for Study<'_> {
             return Ok(diverged());
         };
         Ok(Outcome { status: Status::Trained, quality, weights: tensors::to_bytes(&weights, "weights") })
+    }
+
+    fn pool(&self) -> usize {
+        self.proxy.map_or(1, |proxy| proxy.pool)
+    }
+
+    fn score(&self, point: &Point) -> Result<f64, Diagnostic> {
+        let graph = space::instantiate(&self.program.space, &point.genome).map_err(|error| *error)?;
+        match self.proxy.map(|proxy| proxy.score) {
+            None => Ok(0.0),
+            Some(ProxyScore::Macs) => Ok(graph.macs().0 as f64),
+            Some(ProxyScore::Synflow) => train::synflow(&graph, self.program.search.seed),
+            Some(ProxyScore::Naswot) => {
+                let features = self.data.features(self.program, &point.genome)?;
+                let samples = features.splits.train.spread(SCORED_SAMPLES);
+                let samples = features.standardization.inputs(&samples);
+                train::naswot(&graph, &samples, self.program.search.seed)
+            }
+        }
     }
 
     fn has_time(&self, trial: usize) -> bool {
@@ -364,13 +435,29 @@ impl Study<'_> {
         Ok(Recipe { mixup: recipe.mixup.or(self.features(genome)?.mixup), ..recipe })
     }
 
+    /// The recipe of a training.
+    fn recipe_of(&self, point: &Point) -> Result<Recipe, String> {
+        let recipe = self.recipe(&point.genome)?;
+        Ok(Recipe { epochs: point.epochs.unwrap_or(recipe.epochs), ..recipe })
+    }
+
+    /// A point as it is trained from the start and in full.
+    pub(crate) fn whole(&self, point: &Point) -> Point {
+        Point { replicate: 0, leg: 0, epochs: None, start: None, ..point.clone() }
+    }
+
+    /// Epochs of a training in full.
+    pub(crate) fn epochs(&self, genome: &Genome) -> Result<u64, Diagnostic> {
+        Ok(self.recipe(genome).map_err(no_recipe)?.epochs)
+    }
+
     fn key(&self, graph: &Graph, point: &Point) -> Result<TrialKey, String> {
         let program = self.program;
         let samples = program.quantize_for(&point.genome)?.calibration_samples;
         let (engine, numerics) = self.engine.numerics();
         let parts = TrialParts {
             graph: &graph.to_text(),
-            recipe: &format!("{}{}", self.recipe(&point.genome)?.canonical(), answers_text(program)),
+            recipe: &format!("{}{}", self.recipe_of(point)?.canonical(), answers_text(program)),
             data: &self.data.hash,
             front_end: &self.features(&point.genome)?.canonical,
             quantization: &format!("i8 i8 calibrate spread {samples}"),
@@ -378,6 +465,7 @@ impl Study<'_> {
             numerics,
             seed: program.search.seed,
             replicate: point.replicate,
+            start: point.start.as_ref().map(|start| start.key),
         };
         Ok(parts.key())
     }
@@ -426,6 +514,9 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
 
 /// Memory that one training may take: beyond it a machine swaps, or ends the search.
 const TRAINING_BYTES: usize = 8 << 30;
+
+/// Samples that a score of untrained networks looks at: half the batch of arXiv:2006.04647, in a quarter of its time.
+const SCORED_SAMPLES: usize = 64;
 
 /// Threads that a bound on memory is made for: the same on every machine, so that all search alike.
 const SURVEYED_THREADS: usize = 16;

@@ -37,6 +37,6 @@ impl<G, B: Breeder<G>> Strategy<G> for AgingEvolution<B> {
                 by_violation.then(scores[a].total_cmp(&scores[b])).then(a.cmp(&b))
             })
             .expect("a tournament has a member");
-        Proposal::Candidate(self.breeder.mutate(&alive[best].entry.genome, rng))
+        Proposal::Candidate(self.breeder.mutate(alive[best].entry, rng))
     }
 }

@@ -32,6 +32,8 @@ pub struct TrialParts<'a> {
     pub seed: u64,
     /// Counts repetitions of one network, for retraining and for error bars.
     pub replicate: u32,
+    /// The trial whose weights the training begins with.
+    pub start: Option<TrialKey>,
 }
 
 impl TrialParts<'_> {
@@ -55,6 +57,10 @@ impl TrialParts<'_> {
         for (name, part) in parts {
             hash.update(format!("{name} {}\n", part.len()));
             hash.update(part.as_bytes());
+        }
+        if let Some(start) = self.start {
+            hash.update(b"start 32\n");
+            hash.update(start.0);
         }
         TrialKey(hash.finalize().into())
     }

@@ -36,7 +36,7 @@ impl<G, B: Breeder<G>> Strategy<G> for Nsga2<B> {
         let order = best(&all, self.population);
         let mut parent = || {
             let (a, b) = (below(order.len(), rng), below(order.len(), rng));
-            &all[order[a.min(b)]].entry.genome
+            all[order[a.min(b)]].entry
         };
         let (first, second) = (parent(), parent());
         let child = if unit(rng) < self.crossover {

@@ -46,6 +46,20 @@ pub trait Problem<G>: Sync {
     /// all.
     fn evaluate(&self, genome: &G, ticket: &Ticket<'_>) -> Result<Outcome, TrialError>;
 
+    /// How many candidates that pass the screen are scored for each one that is trained: the one with the greatest
+    /// score, the first of equal ones. 1 for no scores.
+    fn pool(&self) -> usize {
+        1
+    }
+
+    /// What a candidate promises before training. Called in the order of the candidates, one at a time.
+    ///
+    /// # Errors
+    /// When it cannot be known, which ends the search.
+    fn score(&self, _genome: &G) -> Result<f64, Diagnostic> {
+        Ok(0.0)
+    }
+
     /// Whether there is time for this trial. The first `false` ends the asking: a time budget decides how
     /// many trials run, and nothing else.
     fn has_time(&self, _trial: usize) -> bool {
@@ -109,6 +123,14 @@ impl Ticket<'_> {
     pub fn kept(&self) -> Option<Vec<u8>> {
         // A failing store shows when the result is written.
         self.context.store.kept(&self.key).ok().flatten()
+    }
+
+    /// The weights of another trial, which this one's key names.
+    ///
+    /// # Errors
+    /// E0802 if the store fails.
+    pub fn weights_of(&self, key: &TrialKey) -> Result<Option<Vec<u8>>, Diagnostic> {
+        self.context.store.weights(key)
     }
 
     /// Whether it is time to keep the state of the evaluation.

@@ -193,6 +193,15 @@ struct Job<G> {
     genome: G,
 }
 
+/// What is drawn for one trial.
+struct Draws {
+    rng: ChaCha8Rng,
+    /// Networks that passed the screen.
+    seen: BTreeSet<TrialKey>,
+    n_rejected: u64,
+    n_duplicates: u64,
+}
+
 /// What the threads change, under one lock.
 struct Progress<'a, G> {
     strategy: &'a mut dyn Strategy<G>,
@@ -319,7 +328,7 @@ impl<'s, G: Candidate> Shared<'s, G> {
         }
     }
 
-    /// Asks until a new candidate passes the screen.
+    /// The best of as many new candidates as are scored for a trial.
     fn ask(&self, progress: &mut Progress<'s, G>, n_visible: usize) -> Result<Job<G>, End> {
         let Run { settings, problem, observer, .. } = *self.run;
         let trial = progress.asked;
@@ -329,28 +338,68 @@ impl<'s, G: Candidate> Shared<'s, G> {
         if !problem.has_time(trial) {
             return Err(End::Budget);
         }
-        let mut rng = stream(settings.seed, trial);
-        let (mut n_rejected, mut n_duplicates) = (0, 0);
+        let mut draws = Draws {
+            rng: stream(settings.seed, trial),
+            seen: BTreeSet::new(),
+            n_rejected: 0,
+            n_duplicates: 0,
+        };
+        let pool = problem.pool().max(1);
+        let mut best: Option<(f64, Job<G>)> = None;
+        for _ in 0..pool {
+            let job = match self.draw(progress, n_visible, &mut draws) {
+                Ok(job) => job,
+                // Of a small space, what there is.
+                Err(End::Duplicates | End::Rejections) if best.is_some() => break,
+                Err(end) => return Err(end),
+            };
+            let score = if pool == 1 { 0.0 } else { self.score(progress, &job)? };
+            if best.as_ref().is_none_or(|(least, _)| score.total_cmp(least).is_gt()) {
+                best = Some((score, job));
+            }
+        }
+        let Some((_, job)) = best else { return Err(End::Cancelled) };
+        progress.known.insert(job.key);
+        progress.asked += 1;
+        observer.started(trial, &job.genome);
+        Ok(job)
+    }
+
+    fn score(&self, progress: &mut Progress<'s, G>, job: &Job<G>) -> Result<f64, End> {
+        self.run.problem.score(&job.genome).map_err(|diagnostic| {
+            self.stop.store(true, Ordering::Relaxed);
+            progress.fail(job.trial, diagnostic);
+            End::Cancelled
+        })
+    }
+
+    /// Asks until a candidate passes the screen that is neither known nor drawn for this trial.
+    fn draw(
+        &self,
+        progress: &mut Progress<'s, G>,
+        n_visible: usize,
+        draws: &mut Draws,
+    ) -> Result<Job<G>, End> {
+        let Run { settings, problem, observer, .. } = *self.run;
+        let trial = progress.asked;
         while !self.stopped() {
-            let proposal = progress.strategy.ask(&progress.history[..n_visible], trial, &mut rng);
+            let proposal = progress.strategy.ask(&progress.history[..n_visible], trial, &mut draws.rng);
             let Proposal::Candidate(genome) = proposal else { return Err(End::Strategy) };
             match problem.screen(&genome) {
-                Screen::Accept { key, costs } if progress.known.insert(key) => {
-                    progress.asked += 1;
-                    observer.started(trial, &genome);
+                Screen::Accept { key, costs } if !progress.known.contains(&key) && draws.seen.insert(key) => {
                     return Ok(Job { trial, key, costs, genome });
                 }
                 Screen::Accept { .. } => {
-                    n_duplicates += 1;
-                    if n_duplicates >= settings.duplicates {
+                    draws.n_duplicates += 1;
+                    if draws.n_duplicates >= settings.duplicates {
                         return Err(End::Duplicates);
                     }
                 }
                 Screen::Reject(reason) | Screen::Invalid(reason) => {
                     observer.rejected(&reason);
                     *progress.rejections.entry(reason).or_default() += 1;
-                    n_rejected += 1;
-                    if n_rejected >= settings.rejections {
+                    draws.n_rejected += 1;
+                    if draws.n_rejected >= settings.rejections {
                         return Err(End::Rejections);
                     }
                 }

@@ -15,11 +15,11 @@ pub trait Breeder<G>: Send {
     /// An independent draw.
     fn sample(&self, rng: &mut ChaCha8Rng) -> G;
     /// A parent after one edit.
-    fn mutate(&self, parent: &G, rng: &mut ChaCha8Rng) -> G;
+    fn mutate(&self, parent: &Entry<G>, rng: &mut ChaCha8Rng) -> G;
     /// A candidate of which each decision is drawn anew with this chance.
     fn redraw(&self, of: &G, chance: f64, rng: &mut ChaCha8Rng) -> G;
     /// A child of two parents.
-    fn cross(&self, a: &G, b: &G, rng: &mut ChaCha8Rng) -> G;
+    fn cross(&self, a: &Entry<G>, b: &Entry<G>, rng: &mut ChaCha8Rng) -> G;
     /// By how much a trained network breaks what must hold, each limit as a share of it; 0 where it does not.
     fn violation(&self, of: &Entry<G>) -> f64;
 }

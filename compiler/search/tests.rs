@@ -68,6 +68,7 @@ fn parts(graph: &str) -> TrialParts<'_> {
         numerics: 1,
         seed: 7,
         replicate: 0,
+        start: None,
     }
 }
 
@@ -401,19 +402,20 @@ fn every_part_counts_in_the_key() {
         TrialParts { numerics: 2, ..base }.key(),
         TrialParts { seed: 8, ..base }.key(),
         TrialParts { replicate: 1, ..base }.key(),
+        TrialParts { start: Some(base.key()), ..base }.key(),
         TrialParts { front_end: "i8", quantization: "", ..base }.key(),
     ];
     assert!(keys.iter().all(|key| TrialKey::parse(&key.to_string()) == Some(*key)));
     keys.sort();
     keys.dedup();
-    assert_eq!(keys.len(), 11);
+    assert_eq!(keys.len(), 12);
     for text in ["", "00", &"g".repeat(64), &"A".repeat(64), &"é".repeat(32)] {
         assert_eq!(TrialKey::parse(text), None, "{text}");
     }
     let mut seeds: Vec<u64> = keys.iter().map(|key| key.seed()).collect();
     seeds.sort_unstable();
     seeds.dedup();
-    assert_eq!(seeds.len(), 11);
+    assert_eq!(seeds.len(), 12);
 }
 
 proptest! {

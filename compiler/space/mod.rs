@@ -37,7 +37,7 @@ pub use genome::{from_json, sample, to_json, try_sample, validate};
 pub use instantiate::instantiate;
 pub use interval::Interval;
 pub(crate) use layer::MAX_EXTENT;
-pub use morph::{Morph, MorphRules, apply, morphs, mutate, redraw};
+pub use morph::{Change, Morph, MorphRules, apply, morphs, mutate, redraw};
 pub use region::{
     Branching, Decision, DecisionId, Forbid, Genome, GenomeNode, Layer, Link, Merge, MergeKind, Output,
     Region, RegionId, RegionKind, Space, WidthScale,

@@ -6,9 +6,10 @@
 //!
 //! Source  µNAS, arXiv:2010.14246: enumerate all morphs of the parent, then draw one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::space::activity::{Activity, forbidden, settle};
 use crate::space::domain::{below, unit};
@@ -37,12 +38,22 @@ enum ListEdit {
     Remove(usize),
 }
 
+/// How an edit changes a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// By so many positions of its domain, up or down.
+    Steps(Vec<usize>),
+    /// To any other value.
+    Any,
+}
+
 /// Which edits there are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MorphRules {
-    /// For decisions of a name, how far one edit may change their integer: `filters` by 1, 3 or 5 up or down, to values
-    /// of their domain. All other decisions change to the next value of a range or to any other value of a set.
-    pub steps: BTreeMap<String, Vec<i64>>,
+    /// How decisions of a name change.
+    pub changes: BTreeMap<String, Change>,
+    /// Whether decisions of other names change too: to the next value of a range, to any other value of a set.
+    pub others: bool,
     /// Whether a repetition may come in between others.
     pub insert: bool,
     /// Whether a repetition may go from between others.
@@ -52,25 +63,25 @@ pub struct MorphRules {
 impl Default for MorphRules {
     /// To neighbours; repetitions come and go.
     fn default() -> MorphRules {
-        MorphRules { steps: BTreeMap::new(), insert: true, remove: true }
+        MorphRules { changes: BTreeMap::new(), others: true, insert: true, remove: true }
     }
 }
 
 impl MorphRules {
     /// What one edit may change a decision to.
     fn targets(&self, name: &str, domain: &Domain, value: &Value) -> Vec<Value> {
-        let (Some(steps), Value::Int(here)) = (self.steps.get(name), value) else {
-            return domain.neighbours(value);
+        let Some(here) = domain.position(value) else { return domain.neighbours(value) };
+        let positions: Vec<usize> = match self.changes.get(name) {
+            None if self.others => return domain.neighbours(value),
+            None => return Vec::new(),
+            Some(Change::Any) => (0..domain.len()).filter(|&at| at != here).collect(),
+            Some(Change::Steps(steps)) => {
+                let around = |&step: &usize| [here.checked_sub(step), here.checked_add(step)];
+                let around = steps.iter().filter(|&&step| step != 0).flat_map(around).flatten();
+                around.collect::<BTreeSet<usize>>().into_iter().collect()
+            }
         };
-        let mut targets: Vec<i64> = steps
-            .iter()
-            .filter(|&&step| step != 0)
-            .flat_map(|step| [here.checked_sub(*step), here.checked_add(*step)])
-            .flatten()
-            .collect();
-        targets.sort_unstable();
-        targets.dedup();
-        targets.into_iter().map(Value::Int).filter(|target| domain.position(target).is_some()).collect()
+        positions.into_iter().filter_map(|at| domain.get(at)).collect()
     }
 }
 

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod engine;
 pub mod extents;
 mod footprint;
+mod inherit;
 mod loss;
 mod network;
 mod optimizer;
@@ -26,12 +27,14 @@ pub mod tape;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod trainer;
+mod zero_cost;
 
 pub use batch::{Answers, Augment, Batch, BatchSource, LabelledBatches, Rows, Samples, smoothed_targets};
 pub use choice::EngineKind;
 pub use divergence::Watch;
 pub use embedded::EmbeddedEngine;
 pub use footprint::footprint;
+pub use inherit::inherit;
 pub use loss::Loss;
 pub use network::{BatchStatistics, Mode, Network, Pass};
 pub use optimizer::{
@@ -43,6 +46,7 @@ pub use recipe::Recipe;
 pub use state::{Progress, State};
 pub use stream::initial_weights;
 pub use trainer::{EpochReport, Trainer, accuracy};
+pub use zero_cost::{naswot, synflow};
 
 #[cfg(test)]
 mod tests;

@@ -217,6 +217,26 @@ impl Network {
         }
     }
 
+    /// The steps whose values a rectifier has clamped at 0.
+    pub(super) fn rectified(&self) -> impl Iterator<Item = usize> {
+        let is_rectified = |step: &Step| {
+            let clamp = match step {
+                Step::Conv2d { clamp, .. }
+                | Step::DepthwiseConv2d { clamp, .. }
+                | Step::Dense { clamp, .. }
+                | Step::BatchNorm { clamp, .. }
+                | Step::Activation { clamp }
+                | Step::Add { clamp }
+                | Step::AvgPool2d { clamp, .. }
+                | Step::MaxPool2d { clamp, .. }
+                | Step::Mul { clamp } => *clamp,
+                _ => Clamp::None,
+            };
+            clamp != Clamp::None
+        };
+        (0..self.steps.len()).filter(move |&step| is_rectified(&self.steps[step].0))
+    }
+
     /// The output for a batch `[N, ...]`; `pass` holds the statistics in training afterwards.
     /// `params` are in the order of [`Network::params`].
     pub fn forward<E: Engine>(

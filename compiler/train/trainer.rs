@@ -154,6 +154,22 @@ impl<E: Engine> Trainer<E> {
         })
     }
 
+    /// Begins with these weights instead of drawn ones. Nothing else changes: the optimiser remembers nothing, and the
+    /// epochs are those of the recipe.
+    ///
+    /// # Errors
+    /// Those of [`Network::gather`]; E0204 where the training is under way.
+    pub fn begin_with(&mut self, weights: &Weights) -> Result<(), Diagnostic> {
+        if self.progress != Progress::default() {
+            let message = "weights to begin with come before the first epoch";
+            return Err(Diagnostic::error(Code::NOT_ALLOWED, message));
+        }
+        let values = self.network.gather(weights)?.into_iter().map(|value| upload(&self.engine, value));
+        let groups = role_groups(self.network.params());
+        self.parameters = Parameters::new(&self.engine, &self.recipe.optimizer, groups, values.collect());
+        Ok(())
+    }
+
     /// How many threads make batches ahead; none with 0. It changes no bit of the result.
     pub fn set_workers(&mut self, workers: usize) {
         self.workers = workers;

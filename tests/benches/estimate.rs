@@ -19,6 +19,7 @@ use nasc::estimate::{Estimate, FrontEndCost};
 use nasc::graph::Graph;
 use nasc::pipeline::Passes;
 use nasc::plan::Effort;
+use nasc::search::rank_correlation;
 use nasc::target::Target;
 
 use spaces::{SPACES, networks, space};
@@ -39,28 +40,10 @@ fn cost(graph: &Graph, target: &Target, effort: Effort) -> (Estimate, f64) {
     (deployment.estimate, start.elapsed().as_secs_f64())
 }
 
-/// Ranks, with their mean for equal values.
-fn ranks(values: &[u64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by_key(|&at| values[at]);
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    while start < order.len() {
-        let equal = order[start..].iter().take_while(|&&at| values[at] == values[order[start]]).count();
-        let mean = start as f64 + (equal - 1) as f64 / 2.0;
-        order[start..start + equal].iter().for_each(|&at| ranks[at] = mean);
-        start += equal;
-    }
-    ranks
-}
-
-/// Spearman's rank correlation.
+/// Spearman's rank correlation; 1 where one is the same for all.
 fn correlation(a: &[u64], b: &[u64]) -> f64 {
-    let (a, b) = (ranks(a), ranks(b));
-    let mean = (a.len() as f64 - 1.0) / 2.0;
-    let product =
-        |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum() };
-    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+    let exact = |values: &[u64]| values.iter().map(|&value| value as f64).collect::<Vec<f64>>();
+    rank_correlation(&exact(a), &exact(b)).unwrap_or(1.0)
 }
 
 /// More effort never gives more.

@@ -334,3 +334,25 @@ fn a_recipe_changes_the_network_and_gives_it_again() {
         assert!(!all[..place].contains(one), "recipe {place}");
     }
 }
+
+#[test]
+fn a_table_holds_every_network_and_goes_on_after_a_stop() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "epochs: 3", "epochs: 1");
+    let args = ["table", "waves.nas", "--target", "host", "--seeds", "2", "-o", "waves.table.gz"];
+    let run = lab.run(&args).good();
+    assert!(run.stdout.contains("20 networks, 2 trainings of each"), "{}", run.stdout);
+    let first = lab.read("waves.table.gz");
+    let again = lab.run(&[args.as_slice(), &["--jobs", "1", "--format", "json"]].concat()).good();
+    assert_eq!(lab.read("waves.table.gz"), first);
+    let json = again.json();
+    assert_eq!((json["networks"].as_u64(), json["head"]["seeds"].as_u64()), (Some(20), Some(2)), "{json}");
+    let table = nasc::pipeline::Table::from_bytes(&first).expect("a table");
+    assert!(table.rows.iter().all(|row| row.qualities.len() == 2 && row.qualities[0] != row.qualities[1]));
+    lab.edit("waves.nas", "width = 4..8 step 4", "width = 1..200");
+    lab.edit("waves.nas", "depth: 0..1", "depth: 0..4");
+    let run = lab.run(&args);
+    assert_eq!((run.code, run.n_errors()), (Some(1), 1));
+    assert!(run.stderr.contains("a table takes at most 100000"), "{}", run.stderr);
+    assert_eq!(lab.read("waves.table.gz"), first, "what was there stays");
+}

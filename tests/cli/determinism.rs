@@ -37,6 +37,53 @@ fn strategies_that_learn_do_not_depend_on_jobs_either() {
     }
 }
 
+/// Legs of halving, weights that are taken over, scores, and races: none depends on threads, and a store that has the
+/// trials gives the same.
+#[test]
+fn briefer_searches_do_not_depend_on_jobs_either() {
+    let search = "strategy: aging_evolution(population: 3, tournament: 2), trials: 8, window: 2, \
+                  fidelity: halving([1, 2]), inherit: 1, proxy: zero_cost(naswot, top: 50 %), \
+                  morphs: [step(width), change(kernel), insert, remove], replicates: 2";
+    let labs = ["1", "2"].map(|jobs| {
+        let lab = Lab::new();
+        lab.edit("waves.nas", "strategy: random, trials: 4", search);
+        let run = lab.compile(&["--jobs", jobs, "--archive", "archive.txt"]).good();
+        assert!(run.stderr.contains("the better 4 go on to 2 epochs"), "{}", run.stderr);
+        assert!(run.stderr.contains("the better 2 go on to the end"), "{}", run.stderr);
+        assert!(run.stderr.contains("round 2 of 2"), "{}", run.stderr);
+        lab
+    });
+    let [one, other] = &labs;
+    let archive = one.text("archive.txt");
+    assert_eq!(archive, other.text("archive.txt"));
+    assert_eq!(one.text("waves.nas.lock"), other.text("waves.nas.lock"));
+    // 8 briefly, 4 of them longer, 2 of those in full; all but the first begin with what they were.
+    assert_eq!(archive.lines().filter(|line| line.starts_with("trial")).count(), 14);
+    assert!(archive.matches(" after ").count() > 6, "{archive}");
+    one.compile(&["--research", "--archive", "warm.txt"]).good();
+    assert_eq!(archive, one.text("warm.txt"));
+}
+
+#[test]
+fn each_target_may_have_a_network_of_its_own() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "strategy: random", "networks: each, strategy: random");
+    lab.edit("waves.nas", "require  { ram <= 4 KiB", "require  { macs <= 3000 on \"host\", ram <= 4 KiB");
+    lab.run(&["compile", "waves.nas", "--target", "host", "--target", "cortex-m4", "--no-verify"]).good();
+    let lock: serde_json::Value = serde_json::from_str(&lab.text("waves.nas.lock")).unwrap();
+    assert_eq!(lock["networks"].as_object().unwrap().len(), 2, "{lock}");
+    assert_ne!(lock["targets"]["host"], lock["targets"]["cortex-m4"]);
+    let macs = |target: &str| {
+        let report = lab.text(&format!("build/waves/{target}/report.json"));
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        report["targets"][0]["compute"]["macs"].as_u64().unwrap()
+    };
+    assert!(macs("host") <= 3000 && macs("cortex-m4") > 3000, "{} {}", macs("host"), macs("cortex-m4"));
+    let again =
+        ["compile", "waves.nas", "--target", "host", "--target", "cortex-m4", "--no-verify", "--locked"];
+    lab.run(&again).good();
+}
+
 #[test]
 fn a_warm_store_gives_the_same_archive_as_a_cold_one() {
     let lab = Lab::new();

@@ -44,24 +44,43 @@ pub(super) const SEARCH: Section = Section {
             Default::Absent,
             "zero_cost(naswot, top: 20 %)",
             "A figure without training that decides who is trained.",
-        )
-        .later("leave `proxy` out"),
+        ),
         optional(
             "fidelity",
             Kind::Forms(FIDELITIES),
             Default::Absent,
             "halving([3, 10, 30])",
             "Trains many briefly, and the better ones for longer.",
-        )
-        .later("leave `fidelity` out"),
+        ),
+        optional(
+            "inherit",
+            count(1.0, 1e6),
+            Default::Absent,
+            "10",
+            "Epochs of a network that was changed from another one: it begins with that one's weights, where shapes \
+             allow. Without it every network begins anew, as finalists always do.",
+        ),
         optional(
             "morphs",
             Kind::List(&Kind::Forms(MORPHS)),
             Default::Absent,
             "[step(filters, by: [1, 3, 5]), insert, remove]",
             "Changes that a strategy may make to a network; without it every legal one.",
-        )
-        .later("leave `morphs` out"),
+        ),
+        optional(
+            "networks",
+            Kind::Forms(&[
+                form("one", &[], "One network, which meets what is required on every target."),
+                form(
+                    "each",
+                    &[],
+                    "A search for each target. They share the trials that they have in common.",
+                ),
+            ]),
+            Default::Absent,
+            "each",
+            "Whether several targets share a network; without it they do.",
+        ),
         optional(
             "reference",
             Kind::List(&Kind::Amount),
@@ -222,9 +241,15 @@ const PROXIES: &[Form] = &[form(
             "Which figure.",
         )
         .positional(),
-        optional("top", share(0.001, 1.0), Default::Number(0.2), "20 %", "Share that is trained."),
+        optional(
+            "top",
+            share(0.001, 1.0),
+            Default::Number(0.2),
+            "20 %",
+            "Share that is trained: of so many candidates that meet what is required of costs, the best by score.",
+        ),
     ],
-    "A score of untrained networks.",
+    "A score of untrained networks. Scores favour large networks: they are for specs that ask for quality.",
 )];
 
 const FIDELITIES: &[Form] = &[form(
@@ -233,7 +258,8 @@ const FIDELITIES: &[Form] = &[form(
         "epochs",
         Kind::List(&count(1.0, 1e6)),
         "[3, 10, 30]",
-        "After each of these numbers of epochs the better half goes on.",
+        "After each of these numbers of epochs the better half goes on, in the end to all `epochs`. Each leg has a \
+         whole schedule of the learning rate, so that networks are compared at their best.",
     )
     .positional()],
     "Successive halving.",

@@ -88,6 +88,7 @@ fn study<'a>(program: &'a Program, data: &'a Prepared, (cancel, nearest, diverge
         data,
         engine: EngineKind::default(),
         jobs: 1,
+        proxy: None,
         out_of_time: &|| false,
         cancel,
         training_bytes: &TRAINING_BYTES,
@@ -106,7 +107,7 @@ fn run(study: &Study<'_>, store: &dyn Store, limit: usize) -> (Report<Point>, us
     let program = study.program;
     let clock = Counting { asked: AtomicUsize::new(0), limit, cancel: study.cancel };
     let settings = Settings { window: 1, ..Settings::new(program.search.trials, program.search.seed) };
-    let sampler = |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng), 0);
+    let sampler = |rng: &mut ChaCha8Rng| Point::new(program, space::sample(&program.space, rng));
     let run = Run {
         settings: &settings,
         problem: study,

@@ -58,8 +58,8 @@ impl Breeder<Tuple> for Tuples {
         Tuple([(); 8].map(|()| (rng.next_u32() % 16) as u8))
     }
 
-    fn mutate(&self, parent: &Tuple, rng: &mut ChaCha8Rng) -> Tuple {
-        let mut child = parent.clone();
+    fn mutate(&self, parent: &Entry<Tuple>, rng: &mut ChaCha8Rng) -> Tuple {
+        let mut child = parent.genome.clone();
         child.0[rng.next_u32() as usize % 8] = (rng.next_u32() % 16) as u8;
         child
     }
@@ -72,9 +72,9 @@ impl Breeder<Tuple> for Tuples {
         Tuple(of.0.map(&mut draw))
     }
 
-    fn cross(&self, a: &Tuple, b: &Tuple, rng: &mut ChaCha8Rng) -> Tuple {
-        let mut child = a.clone();
-        for (to, from) in child.0.iter_mut().zip(b.0) {
+    fn cross(&self, a: &Entry<Tuple>, b: &Entry<Tuple>, rng: &mut ChaCha8Rng) -> Tuple {
+        let mut child = a.genome.clone();
+        for (to, from) in child.0.iter_mut().zip(b.genome.0) {
             if rng.next_u32().is_multiple_of(2) {
                 *to = from;
             }
@@ -210,4 +210,73 @@ fn limits_scale_losses_and_all_parts_of_a_front_are_asked_for() {
         firsts[first] += 1;
     }
     assert!(firsts.iter().all(|&count| count > 30), "{firsts:?}");
+}
+
+#[test]
+fn the_better_half_has_the_best_of_both_orders() {
+    // By error 0, 2, 1, 3, 4; on the front are 0, 2, 5 and 3; 6 breaks a requirement and 7 diverged.
+    let figures =
+        [[0.1, 9.0], [0.3, 9.0], [0.2, 7.0], [0.4, 3.0], [0.5, 4.0], [0.6, 1.0], [0.0, 0.0], [0.0, 0.0]];
+    let mut entries: Vec<Entry<Tuple>> = figures.iter().enumerate().map(|(at, &f)| entry(at, f)).collect();
+    entries[7].status = Status::Diverged;
+    let violation = |entry: &Entry<Tuple>| f64::from(u8::from(entry.trial == 6));
+    // In turn: 0 has the least error, of the front 5 has the most room beside 0, then come 2 and 3, then 1.
+    let chosen = better(&entries, &objectives(), violation, 5);
+    assert_eq!(chosen, [0, 5, 2, 3, 1]);
+    let all = better(&entries, &objectives(), violation, 99);
+    assert_eq!((all.len(), all[6]), (7, 6));
+}
+
+/// Slopes whose candidates are scored by what they do not cost.
+struct Scored(Slope);
+
+impl Problem<Tuple> for Scored {
+    fn screen(&self, tuple: &Tuple) -> Screen {
+        self.0.screen(tuple)
+    }
+
+    fn evaluate(&self, tuple: &Tuple, ticket: &Ticket<'_>) -> Result<Outcome, TrialError> {
+        self.0.evaluate(tuple, ticket)
+    }
+
+    fn pool(&self) -> usize {
+        4
+    }
+
+    fn score(&self, tuple: &Tuple) -> Result<f64, Diagnostic> {
+        if tuple.0 == [0; 8] { Err(Diagnostic::error(Code::RANGE, "none")) } else { Ok(-cost(tuple)) }
+    }
+}
+
+#[test]
+fn the_best_of_a_pool_is_trained() {
+    let run = |pool: bool, given: Option<Tuple>, jobs: usize| {
+        let (store, cancel) = (MemoryStore::default(), AtomicBool::new(false));
+        let settings = Settings { jobs, ..Settings::new(20, 3) };
+        let (plain, scored) = (Slope { most: 60.0 }, Scored(Slope { most: 60.0 }));
+        let problem: &dyn Problem<Tuple> = if pool { &scored } else { &plain };
+        let run = Run {
+            settings: &settings,
+            problem,
+            store: &store,
+            clock: &Still,
+            cancel: &cancel,
+            observer: &(),
+        };
+        let draw = |rng: &mut ChaCha8Rng| given.clone().unwrap_or_else(|| Tuples { most: 9.0 }.sample(rng));
+        crate::search::run(&mut Random(draw), &run)
+    };
+    let mean = |report: &Report<Tuple>| {
+        let costs = report.archive.entries().iter().map(|entry| entry.metrics["cost"]);
+        costs.sum::<f64>() / report.archive.entries().len() as f64
+    };
+    let (scored, plain) = (run(true, None, 1).expect("scores"), run(false, None, 1).expect("no scores"));
+    assert_eq!(scored.archive.entries().len(), 20);
+    assert!(mean(&scored) < mean(&plain) - 5.0, "{} and {}", mean(&scored), mean(&plain));
+    assert_eq!(scored.archive.export(), run(true, None, 4).expect("scores").archive.export());
+    // A pool that does not fill is no reason to stop before what it has is trained.
+    let one = run(true, Some(Tuple([1; 8])), 1).expect("one network");
+    assert_eq!((one.archive.entries().len(), one.end), (1, End::Duplicates));
+    let failed = run(true, Some(Tuple([0; 8])), 1).expect_err("no score");
+    assert_eq!(failed.message, "none");
 }

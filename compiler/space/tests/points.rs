@@ -308,12 +308,17 @@ fn rules_say_how_far_a_morph_goes() {
         }
     };
     let mut rules = MorphRules { insert: false, remove: false, ..MorphRules::default() };
-    rules.steps.insert("width".into(), vec![1, 8]);
+    rules.changes.insert("width".into(), Change::Steps(vec![1, 8]));
     let mut widths = BTreeSet::new();
     for morph in morphs(&space, &genome, &rules) {
         widths.insert(apply(&space, &genome, &morph, &mut rng(6)).root.values[0].clone());
     }
-    assert_eq!(widths.into_iter().collect::<Vec<_>>(), [8, 16, 24].map(Value::Int));
+    assert_eq!(widths.into_iter().collect::<Vec<_>>(), [12, 16, 20].map(Value::Int));
+    rules.others = false;
+    assert_eq!(morphs(&space, &genome, &rules).len(), 2);
+    rules.changes.insert("width".into(), Change::Any);
+    let all = space.decisions.iter().find(|decision| decision.name == "width").map(|it| it.domain.len());
+    assert_eq!(Some(morphs(&space, &genome, &rules).len() + 1), all);
 }
 
 /// Pearson's statistic of draws against probabilities.
