@@ -319,6 +319,7 @@ impl Change<'_> {
             "shift" => Augment::Shift { samples: self.samples()? },
             "noise" => Augment::Noise { share: self.share(), background: self.background()? },
             "gain" => Augment::Gain { share: self.share() },
+            "tilt" => Augment::Tilt { share: self.share() },
             "time_mask" => Augment::TimeMask { rows: self.rows()? },
             "frequency_mask" => match self.front_end {
                 FrontEnd::Audio(_) => {

@@ -64,6 +64,13 @@ pub enum Augment {
         /// So much louder or softer, at most.
         share: f32,
     },
+    /// Adds to each row the one before it times a number in `-share..=share`: the sound of another microphone or line.
+    /// What changes slowly gets `1 + a` times as large and what changes from row to row `1 - a` times: with `a` of a
+    /// third the lowest frequencies gain 6 dB on the highest.
+    Tilt {
+        /// Of the row before, at most; below 1.
+        share: f32,
+    },
     /// Sets neighbouring rows to 0: a number of them in `0..=rows` (and at most all), at a place that is uniform among
     /// those where they fit.
     ///
@@ -112,6 +119,7 @@ impl Augment {
             Augment::Shift { .. }
             | Augment::Noise { .. }
             | Augment::Gain { .. }
+            | Augment::Tilt { .. }
             | Augment::Speed { .. }
             | Augment::Flip
             | Augment::Crop { .. }
@@ -168,6 +176,7 @@ impl Augment {
                 let factor = 1.0 + share * either(random);
                 sample.iter_mut().for_each(|x| *x *= factor);
             }
+            Augment::Tilt { share } => signal::tilt(sample, width * channels, share * either(random)),
             Augment::TimeMask { rows } => features::mask_rows(sample, extents, *rows, random),
             Augment::FrequencyMask { bands } => features::mask_bands(sample, extents, *bands, random),
             Augment::Speed { share } => {
@@ -203,6 +212,7 @@ impl Augment {
                 format!("noise 1 {share} {}", background.hash())
             }
             Augment::Gain { share } => format!("gain 1 {share}"),
+            Augment::Tilt { share } => format!("tilt 1 {share}"),
             Augment::TimeMask { rows } => format!("time_mask 1 {rows}"),
             Augment::FrequencyMask { bands } => format!("frequency_mask 1 {bands}"),
             Augment::Speed { share } => format!("speed 1 {share}"),

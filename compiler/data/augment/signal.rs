@@ -165,6 +165,14 @@ fn strided_sum(sample: &[f32], channel: usize, channels: usize, of: impl Fn(f64)
     sums.iter().sum()
 }
 
+/// Adds to each row of `row` values the one before it, `factor` times; the first has none.
+pub(super) fn tilt(sample: &mut [f32], row: usize, factor: f32) {
+    // From the end, so that the row before is still as it was.
+    for at in (row..sample.len()).rev() {
+        sample[at] += factor * sample[at - row];
+    }
+}
+
 /// Plays rows of `row` values `factor` times as fast, about their middle.
 pub(super) fn speed(sample: &mut [f32], row: usize, factor: f32, element: Element, scratch: &mut Vec<f32>) {
     scratch.clear();

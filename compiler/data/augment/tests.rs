@@ -31,6 +31,7 @@ fn kinds(strength: f32, count: usize) -> Vec<Augment> {
         Augment::Noise { share: strength, background: None },
         Augment::Noise { share: strength, background: Some(background()) },
         Augment::Gain { share: strength },
+        Augment::Tilt { share: strength },
         Augment::TimeMask { rows: count },
         Augment::FrequencyMask { bands: count },
         Augment::Speed { share: strength },
@@ -353,6 +354,26 @@ fn gain_and_brightness_stay_in_their_bounds() {
 }
 
 #[test]
+fn a_tilt_takes_from_high_frequencies_what_it_gives_to_low_ones() {
+    let (low, high) = (vec![100.0f32; 6], vec![100.0, -100.0, 100.0, -100.0, 100.0, -100.0]);
+    let mut factors = Vec::new();
+    for seed in 0..200 {
+        let tilted =
+            |from: &[f32]| applied(&Augment::Tilt { share: 0.5 }, from, [6, 1, 1], Element::F32, seed);
+        let (low, high) = (tilted(&low), tilted(&high));
+        let factor = low[1] - 100.0;
+        assert!(low[0] == 100.0 && low[1..].iter().all(|x| *x == low[1]), "{low:?}");
+        assert!(high[1..].iter().all(|x| (x.abs() - (100.0 - factor)).abs() < 1e-3), "{high:?}");
+        factors.push(factor);
+    }
+    assert!(factors.iter().all(|x| x.abs() <= 50.001) && factors.iter().any(|&x| x < -40.0));
+    assert!(factors.iter().any(|&x| x > 40.0));
+    // Rows have all their channels.
+    let found = applied(&Augment::Tilt { share: 0.5 }, &[1.0, 0.0, 0.0, 0.0], [2, 1, 2], Element::F32, 3);
+    assert!(found[2] != 0.0 && found[3] == 0.0, "{found:?}");
+}
+
+#[test]
 fn flips_happen_to_half_of_the_samples() {
     let from = sample(12);
     let mut mirrored = from.clone();
@@ -434,6 +455,7 @@ fn canonical_texts_tell_changes_apart() {
     texts.dedup();
     assert_eq!(texts.len(), all, "{texts:?}");
     assert_eq!(Augment::Gain { share: 0.2 }.canonical(), "gain 1 0.2");
+    assert_eq!(Augment::Tilt { share: 0.2 }.canonical(), "tilt 1 0.2");
     let halves = Background::new("x", vec![vec![1.0], vec![2.0]]).unwrap();
     let whole = Background::new("x", vec![vec![1.0, 2.0]]).unwrap();
     assert_ne!(halves.hash(), whole.hash());

@@ -142,6 +142,12 @@ pub(super) const AUGMENT: &[Form] = &[
         "Scales a signal.",
     ),
     form(
+        "tilt",
+        &[required("share", share(0.0, 0.9), "30 %", "Of the value before that is added to each, at most.")
+            .positional()],
+        "Favours low or high frequencies, as another microphone would: 30 % by 5 dB between the lowest and the highest.",
+    ),
+    form(
         "time_mask",
         &[required("time", time(1e-6, 3600.0), "50 ms", "At most so long.").positional()],
         "Silences a piece of a signal.",
