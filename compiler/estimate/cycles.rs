@@ -4,8 +4,8 @@
 //! kinds ([`work`]), and each kind in multiply-accumulates, elements or calls by a ratio that holds for all targets
 //! of a family. Ratios and figures were fitted to instruction counts by `cargo bench --bench code_size`.
 
-use crate::graph::Graph;
-use crate::kernel::{Program, Work};
+use crate::graph::{Graph, NodeId};
+use crate::kernel::{Program, Step, Work};
 use crate::ops::{AvgPool2d, MaxPool2d, Op};
 use crate::target::CostTable;
 
@@ -91,6 +91,9 @@ const M4_PRODUCT: f64 = 1.41;
 /// How often each of [`KINDS`], then of [`WORK`].
 type Counts = [f64; KINDS.len() + WORK.len()];
 
+/// No work.
+const NONE: Counts = [0.0; KINDS.len() + WORK.len()];
+
 /// How much of each kind a program does, with the kind's name.
 pub fn work(graph: &Graph, program: &Program) -> Vec<(&'static str, f64)> {
     let names = KINDS.iter().map(|(name, _)| *name).chain(WORK.iter().map(|(_, name, _)| *name));
@@ -99,45 +102,48 @@ pub fn work(graph: &Graph, program: &Program) -> Vec<(&'static str, f64)> {
 
 fn counts(graph: &Graph, program: &Program) -> Counts {
     let order = graph.order();
-    let mut counts = [0.0; KINDS.len() + WORK.len()];
-    for step in &program.steps {
-        if !step.work.is_empty() {
-            for &(work, count) in &step.work {
-                let at = WORK.iter().position(|&(known, ..)| known == work);
-                counts[KINDS.len() + at.expect("every piece has its cycles")] += count as f64;
-            }
-            continue;
-        }
-        let outputs: usize = step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum();
-        let node = order.get(step.node).filter(|_| step.op != "copy").copied();
-        match node.map(|node| (node, &graph.node(node).op)) {
-            Some((node, Op::Conv2d(conv))) => {
-                let [rows, columns] = conv.window.kernel;
-                let [_, _, _, channels] = graph.input_types(node)[0].shape.nhwc().unwrap_or_default();
-                let run = if conv.window.dilation[1] == 1 { columns * channels } else { channels };
-                let filters = graph.ty(node).shape.0.last().copied().unwrap_or(1);
-                products(&mut counts, step.macs, outputs, (rows, run, filters));
-            }
-            Some((node, Op::Dense(_))) => {
-                let features = graph.input_types(node)[0].shape.elements();
-                products(&mut counts, step.macs, outputs, (1, features, outputs));
-            }
-            Some((_, Op::DepthwiseConv2d(_))) => {
-                counts[2] += step.macs as f64;
-                counts[6] += outputs as f64;
-            }
-            Some((_, Op::AvgPool2d(AvgPool2d { window, .. }) | Op::MaxPool2d(MaxPool2d { window, .. }))) => {
-                counts[3] += (outputs * window.kernel[0] * window.kernel[1]) as f64;
-            }
-            Some((_, Op::Add(_))) => counts[7] += outputs as f64,
-            Some((_, Op::Mul(_))) => counts[10] += outputs as f64,
-            Some((_, Op::Requantize(_))) => counts[11] += outputs as f64,
-            Some((_, Op::Curve(_))) => counts[12] += outputs as f64,
-            Some(_) | None => counts[8] += outputs as f64,
-        }
-        counts[9] += step.calls.len() as f64;
-    }
+    let mut counts = NONE;
+    program.steps.iter().for_each(|step| count(&mut counts, (graph, &order), program, step));
     counts
+}
+
+/// Adds what a step does.
+fn count(counts: &mut Counts, (graph, order): (&Graph, &[NodeId]), program: &Program, step: &Step) {
+    if !step.work.is_empty() {
+        for &(work, count) in &step.work {
+            let at = WORK.iter().position(|&(known, ..)| known == work);
+            counts[KINDS.len() + at.expect("every piece has its cycles")] += count as f64;
+        }
+        return;
+    }
+    let outputs: usize = step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum();
+    let node = order.get(step.node).filter(|_| step.op != "copy").copied();
+    match node.map(|node| (node, &graph.node(node).op)) {
+        Some((node, Op::Conv2d(conv))) => {
+            let [rows, columns] = conv.window.kernel;
+            let [_, _, _, channels] = graph.input_types(node)[0].shape.nhwc().unwrap_or_default();
+            let run = if conv.window.dilation[1] == 1 { columns * channels } else { channels };
+            let filters = graph.ty(node).shape.0.last().copied().unwrap_or(1);
+            products(counts, step.macs, outputs, (rows, run, filters));
+        }
+        Some((node, Op::Dense(_))) => {
+            let features = graph.input_types(node)[0].shape.elements();
+            products(counts, step.macs, outputs, (1, features, outputs));
+        }
+        Some((_, Op::DepthwiseConv2d(_))) => {
+            counts[2] += step.macs as f64;
+            counts[6] += outputs as f64;
+        }
+        Some((_, Op::AvgPool2d(AvgPool2d { window, .. }) | Op::MaxPool2d(MaxPool2d { window, .. }))) => {
+            counts[3] += (outputs * window.kernel[0] * window.kernel[1]) as f64;
+        }
+        Some((_, Op::Add(_))) => counts[7] += outputs as f64,
+        Some((_, Op::Mul(_))) => counts[10] += outputs as f64,
+        Some((_, Op::Requantize(_))) => counts[11] += outputs as f64,
+        Some((_, Op::Curve(_))) => counts[12] += outputs as f64,
+        Some(_) | None => counts[8] += outputs as f64,
+    }
+    counts[9] += step.calls.len() as f64;
 }
 
 /// Dot products: for each output, `rows` runs of `run` elements.
@@ -154,10 +160,24 @@ fn products(counts: &mut Counts, macs: u64, outputs: usize, (rows, run, filters)
 
 /// Cycles of one run.
 pub(super) fn cycles(graph: &Graph, program: &Program, cost: &CostTable) -> u64 {
+    total(&counts(graph, program), cost)
+}
+
+/// Cycles of each step by itself, rounded, so that their sum may differ a little from those of a run.
+pub fn step_cycles(graph: &Graph, program: &Program, cost: &CostTable) -> Vec<u64> {
+    let order = graph.order();
+    let of_step = |step: &Step| {
+        let mut counts = NONE;
+        count(&mut counts, (graph, &order), program, step);
+        total(&counts, cost)
+    };
+    program.steps.iter().map(of_step).collect()
+}
+
+fn total(counts: &Counts, cost: &CostTable) -> u64 {
     let figures = [cost.cycles_per_mac, cost.cycles_per_element, cost.cycles_per_call];
     let unit =
         |kind: &Kind| -> f64 { kind.1.iter().zip(figures).map(|(share, cycles)| share * cycles).sum() };
-    let counts = counts(graph, program);
     let units =
         KINDS.iter().map(unit).chain(WORK.iter().map(|(.., cycles)| cycles / M4_PRODUCT * figures[0]));
     let total: f64 = counts.iter().zip(units).map(|(count, unit)| count * unit).sum();

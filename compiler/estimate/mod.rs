@@ -18,7 +18,7 @@ use crate::target::{Isa, Target};
 
 pub use choice::{Limits, choose};
 pub use code::{padding, percent, terms};
-pub use cycles::work;
+pub use cycles::{step_cycles, work};
 
 #[cfg(test)]
 pub(crate) mod tests;
