@@ -19,6 +19,8 @@ mod determinism;
 mod engine;
 #[path = "cli/fmt.rs"]
 mod fmt;
+#[path = "cli/html.rs"]
+mod html;
 #[path = "cli/kill.rs"]
 mod kill;
 #[path = "cli/lab.rs"]
@@ -29,3 +31,5 @@ mod language;
 mod lean;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/report.rs"]
+mod report;

@@ -83,6 +83,16 @@ pub(crate) enum Command {
         #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
         params: Vec<(String, String)>,
     },
+    /// What is known of a network: quality, search, memory over time, layers, classes, rewrites; as text or as a page.
+    #[command(after_help = "Examples:\n  nasc report examples/vowels/vowels.nas\n  \
+                            nasc report build/vowels/cortex-m4 -o vowels.html\n\n\
+                            A spec needs its lock and weights; nothing is searched or trained. A bundle shows what a \
+                            device measured too.")]
+    Report(ReportArgs),
+    /// What differs between two locks, specs or bundles: quality, costs, decisions, and what they follow from.
+    #[command(after_help = "Examples:\n  nasc diff old.nas.lock kws.nas.lock\n  \
+                            nasc diff build/kws/cortex-m4 kws.nas --exit-code")]
+    Diff(DiffArgs),
     /// Prove a bundle: evaluator, interpreter, host code, host kernels, C on the host and on the emulated chip, byte by byte.
     #[command(after_help = "Example:\n  nasc verify build/vowels/cortex-m4\n\n\
                             The emitted C is compiled and run on this machine; --emulator-only does not do that.")]
@@ -224,6 +234,37 @@ pub(crate) enum EngineName {
     Embedded,
     /// libtorch, in a nasc that is built with `--features torch`.
     Torch,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A spec with its lock, or a bundle's folder.
+    pub(crate) input: PathBuf,
+    /// Write a page for a browser: one file that needs no network.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Target to report on; may be given several times. Default: all that the lock has.
+    #[arg(long = "target", value_name = "NAME")]
+    pub(crate) targets: Vec<String>,
+    /// Value of a `param`, as it was given to `compile`; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub(crate) params: Vec<(String, String)>,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The old one: a lock, a spec with its lock, or a bundle's folder.
+    pub(crate) old: PathBuf,
+    /// The new one.
+    pub(crate) new: PathBuf,
+    /// Target to compare on; may be given several times. Default: all.
+    #[arg(long = "target", value_name = "NAME")]
+    pub(crate) targets: Vec<String>,
+    /// End with 1 if anything differs, with 0 if nothing does.
+    #[arg(long)]
+    pub(crate) exit_code: bool,
 }
 
 /// Arguments of `fmt`.

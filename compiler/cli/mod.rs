@@ -5,6 +5,7 @@
 mod args;
 mod data;
 mod fmt;
+mod report;
 mod show;
 mod table;
 mod world;
@@ -42,6 +43,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Eval { input, data, split, target, params } => {
             eval(&input, data.as_deref(), (target.as_deref(), split), &params.into_iter().collect(), format)
         }
+        Command::Report(args) => report::report(&args, format),
+        Command::Diff(args) => report::diff(&args, format),
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
         Command::Table(args) => table::table(&args, format),
         Command::Fmt(args) => fmt::fmt(&args, format),

@@ -1,17 +1,23 @@
 //! From a stored network to the files of a bundle.
 
+use std::collections::BTreeMap;
+
 use crate::data::{Element, FrontEnd};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::Metric;
+use crate::elaborate::{Metric, Program};
 use crate::emit::{self, Bundle, GraphFile, Network};
-use crate::estimate::{Deployment, Limits};
+use crate::estimate::{Deployment, Limits, step_cycles};
 use crate::pipeline::figures::metric_name;
-use crate::pipeline::locking::{Lock, StoredNetwork};
+use crate::pipeline::locking::{Lock, LockedNetwork, StoredNetwork};
 use crate::pipeline::network::interface;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors::{self, Tensors};
 use crate::plan::Effort;
-use crate::report::{self, FrontPoint, Layer, Provenance, Quality, Report, SearchReport, TargetReport};
+use crate::report::{
+    self, FRONT_END, Layer, Provenance, Quality, Report, Rewrite, SearchReport, TargetReport,
+};
+use crate::rewrite::Explanation;
+use crate::space;
 use crate::target::Target;
 
 /// Vectors of the self-test that is compiled into a firmware; all of them are in the golden file.
@@ -32,7 +38,7 @@ pub struct Emitted {
 }
 
 /// Makes the bundle of a locked network for a target, by the schedules that its limits call for. It depends on
-/// nothing but the arguments.
+/// nothing but the arguments. `rewrites` go into its report.
 ///
 /// # Errors
 /// E0902 when the network cannot be lowered, as only a damaged weights file has it.
@@ -41,38 +47,19 @@ pub fn emit(
     network: &StoredNetwork,
     target: &Target,
     limits: Limits,
-    name: &str,
+    (name, rewrites): (&str, &[Rewrite]),
 ) -> Result<Emitted, Diagnostic> {
-    let front_end = network.front_end_cost(target.isa);
     let locked = &lock.networks[&lock.targets[&target.name]];
-    let promised = locked.ram_bytes.get(&target.name).map_or(f64::INFINITY, |&bytes| bytes as f64);
-    let limits = Limits { ram_bytes: limits.ram_bytes.min(promised), ..limits };
-    let deployment = Passes { effort: Effort::Final }
-        .choose(&network.graph, target, front_end, &limits)
-        .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))?;
-    let quality = &locked.quality;
-    let quality = Quality {
-        metric: quality.metric.clone(),
-        float: Some(quality.test_float),
-        int8: quality.test,
-        split: "test".into(),
-        samples: quality.test_samples,
-        ci95: quality.test_ci95,
-    };
+    let deployment = deployment(locked, network, target, limits)?;
     let mut bundle = files(lock, network, target, name, &deployment);
     let result = bundle.files.iter().filter(|(file, _)| !EDITABLE.contains(&file.as_str()));
     let hashes = result.map(|(file, content)| (file.clone(), tensors::sha256(content))).collect();
-    let mut on_target = TargetReport::new(&target.name, &deployment, quality);
-    on_target.layers.splice(0..0, front_end_layer(&network.raw.front_end, &deployment));
+    let on_target = on_target(lock, (locked, network), target, &deployment, rewrites);
     let report = Report {
         schema_version: report::SCHEMA_VERSION,
         name: name.to_owned(),
         targets: vec![on_target],
-        search: SearchReport {
-            strategy: lock.strategy.clone(),
-            trials: lock.trials,
-            front: front_on(lock, target),
-        },
+        search: search_on(lock, locked, target),
         provenance: Provenance {
             nasc: lock.nasc.clone(),
             data: lock.data.clone(),
@@ -84,7 +71,71 @@ pub fn emit(
         },
     };
     bundle.add("report.json", serde_json::to_string_pretty(&report).expect("plain data serializes") + "\n");
+    bundle.add("report.html", report::page(&report, None));
     Ok(Emitted { bundle, report, deployment })
+}
+
+/// Kernels, plan and costs of a locked network.
+///
+/// # Errors
+/// As [`emit`].
+pub(crate) fn deployment(
+    locked: &LockedNetwork,
+    network: &StoredNetwork,
+    target: &Target,
+    limits: Limits,
+) -> Result<Deployment, Diagnostic> {
+    let promised = locked.ram_bytes.get(&target.name).map_or(f64::INFINITY, |&bytes| bytes as f64);
+    let limits = Limits { ram_bytes: limits.ram_bytes.min(promised), ..limits };
+    Passes { effort: Effort::Final }
+        .choose(&network.graph, target, network.front_end_cost(target.isa), &limits)
+        .map_err(|error| Diagnostic::error(Code::LOCK_FORMAT, format!("the locked network: {error}")))
+}
+
+/// Why a locked network's layers are computed otherwise than the spec writes them. Nothing for a genome that is none of
+/// the space, as of a lock that this nasc reads otherwise than the one that wrote it: a bundle does without.
+pub(crate) fn rewrites(program: &Program, genome: &serde_json::Value) -> Vec<Rewrite> {
+    let genome = space::from_json(&program.space, genome).ok();
+    let graph = genome.and_then(|genome| space::instantiate(&program.space, &genome).ok());
+    let all = graph.map(|graph| Passes { effort: Effort::Final }.explanations(&graph));
+    let rewrite = |(pass, Explanation { layer, written, rules }): (&str, Explanation)| Rewrite {
+        pass: pass.to_owned(),
+        layer,
+        written,
+        rules,
+    };
+    all.into_iter().flatten().map(rewrite).collect()
+}
+
+/// The network of a lock on a target.
+fn on_target(
+    lock: &Lock,
+    (locked, network): (&LockedNetwork, &StoredNetwork),
+    target: &Target,
+    deployment: &Deployment,
+    rewrites: &[Rewrite],
+) -> TargetReport {
+    let quality = &locked.quality;
+    let confusion = quality.confusion.as_ref().map_or_else(Vec::new, |confusion| confusion.0.clone());
+    let quality = Quality {
+        metric: quality.metric.clone(),
+        float: Some(quality.test_float),
+        int8: quality.test,
+        split: "test".into(),
+        samples: quality.test_samples,
+        ci95: quality.test_ci95,
+        classes: if confusion.is_empty() { Vec::new() } else { lock.classes.clone() },
+        confusion,
+    };
+    let mut on_target = TargetReport::new(&target.name, deployment, quality);
+    let cycles = step_cycles(&network.graph, &deployment.program, &target.cost);
+    for (layer, cycles) in on_target.layers.iter_mut().zip(cycles) {
+        layer.cycles_estimated = Some(cycles);
+    }
+    on_target.layers.splice(0..0, front_end_layer(&network.raw.front_end, deployment));
+    on_target.genome = Some(locked.genome.clone());
+    on_target.rewrites = rewrites.to_vec();
+    on_target
 }
 
 /// The row of a front end that does more than to standardise floats.
@@ -97,7 +148,7 @@ fn front_end_layer(front_end: &FrontEnd, deployment: &Deployment) -> Option<Laye
         FrontEnd::Series(_) => "series",
     };
     Some(Layer {
-        name: "front end".to_owned(),
+        name: FRONT_END.to_owned(),
         op: op.to_owned(),
         macs: 0,
         outputs: front_end.extents().iter().product(),
@@ -107,10 +158,31 @@ fn front_end_layer(front_end: &FrontEnd, deployment: &Deployment) -> Option<Laye
     })
 }
 
-/// The compromises of the search that the target's network comes from.
-fn front_on(lock: &Lock, target: &Target) -> Vec<FrontPoint> {
+/// What a lock says of the search that a target's network comes from: what has costs on the target.
+fn search_on(lock: &Lock, locked: &LockedNetwork, target: &Target) -> SearchReport {
     let ram = metric_name(Metric::Ram, &target.name);
-    lock.front.iter().filter(|point| point.metrics.contains_key(&ram)).cloned().collect()
+    let is_of = |metrics: &BTreeMap<String, f64>| metrics.contains_key(&ram);
+    let front = lock.front.iter().filter(|point| is_of(&point.metrics)).cloned().collect();
+    let base = SearchReport {
+        strategy: lock.strategy.clone(),
+        trials: lock.trials,
+        front,
+        pick: locked.trial,
+        ..SearchReport::default()
+    };
+    // The last search may have been for another target.
+    if !lock.history.iter().any(|trial| is_of(&trial.metrics)) {
+        return base;
+    }
+    SearchReport {
+        judged: Some(locked.quality.judged().to_owned()),
+        objectives: lock.objectives.clone(),
+        history: lock.history.clone(),
+        finalists: lock.finalists.clone(),
+        rank_correlation: lock.rank_correlation,
+        rejected: lock.rejected.clone(),
+        ..base
+    }
 }
 
 fn files(

@@ -158,9 +158,7 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     for target in &targets {
         env.progress.stage(&format!("writing the bundle for {}", target.name), 0);
         let stored = &result.networks[&result.lock.targets[&target.name]];
-        let emitted =
-            bundle::emit(&result.lock, stored, target, figures::limits(&loaded.program, target), name)
-                .map_err(fail)?;
+        let emitted = emitted(&loaded.program, &result.lock, stored, target, name).map_err(fail)?;
         must_fit(&loaded.program, target, &emitted.deployment.estimate).map_err(fail)?;
         let folder = folder(options, name, target, targets.len());
         write_bundle(env.files, &folder, &emitted.bundle).map_err(fail)?;
@@ -168,6 +166,19 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     }
     let Loaded { sources, warnings, .. } = loaded;
     Ok(Compiled { bundles, searched: result.searched, archive: result.archive, warnings, sources })
+}
+
+/// The bundle of a spec's locked network for a target.
+pub(crate) fn emitted(
+    program: &Program,
+    lock: &Lock,
+    stored: &StoredNetwork,
+    target: &Target,
+    name: &str,
+) -> Result<Emitted, Diagnostic> {
+    let genome = &lock.networks[&lock.targets[&target.name]].genome;
+    let rewrites = bundle::rewrites(program, genome);
+    bundle::emit(lock, stored, target, figures::limits(program, target), (name, &rewrites))
 }
 
 /// E0204 for a space that is nobody's spec.

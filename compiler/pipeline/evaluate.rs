@@ -22,7 +22,7 @@ use crate::pipeline::prepare::{self, Prepared};
 use crate::pipeline::quality::{Confusion, Figure, Intervals, metrics_of};
 use crate::pipeline::task::Task;
 use crate::pipeline::tensors;
-use crate::report::Report;
+use crate::report::{Report, SCHEMA_VERSION};
 use crate::space::Output;
 
 /// What `nasc eval` found.
@@ -404,8 +404,7 @@ pub(crate) fn read_bundle(folder: &Path) -> Result<Checked, Failure> {
         }
     };
     let text = bundle.text("report.json").ok_or_else(|| damaged(folder, "`report.json` is missing"))?;
-    let report: Report = serde_json::from_str(text)
-        .map_err(|error| damaged(folder, &format!("`report.json` cannot be read: {error}")))?;
+    let report = read_report(folder, text)?;
     for (name, hash) in &report.provenance.files {
         match bundle.files.get(name) {
             None => return Err(damaged(folder, &format!("`{name}` is missing"))),
@@ -417,6 +416,24 @@ pub(crate) fn read_bundle(folder: &Path) -> Result<Checked, Failure> {
     }
     let file = emit::read_graph_file(&folder.join(name).display().to_string(), content)?;
     Ok(Checked { file, report, bundle })
+}
+
+/// A bundle's report, if it is one of the schema that this nasc knows.
+fn read_report(folder: &Path, text: &str) -> Result<Report, Failure> {
+    let bad = |error: serde_json::Error| damaged(folder, &format!("`report.json` cannot be read: {error}"));
+    let json: serde_json::Value = serde_json::from_str(text).map_err(bad)?;
+    match json.get("schema_version").and_then(serde_json::Value::as_u64) {
+        Some(version) if version != u64::from(SCHEMA_VERSION) => {
+            let message = format!(
+                "`{}` is a bundle of another nasc: `report.json` has version {version} of its schema, this nasc \
+                 reads {SCHEMA_VERSION}",
+                folder.display()
+            );
+            let help = "use the nasc that wrote it, or `nasc compile` to write it again";
+            Err(Diagnostic::error(Code::BUNDLE, message).help(help).into())
+        }
+        Some(_) | None => serde_json::from_value(json).map_err(bad),
+    }
 }
 
 pub(crate) fn damaged(folder: &Path, why: &str) -> Failure {

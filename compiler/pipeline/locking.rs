@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::data::RawInput;
 use crate::diagnostic::{Code, Diagnostic};
@@ -18,8 +19,9 @@ use crate::graph::{Graph, Weights};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::network::interface;
+use crate::pipeline::quality::Confusion;
 use crate::pipeline::tensors::{self, Tensors};
-use crate::report::FrontPoint;
+use crate::report::{Finalist, FrontPoint, TrialFigures};
 use crate::target::Isa;
 use crate::tensor::{DType, TensorType};
 use crate::train::EngineKind;
@@ -40,18 +42,33 @@ pub struct Lock {
     /// The engine that trained, where it is not the embedded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
+    /// The trials that were trained again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finalists: Vec<Finalist>,
     /// The best compromises of the search.
     pub front: Vec<FrontPoint>,
+    /// The trials of the last search in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<TrialFigures>,
     /// Version of nasc that searched.
     pub nasc: String,
     /// The distinct networks by name.
     pub networks: BTreeMap<String, LockedNetwork>,
+    /// Names of the figures that the last search made better, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objectives: Vec<String>,
     /// The `--set` values that it was made with, by `param`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
+    /// Spearman's rank correlation of the finalists in the search and retrained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank_correlation: Option<f64>,
     /// How each output is read where networks predict numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<Reading>,
+    /// Candidates that the last search rejected before training, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejected: BTreeMap<String, u64>,
     /// Hashes of the spec's sections.
     pub sections: BTreeMap<String, String>,
     /// The seed that was used.
@@ -72,17 +89,23 @@ pub struct Lock {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LockedNetwork {
     /// Its point in the space.
-    pub genome: serde_json::Value,
+    pub genome: Json,
     /// How good it is.
     pub quality: LockedQuality,
     /// By target, the RAM that the search promised where it takes lean layers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ram_bytes: BTreeMap<String, u64>,
+    /// Number of its trial in the search that it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<usize>,
 }
 
 /// Quality of a locked network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LockedQuality {
+    /// Answers of the integer network on the test part by class, where there are classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
     /// What it is measured by on the test part: `accuracy`, `error`, `f1`, `auc` or `mse`.
     pub metric: String,
     /// Of the integer network on the test part.
@@ -113,8 +136,22 @@ impl LockedQuality {
         };
         let of_test = [self.test, self.test_float, self.test_ci95[0], self.test_ci95[1]];
         of_test.into_iter().all(|x| in_range(&self.metric, x))
-            && in_range(self.validation_metric.as_ref().unwrap_or(&self.metric), self.validation)
+            && in_range(self.judged(), self.validation)
             && self.test_right.is_none_or(|right| right <= self.test_samples)
+            && self.confusion.as_ref().is_none_or(|confusion| self.counts(confusion))
+    }
+
+    /// Whether a matrix is a square of all samples.
+    fn counts(&self, confusion: &Confusion) -> bool {
+        let rows = &confusion.0;
+        let mut cells = rows.iter().flatten();
+        rows.iter().all(|row| row.len() == rows.len())
+            && cells.try_fold(0usize, |sum, cell| sum.checked_add(*cell)) == Some(self.test_samples)
+    }
+
+    /// What trials were judged by.
+    pub(crate) fn judged(&self) -> &str {
+        self.validation_metric.as_ref().unwrap_or(&self.metric)
     }
 }
 
@@ -189,9 +226,12 @@ impl Lock {
             .then(|| format!("it was made {}, this is {}", text(&self.params), text(given)))
     }
 
-    /// The text of the file.
+    /// The text of the file: indented, but for what has many short parts a line for each of these.
     pub(crate) fn to_text(&self) -> String {
-        serde_json::to_string_pretty(self).expect("plain data serializes") + "\n"
+        let json = serde_json::to_value(self).expect("plain data serializes");
+        let mut out = String::new();
+        indented(&mut out, &json, 0, false);
+        out + "\n"
     }
 
     /// Reads the lock beside a spec; `None` if there is none.
@@ -199,9 +239,8 @@ impl Lock {
         let Some(content) = files::read_if_there(files, path, Code::LOCK_FORMAT)? else {
             return Ok(None);
         };
-        let json: serde_json::Value =
-            serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
-        match json.get("version").and_then(serde_json::Value::as_u64) {
+        let json: Json = serde_json::from_slice(&content).map_err(|error| damaged(path, error))?;
+        match json.get("version").and_then(Json::as_u64) {
             Some(version) if version == u64::from(VERSION) => {}
             Some(version) if version > u64::from(VERSION) => {
                 let message = format!(
@@ -237,6 +276,40 @@ impl Lock {
 
     /// Version of the format that is written.
     pub(crate) const VERSION: u32 = VERSION;
+}
+
+/// Keys of lists whose parts have a line each: a trial, a finalist, a row of the matrix.
+const LINES: [&str; 3] = ["confusion", "finalists", "history"];
+
+/// JSON as `serde_json` indents it, except that each part has a line where `as_lines`.
+fn indented(out: &mut String, json: &Json, depth: usize, as_lines: bool) {
+    let (open, close, parts): (_, _, Vec<(Option<&String>, &Json)>) = match json {
+        Json::Array(list) => ('[', ']', list.iter().map(|part| (None, part)).collect()),
+        Json::Object(object) => ('{', '}', object.iter().map(|(key, part)| (Some(key), part)).collect()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => ('[', ']', Vec::new()),
+    };
+    if parts.is_empty() {
+        out.push_str(&json.to_string());
+        return;
+    }
+    out.push(open);
+    let indent = |depth: usize| format!("\n{}", "  ".repeat(depth));
+    for (at, (key, part)) in parts.into_iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { "," });
+        out.push_str(&indent(depth + 1));
+        if let Some(key) = key {
+            out.push_str(&format!("{}: ", Json::from(key.as_str())));
+        }
+        match as_lines {
+            true => out.push_str(&part.to_string()),
+            false => {
+                let as_lines = key.is_some_and(|key| LINES.contains(&key.as_str()));
+                indented(out, part, depth + 1, as_lines);
+            }
+        }
+    }
+    out.push_str(&indent(depth));
+    out.push(close);
 }
 
 fn damaged(path: &Path, why: impl std::fmt::Display) -> Diagnostic {

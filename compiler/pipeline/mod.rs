@@ -1,4 +1,4 @@
-//! The passes in their order: check, search, compile, eval, verify.
+//! The passes in their order: check, search, compile, eval, verify, report, diff.
 //!
 //! In: a spec, data, options, and the outside world as traits ([`Files`], the search's `Clock`). Out: results and
 //! bundles. Everything that is decided in this module is the order of the other modules' work, what is kept (lock,
@@ -8,6 +8,7 @@ mod bundle;
 mod check;
 mod checkpoint;
 mod compile;
+mod diff;
 mod evaluate;
 mod figures;
 mod files;
@@ -20,6 +21,7 @@ mod passes;
 mod prepare;
 pub mod quality;
 mod recent;
+mod reporting;
 mod select;
 mod sources;
 mod strategies;
@@ -36,6 +38,7 @@ mod tests;
 pub use bundle::{Emitted, emit};
 pub use check::{CheckOptions, Checked, check, stage_text};
 pub use compile::{CompileOptions, Compiled, Environment, Progress, Scored, Silent, Written, compile};
+pub use diff::{Given, diff};
 pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use golden::GoldenSet;
@@ -46,6 +49,7 @@ pub use inspect::{
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
 pub use network::IntegerNetwork;
 pub use passes::{Passes, Stage};
+pub use reporting::{Reported, report_bundle, report_spec};
 pub use survey::{Feasible, Limits, Size};
 pub use table::{Head as TableHead, Row as TableRow, Table, TableOptions, Tabled, table};
 pub use verify::{Verified, verify};

@@ -5,7 +5,7 @@ use crate::graph::{Graph, Weights};
 use crate::ops::Op;
 use crate::plan::Effort;
 use crate::quantize;
-use crate::rewrite::{self, DeploymentCost, Exactness, Rewritten};
+use crate::rewrite::{self, DeploymentCost, Exactness, Explanation, Rewritten};
 use crate::target::Target;
 use crate::tensor::{TensorType, Value};
 
@@ -134,6 +134,16 @@ impl Passes {
             }
         }
         best.map_or(graph, |(_, fewer)| fewer)
+    }
+
+    /// Why layers of an untrained graph are computed otherwise than they were written, by the name of the pass; what needs
+    /// weights to be known is not among it.
+    pub fn explanations(self, graph: &Graph) -> Vec<(&'static str, Explanation)> {
+        let float = self.float(graph);
+        let integer = self.integer_rewritten(&checked("quantize", quantize::skeleton(&float.graph)));
+        let named = |pass: &'static str, all: Vec<Explanation>| all.into_iter().map(move |one| (pass, one));
+        let float = named("rewrite-float", float.explanations);
+        float.chain(named("rewrite-integer", integer.explanations)).collect()
     }
 
     /// Kernels, plan and costs of an integer graph, by the schedules that limits call for.

@@ -102,6 +102,7 @@ fn data(shape: &[usize], count: usize) -> Dataset {
 
 fn lock(weights: &[u8]) -> Lock {
     let quality = LockedQuality {
+        confusion: None,
         metric: "accuracy".into(),
         test: 7.0 / 9.0,
         test_ci95: [0.5, 0.9],
@@ -115,7 +116,9 @@ fn lock(weights: &[u8]) -> Lock {
         classes: ["a", "b", "c"].map(String::from).to_vec(),
         data: "d".into(),
         engine: None,
+        finalists: Vec::new(),
         front: Vec::new(),
+        history: Vec::new(),
         nasc: "0.1.0".into(),
         networks: [(
             "n0".to_owned(),
@@ -123,11 +126,15 @@ fn lock(weights: &[u8]) -> Lock {
                 genome: serde_json::json!({"width": 8}),
                 quality,
                 ram_bytes: [("cortex-m4".to_owned(), 790)].into(),
+                trial: None,
             },
         )]
         .into(),
+        objectives: Vec::new(),
         params: BTreeMap::new(),
+        rank_correlation: None,
         readings: Vec::new(),
+        rejected: BTreeMap::new(),
         sections: BTreeMap::from([("space".to_owned(), "s".to_owned())]),
         seed: 7,
         strategy: "random".into(),
@@ -136,6 +143,31 @@ fn lock(weights: &[u8]) -> Lock {
         version: Lock::VERSION,
         weights: sha256(weights),
     }
+}
+
+#[test]
+fn what_a_lock_has_many_of_takes_a_line_each() {
+    use crate::report::TrialFigures;
+    let mut lock = lock(b"");
+    let metrics = || [("ram@test".to_owned(), 790.0)].into();
+    let trial = |trial, quality| TrialFigures { trial, leg: 0, quality, metrics: metrics() };
+    lock.history = vec![trial(0, Some(0.1)), trial(1, None)];
+    let quality = &mut lock.networks.get_mut("n0").expect("the network").quality;
+    quality.confusion = Some(super::quality::Confusion(vec![vec![3, 0, 0], vec![1, 2, 0], vec![0, 1, 2]]));
+    let text = lock.to_text();
+    for line in [
+        "    {\"trial\":0,\"quality\":0.1,\"metrics\":{\"ram@test\":790.0}},",
+        "    {\"trial\":1,\"metrics\":{\"ram@test\":790.0}}",
+        "          [1,2,0],",
+        "    \"a\",",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    assert_eq!(serde_json::from_str::<Lock>(&text).expect("what was written"), lock);
+    lock.history.clear();
+    lock.networks.values_mut().for_each(|network| network.quality.confusion = None);
+    let plain = serde_json::to_string_pretty(&lock).expect("plain data") + "\n";
+    assert_eq!(lock.to_text(), plain, "all else is as it was");
 }
 
 /// Files in memory.

@@ -20,7 +20,7 @@ use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::network::{IntegerNetwork, reference};
 use crate::pipeline::tensors;
 use crate::plan::{self, Effort};
-use crate::report::Report;
+use crate::report::{FRONT_END, Report};
 use crate::target::{Target, Toolchain};
 use crate::tensor::Value;
 
@@ -109,7 +109,7 @@ pub fn verify(
         let text = serde_json::to_string_pretty(&measured).expect("plain data serializes") + "\n";
         files::write(files, &folder.join("measured.json"), text.as_bytes())?;
         let mut layers = report.targets.iter().flat_map(|target| &target.layers);
-        if layers.any(|layer| layer.cycles_estimated.is_some()) {
+        if layers.any(|layer| layer.name == FRONT_END) {
             verified.front_end_instructions = measured.device.front_end_instructions;
         }
         (verified.measured, verified.sizes) = (Some(measured), Some(sizes));

@@ -1,8 +1,17 @@
-//! What leaves the tool: the types of `report.json`, and its content as a table for the terminal.
+//! What leaves the tool: the types of `report.json`, its content as text for the terminal and as a page for a browser,
+//! and what differs between two results.
 //!
 //! In: what the pipeline found. Out: serde types of a documented schema. A report holds only what the lock and the
 //! weights determine, so it is the same on every machine; what a device measured is in `measured.json`.
 
+mod clean;
+mod columns;
+mod diff;
+mod full;
+mod genome;
+mod map;
+mod page;
+mod search;
 mod terminal;
 
 #[cfg(test)]
@@ -13,6 +22,14 @@ use serde::{Deserialize, Serialize};
 use crate::estimate::{Deployment, Estimate};
 use crate::kernel::{Choice, Program, Variant};
 
+pub use clean::cleaned;
+pub use diff::{Change, Differences, Figure, QualityChange, TargetChange, differences_text};
+pub use full::full;
+pub use genome::{GenomeChange, decisions, genome_changes, genome_text};
+pub use map::{MapBuffer, MapStep, MemoryMap};
+pub use page::page;
+pub(crate) use page::{base64, escape};
+pub use search::{Finalist, FrontPoint, SearchReport, TrialFigures, rank_correlation};
 pub use terminal::{bytes_text, quality_text, share_text, table};
 
 /// Version of the schema of [`Report`].
@@ -49,6 +66,28 @@ pub struct TargetReport {
     pub lean: Option<Lean>,
     /// Layer by layer, in the order they run; first the front end, if it does more than to standardise floats.
     pub layers: Vec<Layer>,
+    /// The network's point in the space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genome: Option<serde_json::Value>,
+    /// What lies where in the arena, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<MemoryMap>,
+    /// Why layers are computed otherwise than they were written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<Rewrite>,
+}
+
+/// A layer that is computed otherwise than it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// The pass: `rewrite-float` or `rewrite-integer`, which knows no weights yet.
+    pub pass: String,
+    /// What computes it now.
+    pub layer: String,
+    /// What it was.
+    pub written: String,
+    /// The rules that led there, the first one first.
+    pub rules: Vec<String>,
 }
 
 /// Quality on samples that neither search nor training saw.
@@ -66,6 +105,13 @@ pub struct Quality {
     pub samples: usize,
     /// Interval of 95 % for `int8`.
     pub ci95: [f64; 2],
+    /// Names of the classes, in the order of the rows and columns of `confusion`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// For each class, a row, how many of its samples the integer network takes for which; nothing where there are no
+    /// classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<usize>>,
 }
 
 /// Memory in bytes; see DESIGN's definitions in the bundle's README.
@@ -98,6 +144,12 @@ pub struct Compute {
     pub macs: u64,
     /// By the target's cost table.
     pub cycles_estimated: u64,
+    /// Seconds that these take at the target's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_seconds: Option<f64>,
+    /// Joules that this takes, where the target's power is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_joules: Option<f64>,
 }
 
 /// What the network would cost with fast schedules only.
@@ -126,34 +178,12 @@ pub struct Layer {
     pub outputs: usize,
     /// Bytes of its tables.
     pub weights_bytes: u64,
-    /// Estimated cycles, where they are known of it alone: of the front end.
+    /// Estimated cycles. Rounded for each layer, so their sum may differ a little from that of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles_estimated: Option<u64>,
     /// `lean` where it is not the fast one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Variant>,
-}
-
-/// How the network was found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SearchReport {
-    /// The strategy's name.
-    pub strategy: String,
-    /// Networks trained.
-    pub trials: usize,
-    /// The best compromises, by the spec's objectives.
-    pub front: Vec<FrontPoint>,
-}
-
-/// A network that no other beats in everything.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FrontPoint {
-    /// Number of its trial.
-    pub trial: usize,
-    /// Its genome.
-    pub genome: serde_json::Value,
-    /// Its figures by name.
-    pub metrics: std::collections::BTreeMap<String, f64>,
 }
 
 /// What the result follows from: the same provenance gives the same files.
@@ -174,6 +204,15 @@ pub struct Provenance {
     pub weights: String,
     /// Hashes of the bundle's files that a result depends on.
     pub files: std::collections::BTreeMap<String, String>,
+}
+
+impl Report {
+    /// The target that the search was for, where the report has others too whose networks it did not find.
+    pub(crate) fn searched_for(&self) -> Option<&str> {
+        let first = self.targets.first()?;
+        let is_other = |target: &TargetReport| target.genome != first.genome;
+        self.targets.iter().any(is_other).then_some(first.name.as_str())
+    }
 }
 
 impl Memory {
@@ -201,7 +240,12 @@ impl TargetReport {
             name: target.to_owned(),
             quality,
             memory: Memory::new(estimate),
-            compute: Compute { macs: estimate.macs, cycles_estimated: estimate.cycles },
+            compute: Compute {
+                macs: estimate.macs,
+                cycles_estimated: estimate.cycles,
+                latency_seconds: Some(estimate.latency_seconds),
+                energy_joules: estimate.energy_joules,
+            },
             lean: deployment.all_fast.as_ref().map(|fast| Lean {
                 layers: deployment.choice.positions().count(),
                 ram_bytes_fast: fast.ram_bytes,
@@ -209,9 +253,15 @@ impl TargetReport {
                 cycles_estimated_fast: fast.cycles,
             }),
             layers: layers(&deployment.program, &deployment.choice),
+            genome: None,
+            map: Some(MemoryMap::new(deployment)),
+            rewrites: Vec::new(),
         }
     }
 }
+
+/// The name of the front end among the layers; no part of a spec can have it.
+pub(crate) const FRONT_END: &str = "front end";
 
 fn layers(program: &Program, choice: &Choice) -> Vec<Layer> {
     use crate::kernel::Arg;

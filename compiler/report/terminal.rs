@@ -74,7 +74,7 @@ pub fn table(report: &Report) -> String {
 }
 
 /// What lean layers save and cost against fast ones.
-fn lean_text(lean: &Lean, target: &TargetReport) -> String {
+pub(super) fn lean_text(lean: &Lean, target: &TargetReport) -> String {
     let (memory, compute) = (&target.memory, &target.compute);
     let change = |now: u64, fast: u64, what: &str| match now.cmp(&fast) {
         Ordering::Less => Some(format!("{} B less {what}", fast - now)),

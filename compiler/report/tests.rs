@@ -18,17 +18,8 @@ proptest! {
     }
 }
 
-fn report() -> Report {
-    let layer = |name: &str, op: &str, macs, outputs, weights_bytes| Layer {
-        name: name.into(),
-        op: op.into(),
-        macs,
-        outputs,
-        weights_bytes,
-        cycles_estimated: None,
-        schedule: None,
-    };
-    let memory = Memory {
+fn memory() -> Memory {
+    Memory {
         ram_bytes: 1508,
         ram_total_bytes: None,
         arena_bytes: 1504,
@@ -38,14 +29,31 @@ fn report() -> Report {
         flash_bytes: 3100,
         weights_bytes: 900,
         code_bytes: 2200,
-    };
-    let quality = Quality {
+    }
+}
+
+fn quality() -> Quality {
+    Quality {
         metric: "accuracy".into(),
         float: Some(0.9375),
         int8: 0.925,
         split: "test".into(),
         samples: 40,
         ci95: [0.801, 0.974],
+        classes: Vec::new(),
+        confusion: Vec::new(),
+    }
+}
+
+pub(super) fn report() -> Report {
+    let layer = |name: &str, op: &str, macs, outputs, weights_bytes| Layer {
+        name: name.into(),
+        op: op.into(),
+        macs,
+        outputs,
+        weights_bytes,
+        cycles_estimated: None,
+        schedule: None,
     };
     let point = FrontPoint {
         trial: 2,
@@ -57,13 +65,26 @@ fn report() -> Report {
         name: "kws".into(),
         targets: vec![TargetReport {
             name: "cortex-m4".into(),
-            quality,
-            memory,
-            compute: Compute { macs: 12_000, cycles_estimated: 34_000 },
+            quality: quality(),
+            memory: memory(),
+            compute: Compute {
+                macs: 12_000,
+                cycles_estimated: 34_000,
+                latency_seconds: None,
+                energy_joules: None,
+            },
             lean: None,
             layers: vec![layer("stem", "conv2d", 11_000, 800, 800), layer("head", "dense", 1_000, 10, 100)],
+            genome: None,
+            map: None,
+            rewrites: Vec::new(),
         }],
-        search: SearchReport { strategy: "random".into(), trials: 5, front: vec![point] },
+        search: SearchReport {
+            strategy: "random".into(),
+            trials: 5,
+            front: vec![point],
+            ..SearchReport::default()
+        },
         provenance: Provenance {
             nasc: "0.1.0".into(),
             data: "d".into(),

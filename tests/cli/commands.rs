@@ -29,6 +29,7 @@ fn end_to_end(target: &str, emulated: bool) {
     let mut expected = vec![
         "CMakeLists.txt",
         "README.md",
+        "report.html",
         "report.json",
         "waves.c",
         "waves.graph",

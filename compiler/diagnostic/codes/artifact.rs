@@ -5,7 +5,7 @@ use super::codes;
 codes! {
     LOCK_STALE = 901, "The lock file was made from another spec, other data or another nasc: the message says which section changed. Without `--locked` the command searches again; with it, it stops here.";
     LOCK_FORMAT = 902, "The lock or the weights file is damaged or was written by a later version of nasc. Restore it from version control, or run `nasc compile --research` to make it anew.";
-    LOCK_MISSING = 903, "`--locked` needs the lock and the weights beside the spec, and one of them is not there. Run the command without `--locked` once and commit both files.";
+    LOCK_MISSING = 903, "`--locked`, `eval`, `report` and `diff` need the lock, and most of them the weights, beside the spec, and one of them is not there. Run `nasc compile` without `--locked` once and commit both files.";
     OUTPUT = 904, "A file could not be written. Everything is written to a temporary file first, so what was there before is intact. Check the folder's permissions and the free space.";
     TOOL_MISSING = 905, "A program that is needed is not installed: the cross compiler `arm-none-eabi-gcc` or the emulator `qemu-system-arm`. `nasc doctor` lists them with the packages that bring them.";
     TOOL_FAILED = 906, "A compiler or the emulator ended with an error on the emitted code. Its output is in the notes. This should not happen with a supported version: please report it.";

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use image::ImageEncoder as _;
 use image::codecs::png::PngEncoder;
 
+use crate::report::base64;
+
 /// Pixels of a picture, row by row.
 pub(super) struct Pixels {
     pub(super) width: usize,
@@ -69,21 +71,6 @@ fn colour(value: f32) -> [u8; 3] {
     let value = if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
     let horner = |factors: [f32; 7]| factors.iter().rev().fold(0.0, |sum, factor| sum * value + factor);
     [RED, GREEN, BLUE].map(|factors| horner(factors).round().clamp(0.0, 255.0) as u8)
-}
-
-/// Bytes as text of 64 signs: RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let sign = char::from(SIGNS[(bits >> (18 - 6 * at) & 63) as usize]);
-            out.push(if at <= three.len() { sign } else { '=' });
-        }
-    }
-    out
 }
 
 /// Width and height of a drawing of lines, in units of its own.
@@ -177,16 +164,6 @@ pub(super) fn bars(sample: &[f32], scale: &[(f64, f64)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The vectors of RFC 4648, section 10.
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn colours_get_lighter_all_the_way() {

@@ -7,30 +7,12 @@ use super::words::{duration_text, number_text};
 use super::{Inspected, Range};
 use crate::data::Element;
 use crate::diagnostic::Diagnostic;
+use crate::report::escape;
 
 /// Classes of the table; the command's JSON has all of them.
 const CLASSES: usize = 200;
 /// Channels of the table.
 const CHANNELS: usize = 32;
-
-/// Text that stays text in HTML, also within quotes; signs that steer are shown as one that stands for them.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            // Also what turns the direction of writing, by which a name can look like another.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-            sign if sign.is_control() => out.push('\u{fffd}'),
-            sign => out.push(sign),
-        }
-    }
-    out
-}
 
 /// The whole page.
 pub(super) fn page(found: &Inspected, sheet: &Sheet) -> String {
@@ -209,17 +191,4 @@ fn figure(out: &mut String, figure: &Figure) {
         "<figure class=\"{part}\">{drawing}<figcaption><span title=\"{name}\">&lrm;{name}</span>{part}{detail}\
          </figcaption></figure>"
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_text_is_markup() {
-        assert_eq!(
-            escape("<script>\"a\" & 'b'\u{7}\u{202e}é"),
-            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;\u{fffd}\u{fffd}é"
-        );
-    }
 }

@@ -8,7 +8,9 @@ use crate::pipeline::figures;
 use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{self, Lock, LockedNetwork, LockedQuality, StoredNetwork};
 use crate::pipeline::quality::{Figure, Intervals, Quality};
+use crate::pipeline::select::history;
 use crate::pipeline::select::pick::Pick;
+use crate::pipeline::select::race::Retrained;
 use crate::pipeline::study::{Point, Study};
 use crate::pipeline::{task, tensors};
 use crate::report::FrontPoint;
@@ -71,7 +73,7 @@ pub(super) fn finish(
     study: &Study<'_>,
     store: &SqliteStore,
     report: &Report<Point>,
-    pick: Pick,
+    (pick, retrained): (Pick, &[Retrained]),
     objectives: &[search::Objective],
 ) -> Result<Found, Diagnostic> {
     let program = study.program;
@@ -96,18 +98,24 @@ pub(super) fn finish(
     let stored = StoredNetwork { graph: network.graph.clone(), raw: network.raw.clone(), golden };
     let genome = space::to_json(&program.space, &point.genome);
     let ram_bytes = study.promised(&stored, &pick.finalist.metrics);
-    let locked = LockedNetwork { genome, quality, ram_bytes };
+    let locked = LockedNetwork { genome, quality, ram_bytes, trial: Some(pick.finalist.trial) };
     let networks = BTreeMap::from([(program.name.clone(), stored)]);
     let front = front_of(&report.archive, objectives);
+    let finalists = history::finalists(retrained, study.judged());
     let lock = Lock {
         classes: task.classes(test).to_vec(),
         data: study.data.hash.clone(),
         engine: (study.engine != EngineKind::default()).then(|| study.engine.name().to_owned()),
+        rank_correlation: history::correlation(&finalists),
+        finalists,
         front: front.into_iter().map(|entry| front_point(program, entry)).collect(),
+        history: history::trials(&report.archive, study.judged(), objectives),
         nasc: env!("CARGO_PKG_VERSION").to_owned(),
         networks: BTreeMap::from([(program.name.clone(), locked)]),
+        objectives: objectives.iter().map(|objective| objective.metric.clone()).collect(),
         params: BTreeMap::new(),
         readings: task.readings.clone(),
+        rejected: report.rejections.iter().cloned().collect(),
         sections: locking::section_hashes(program),
         seed: program.search.seed,
         strategy: program.search.strategy.name().to_owned(),
@@ -143,6 +151,7 @@ fn locked_quality(study: &Study<'_>, integer: &Quality, float: &Quality, validat
     let metric = study.data.task.measurable(task::judged(study.program), &study.data.splits.test);
     let Figure { value, ci95 } = integer.figure(metric).unwrap_or(Figure { value: 0.0, ci95: None });
     LockedQuality {
+        confusion: integer.confusion.clone(),
         metric: figures::metric_word(metric).to_owned(),
         test: value,
         test_ci95: ci95.unwrap_or([value, value]),

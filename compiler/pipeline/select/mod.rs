@@ -1,6 +1,7 @@
 //! From a spec and its data to a network: search, finalists, pick.
 
 mod finish;
+mod history;
 mod legs;
 mod messages;
 mod pick;
@@ -47,7 +48,7 @@ pub(crate) fn search(
         }
         let retrained = race::race(study, &store, finalists, options, env)?;
         let pick = pick::pick(study, &objectives, &retrained)?;
-        finish::finish(study, &store, &report, pick, &objectives)
+        finish::finish(study, &store, &report, (pick, &retrained), &objectives)
     })
 }
 

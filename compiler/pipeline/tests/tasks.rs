@@ -96,7 +96,7 @@ fn found(program: &Program, data: &Prepared) -> Found {
 fn verified(found: &Found, program: &Program, target: &str) {
     let target = &program.targets[target];
     let network = &found.networks[&found.lock.targets[&target.name]];
-    let emitted = bundle::emit(&found.lock, network, target, Limits::default(), "net").expect("emits");
+    let emitted = bundle::emit(&found.lock, network, target, Limits::default(), ("net", &[])).expect("emits");
     let folder = tempfile::tempdir().expect("a folder");
     for (name, content) in &emitted.bundle.files {
         std::fs::write(folder.path().join(name), content).expect("written");
@@ -182,8 +182,9 @@ fn anomalies_are_found_by_what_is_not_given_again() {
     let front = &found.lock.front[0].metrics;
     assert!(front["mse"] > 0.0 && !front.contains_key("auc"), "{front:?}");
     let network = &found.networks["m"];
-    let emitted = bundle::emit(&found.lock, network, &program.targets["host"], Limits::default(), "net")
-        .expect("emits");
+    let emitted =
+        bundle::emit(&found.lock, network, &program.targets["host"], Limits::default(), ("net", &[]))
+            .expect("emits");
     let text = |name: &str| emitted.bundle.text(name).expect("a file").to_owned();
     assert!(text("net.h").contains("uint64_t net_error(") && text("README.md").contains("## Anomalies"));
     on_all_targets(&found, &program);
