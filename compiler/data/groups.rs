@@ -15,6 +15,10 @@ use crate::data::split::is_anomaly;
 /// A part that is this much of its share away from it, in any class, is out of balance.
 const TOLERANCE: f64 = 0.5;
 
+/// One group is at most so much of a part that is not trained on, if there are enough such groups: a long recording, or
+/// a speaker who says much, would decide the figures of a part alone.
+const LARGEST: f64 = 0.05;
+
 /// Figures that differ by less are equal: their terms may come in another order.
 const NOTHING: f64 = 1e-9;
 
@@ -102,11 +106,12 @@ impl Groups {
     fn in_order(&self, shares: &[(Part, f64)]) -> Given {
         let total: usize = self.samples.iter().sum();
         let mut parts = vec![None; self.groups.len()];
-        let mut next = 0;
+        let eligible = self.eligible(shares, total as f64);
+        let mut rest = eligible.iter().peekable();
         for &(part, share) in shares {
             let (wanted, mut given) = (share * total as f64, 0.0);
-            while let Some(group) = self.groups.get(next) {
-                let with = given + group.members.len() as f64;
+            while let Some(&&next) = rest.peek() {
+                let with = given + self.groups[next].members.len() as f64;
                 // The last group is taken if that comes nearer to what is wanted than leaving it; a part has one at
                 // least.
                 if given > 0.0 && with - wanted > wanted - given {
@@ -114,10 +119,21 @@ impl Groups {
                 }
                 parts[next] = Some(part);
                 given = with;
-                next += 1;
+                rest.next();
             }
         }
         parts
+    }
+
+    /// The groups that parts other than training may take: those that are small beside each of them, where they hold
+    /// twice as many samples as these parts want, else all.
+    fn eligible(&self, shares: &[(Part, f64)], total: f64) -> Vec<usize> {
+        let least = shares.iter().map(|&(_, share)| share).fold(f64::INFINITY, f64::min);
+        let is_small = |group: &Group| group.members.len() as f64 <= LARGEST * least * total;
+        let small: Vec<usize> = (0..self.groups.len()).filter(|&at| is_small(&self.groups[at])).collect();
+        let held: usize = small.iter().map(|&at| self.groups[at].members.len()).sum();
+        let wanted = shares.iter().map(|&(_, share)| share).sum::<f64>() * total;
+        if held as f64 >= 2.0 * wanted { small } else { (0..self.groups.len()).collect() }
     }
 
     /// Groups by hash and class: first those with which a part stays within its share of every class, then one after

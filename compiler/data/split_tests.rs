@@ -48,6 +48,30 @@ fn groups(data: &Collection, val: f64, test: f64, by_file: bool) -> Result<Parti
     super::split::partition(data, &Cut { split, seed: 1 }, Path::new(""))
 }
 
+#[test]
+fn one_long_recording_does_not_decide_a_part() {
+    // 300 recordings of one sample, and ten of a hundred.
+    let mut names = Vec::new();
+    for file in 0..310 {
+        let count = if file % 31 == 0 { 100 } else { 1 };
+        names.extend((0..count).map(|_| format!("f{file}")));
+    }
+    let rows: Vec<Row<'_>> =
+        names.iter().enumerate().map(|(at, name)| (at as u32 % 2, name.as_str(), None, None)).collect();
+    let long = |data: &Collection, part: &[usize]| {
+        let file = |&sample: &usize| data.files[data.origins[sample].file as usize].as_str();
+        part.iter().map(file).filter(|name| names.iter().filter(|other| other == name).count() > 1).count()
+    };
+    let data = collect(&rows, &["a", "b"]);
+    // A tenth of 1,300 samples is 130, of which one recording would be nearly all. The small ones hold 300 samples.
+    let parts = groups(&data, 0.05, 0.05, true).expect("enough");
+    assert_eq!((long(&data, &parts.test), long(&data, &parts.val)), (0, 0));
+    assert_eq!((parts.test.len(), parts.val.len()), (65, 65));
+    // More than the small ones hold with something to spare is taken from all.
+    let parts = groups(&data, 0.2, 0.2, true).expect("enough");
+    assert!(long(&data, &parts.test) + long(&data, &parts.val) > 0);
+}
+
 proptest! {
     #[test]
     fn cuts_are_stratified_partitions(
