@@ -8,10 +8,10 @@ nas 1
 /// Budget:  a Cortex-M4 with 6 KiB of RAM and 32 KiB of flash for the bundle
 /// Expect:  macro-F1 of about .89 on subjects that were not seen, in int8
 
-param epochs = 40
+param epochs = 60
 
-let width = 16..32 step 8
-let deep = 32..48 step 8
+let width = 24..40 step 8
+let deep = 32..64 step 16
 
 model activity(input: (128, 6), classes: 5) {
   conv1d(filters: width, kernel: {5, 7}, stride: 2, norm: batch, act: relu)
@@ -51,4 +51,12 @@ require { ram <= 6 KiB, flash <= 32 KiB }
 maximize f1
 minimize ram
 
-search { strategy: random, trials: 12, finalists: 3, window: 4, seed: 7 }
+search {
+  strategy: random
+  trials: 24
+  fidelity: halving([20])
+  finalists: 4
+  replicates: 3
+  window: 4
+  seed: 7
+}

@@ -8,8 +8,7 @@ use std/blocks { ds_conv }
 ///          asterisk-core-sounds packages; `examples/voice/fetch.sh` gets them. Parted by prompt: what is said in the
 ///          test part is said in no language of the training part.
 /// Budget:  a Cortex-M4 with 20 KiB of RAM and 48 KiB of flash for the bundle, front end included
-/// Expect:  99 % of the seconds for validation and 96 % of those for the test, in int8. Three of four errors in the test
-///          are in one recording, `conf-adminmenu-18` in Spanish, half of which is taken for English
+/// Expect:  98 to 99 % of the seconds for validation and test, in int8. Most errors are between English and Spanish
 
 param epochs = 16
 
@@ -60,4 +59,11 @@ require { ram <= 20 KiB, flash <= 48 KiB }
 maximize accuracy
 minimize ram
 
-search { strategy: random, trials: 8, finalists: 2, window: 4, seed: 7 }
+search {
+  strategy: random
+  trials: 8
+  fidelity: halving([4])
+  finalists: 2
+  window: 4
+  seed: 7
+}

@@ -5,14 +5,14 @@ nas 1
 let kernel = {3, 5}
 
 model voice(input: (25, 16, 1), classes: 5) {
-  conv2d(filters: {4, 8, 12, 16}, kernel: {3, 5}, stride: {2, (2, 1)}, norm: batch, act: relu)
+  conv2d(filters: 4..16 step 2, kernel: kernel, stride: {2, (2, 1)}, norm: batch, act: relu)
   repeat depth: 1..2 {
     choose body {
       separable: {
         depthwise_conv2d(kernel: kernel, stride: {1, 2}, norm: batch, act: relu)
-        conv2d(filters: {8, 16, 24}, kernel: 1, norm: batch, act: relu)
+        conv2d(filters: {8, 16}, kernel: 1, norm: batch, act: relu)
       }
-      standard: conv2d(filters: {8, 12}, kernel: 3, stride: 2, norm: batch, act: relu)
+      standard: conv2d(filters: 12, kernel: 3, stride: 2, norm: batch, act: relu)
     }
   }
   global_avg_pool
