@@ -54,7 +54,7 @@ impl Objective {
     }
 
     /// The figure turned so that smaller is better; `None` if it is missing or NaN.
-    pub(super) fn loss(&self, metrics: &Metrics) -> Option<f64> {
+    pub fn loss(&self, metrics: &Metrics) -> Option<f64> {
         let x = metrics.get(&self.metric).copied().filter(|x| !x.is_nan())?;
         Some(match self.sense {
             Sense::Minimize => x,

@@ -39,4 +39,8 @@ impl<G, B: Breeder<G>> Strategy<G> for AgingEvolution<B> {
             .expect("a tournament has a member");
         Proposal::Candidate(self.breeder.mutate(alive[best].entry, rng))
     }
+
+    fn blind(&self) -> usize {
+        self.population
+    }
 }

@@ -35,6 +35,7 @@ pub use outcome::{Metrics, Outcome, Record, Status};
 pub use problem::{Observer, Problem, Screen, Ticket, TrialError};
 pub use racing::{Racer, mean_interval, rank_correlation, survivors};
 pub use random::{Random, Sampler};
+pub(crate) use runner::stream;
 pub use runner::{End, Report, Run, Settings, capped_jobs, run};
-pub use store::{Claim, Clock, Lease, MemoryStore, SqliteStore, Store};
+pub use store::{Claim, Clock, Lease, MemoryStore, SqliteStore, Store, Told, told};
 pub use strategy::{Breeder, Candidate, Proposal, Strategy};

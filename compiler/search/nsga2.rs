@@ -46,6 +46,10 @@ impl<G, B: Breeder<G>> Strategy<G> for Nsga2<B> {
         };
         Proposal::Candidate(self.breeder.redraw(&child, self.mutation, rng))
     }
+
+    fn blind(&self) -> usize {
+        self.population
+    }
 }
 
 /// The best `most` members, best first: by front, and within one by how far their neighbours are.

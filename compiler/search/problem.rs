@@ -67,10 +67,13 @@ pub trait Problem<G>: Sync {
     }
 }
 
-/// Hears of progress; calls come one at a time, in no fixed order between trials.
+/// Hears of progress, in no fixed order between trials. All calls but [`epoch`](Observer::epoch) come one at a time.
 pub trait Observer<G>: Sync {
     /// A trial starts, or is looked up in the store.
     fn started(&self, _trial: usize, _genome: &G) {}
+    /// The training of a trial stands behind so many of its epochs: where it starts, and after each of them. Comes
+    /// from the thread that trains.
+    fn epoch(&self, _trial: usize, _done: u64, _of: u64) {}
     /// A trial is finished; `from_store` if nothing was trained for it.
     fn finished(&self, _entry: &Entry<G>, _from_store: bool) {}
     /// A trial waits for another process that has claimed it, or for the claim of a killed one to end.
@@ -92,6 +95,8 @@ pub struct Ticket<'a> {
     pub seed: u64,
     pub(super) context: &'a Context<'a>,
     pub(super) stop: &'a AtomicBool,
+    /// Hears how many epochs are done, and of how many.
+    pub(super) epochs: &'a (dyn Fn(u64, u64) + Sync),
     /// When the claim was last extended.
     pub(super) extended: AtomicU64,
     /// When a state was last kept, or the evaluation began.
@@ -116,6 +121,16 @@ impl Ticket<'_> {
             let _ = self.context.store.heartbeat(&self.key, lease);
         }
         ControlFlow::Continue(())
+    }
+
+    /// The time, for what is decided by patience alone.
+    pub fn millis(&self) -> u64 {
+        self.context.clock.millis()
+    }
+
+    /// Tells how many epochs of the training are done, and of how many.
+    pub fn epoch(&self, done: u64, of: u64) {
+        (self.epochs)(done, of);
     }
 
     /// The state that an evaluation of this trial left when it was stopped or killed. It follows from the key

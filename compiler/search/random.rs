@@ -26,4 +26,8 @@ impl<G, S: Sampler<G>> Strategy<G> for Random<S> {
     fn ask(&mut self, _: &[Entry<G>], _: usize, rng: &mut ChaCha8Rng) -> Proposal<G> {
         Proposal::Candidate(self.0.sample(rng))
     }
+
+    fn blind(&self) -> usize {
+        usize::MAX
+    }
 }

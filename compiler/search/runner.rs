@@ -427,12 +427,14 @@ impl<'s, G: Candidate> Shared<'s, G> {
                 }
             }
         }
+        let epochs = |done, of| observer.epoch(job.trial, done, of);
         let ticket = Ticket {
             trial: job.trial,
             key: job.key,
             seed: job.key.seed(),
             context: &self.context,
             stop: &self.stop,
+            epochs: &epochs,
             extended: AtomicU64::new(clock.now()),
             kept: AtomicU64::new(clock.now()),
         };
@@ -469,7 +471,7 @@ impl<'s, G: Candidate> Shared<'s, G> {
 }
 
 /// The random stream of a trial's proposal, so that what one trial draws never shifts another's.
-fn stream(seed: u64, trial: usize) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, trial: usize) -> ChaCha8Rng {
     let digest = Sha256::new().chain_update(b"nasc ask\n").chain_update(seed.to_le_bytes()).finalize();
     let mut rng = ChaCha8Rng::from_seed(digest.into());
     rng.set_stream(trial as u64);

@@ -44,4 +44,10 @@ pub trait Strategy<G>: Send {
     /// The candidate for `trial`. `history` holds the entries that this trial may see, in their order; `rng`
     /// is the trial's own stream.
     fn ask(&mut self, history: &[Entry<G>], trial: usize, rng: &mut ChaCha8Rng) -> Proposal<G>;
+
+    /// So many of the first trials are proposed whatever the results are, so they can be told before anything is
+    /// trained.
+    fn blind(&self) -> usize {
+        0
+    }
 }

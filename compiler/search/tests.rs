@@ -16,6 +16,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::search::key::sha256_hex;
 use crate::search::*;
 
+mod full;
 mod strategies;
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! The loop of training: epochs, steps, state.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,11 @@ impl<E: Engine> Trainer<E> {
         self.progress.epoch
     }
 
+    /// Epochs of the recipe.
+    pub fn epochs(&self) -> u64 {
+        self.recipe.epochs
+    }
+
     /// Trains for one epoch. After an error the training stands where it stood before the epoch:
     /// [`retry_with`](Trainer::retry_with) lets it go on from there.
     ///
@@ -197,14 +203,27 @@ impl<E: Engine> Trainer<E> {
     /// E0801 when the loss or a parameter is no longer finite, or the loss has exploded; E0305 where all epochs of
     /// the recipe are done.
     pub fn epoch(&mut self) -> Result<EpochReport, Diagnostic> {
+        let report = self.epoch_while(|_, _| ControlFlow::Continue(()))?;
+        Ok(report.expect("nothing stops it"))
+    }
+
+    /// As [`epoch`](Trainer::epoch), but asked between steps whether to go on, with how many steps of the epoch are
+    /// done and of how many. `None` where it was left: the training stands where it stood before the epoch.
+    ///
+    /// # Errors
+    /// As [`epoch`](Trainer::epoch).
+    pub fn epoch_while(
+        &mut self,
+        go_on: impl FnMut(u64, u64) -> ControlFlow<()> + Send,
+    ) -> Result<Option<EpochReport>, Diagnostic> {
         if self.finished() {
             let message = format!("all {} epochs of this training are done", self.recipe.epochs);
             return Err(Diagnostic::error(Code::RANGE, message));
         }
         // Tensors never change, so this shares their elements.
         let good = (self.parameters.clone(), self.progress.clone());
-        let result = self.attempt();
-        if result.is_err() {
+        let result = self.attempt(go_on);
+        if !matches!(result, Ok(Some(_))) {
             (self.parameters, self.progress) = good;
         }
         result
@@ -224,7 +243,10 @@ impl<E: Engine> Trainer<E> {
         Ok(())
     }
 
-    fn attempt(&mut self) -> Result<EpochReport, Diagnostic> {
+    fn attempt(
+        &mut self,
+        go_on: impl FnMut(u64, u64) -> ControlFlow<()> + Send,
+    ) -> Result<Option<EpochReport>, Diagnostic> {
         self.source.start(self.progress.epoch);
         let source: &dyn BatchSource = self.source.as_ref();
         let mut pool = std::mem::take(&mut self.workspace.pool);
@@ -239,15 +261,15 @@ impl<E: Engine> Trainer<E> {
             progress: &mut self.progress,
             workspace: &mut self.workspace,
         };
-        let found = with_workers(source, self.workers, &mut pool, |supply| steps.epoch(supply));
+        let found = with_workers(source, self.workers, &mut pool, |supply| steps.epoch(supply, go_on));
         let found = found.and_then(|sums| steps.finish().map(|()| sums));
         self.workspace.pool = pool;
-        let (loss, right) = found?;
+        let Some((loss, right)) = found? else { return Ok(None) };
         let count = source.samples() as f64;
         let report = EpochReport { loss: loss / count, accuracy: right.map(|right| right as f64 / count) };
         self.progress.epoch += 1;
         self.progress.watch.keep(report.loss);
-        Ok(report)
+        Ok(Some(report))
     }
 
     pub(super) fn value(&self, tensor: &E::Tensor) -> Value {
@@ -275,6 +297,9 @@ fn outputs(network: &Network, graph: &Graph, are_classes: bool) -> Result<usize,
     }
 }
 
+/// The sum of losses, and how many samples were right where there are classes.
+type Sums = (f64, Option<usize>);
+
 /// The steps of an epoch.
 struct Steps<'t, E: Engine> {
     engine: &'t E,
@@ -290,16 +315,25 @@ struct Steps<'t, E: Engine> {
 }
 
 impl<E: Engine> Steps<'_, E> {
-    /// All steps; the sum of the samples' losses and, where there are classes, how many were right.
-    fn epoch(&mut self, supply: &mut Supply<'_>) -> Result<(f64, Option<usize>), Diagnostic> {
-        let (mut loss, mut right) = (0.0, None);
+    /// All steps; the sum of the samples' losses and, where there are classes, how many were right. `None` where
+    /// `go_on` says so.
+    fn epoch(
+        &mut self,
+        supply: &mut Supply<'_>,
+        mut go_on: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Option<Sums>, Diagnostic> {
+        let (mut loss, mut right, mut done) = (0.0, None, 0);
         while let Some(batch) = supply.next() {
             let (batch_loss, batch_right) = self.step(&batch)?;
             loss += batch_loss * batch.count as f64;
             right = batch_right.map(|more| right.unwrap_or(0) + more);
             supply.give_back(batch);
+            done += 1;
+            if done < self.batches && go_on(done, self.batches).is_break() {
+                return Ok(None);
+            }
         }
-        Ok((loss, right))
+        Ok(Some((loss, right)))
     }
 
     /// One step; the mean loss of its samples and how many were right before it.

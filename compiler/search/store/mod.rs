@@ -11,6 +11,7 @@ mod sqlite;
 mod states;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use crate::diagnostic::Diagnostic;
 use crate::search::key::TrialKey;
@@ -18,11 +19,17 @@ use crate::search::outcome::Record;
 
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
+pub use told::{Told, told};
 
 /// Time as leases need it.
 pub trait Clock: Sync {
     /// Seconds since a moment that all processes on one store agree on.
     fn now(&self) -> u64;
+
+    /// The same in milliseconds, for what is told of progress; no result depends on it.
+    fn millis(&self) -> u64 {
+        self.now().saturating_mul(1000)
+    }
 
     /// Waits a fraction of a second, until it is worth asking again for a trial that another process holds.
     fn pause(&self);
@@ -84,6 +91,12 @@ pub trait Store: Sync {
 
     /// The weights of a finished trial.
     fn weights(&self, key: &TrialKey) -> Result<Option<Vec<u8>>, Diagnostic>;
+
+    /// Keeps what is told of a search that this holder runs, in place of what it told before. Nothing depends on it,
+    /// so a store may do without.
+    fn tell(&self, _search: &str, _text: &str) -> Result<(), Diagnostic> {
+        Ok(())
+    }
 
     /// All finished trials by key.
     fn all(&self) -> Result<Vec<(TrialKey, Record)>, Diagnostic>;

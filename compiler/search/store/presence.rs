@@ -36,6 +36,24 @@ impl Drop for Presence {
     }
 }
 
+/// Whether a holder lives; `None` where that cannot be told. Nobody's lock is in the way of this, nor is this in the
+/// way of anybody: a holder is asked for only once it has its lock.
+pub(super) fn lives(store: &Path, holder: &str) -> Option<bool> {
+    if !is_holder(holder) {
+        return Some(false);
+    }
+    let folder = folder(store);
+    match File::open(folder.join(holder)) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(TryLockError::WouldBlock) => Some(true),
+            Err(TryLockError::Error(_)) => None,
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => Some(false),
+        Err(_) => None,
+    }
+}
+
 /// Removes the files of dead holders and gives their names.
 pub(super) fn take_dead(store: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder(store)) else { return Vec::new() };

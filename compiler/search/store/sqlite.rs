@@ -21,9 +21,10 @@ use crate::search::store::presence::{Presence, take_dead};
 use crate::search::store::{Claim, Lease, Store, states};
 
 /// Version of the schema; grows with every change to [`SCHEMA`].
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Name and text of everything in the file.
-const SCHEMA: [(&str, &str); 2] = [
+const SCHEMA: [(&str, &str); 3] = [
+    SEARCHES,
     ("store", "CREATE TABLE store (version INTEGER NOT NULL) STRICT"),
     (
         "trials",
@@ -31,6 +32,14 @@ const SCHEMA: [(&str, &str); 2] = [
          record TEXT, digest TEXT, weights BLOB) STRICT",
     ),
 ];
+/// What version 1 did not have: what is told of searches.
+pub(super) const SEARCHES: (&str, &str) = (
+    "searches",
+    "CREATE TABLE searches (search TEXT NOT NULL, holder TEXT NOT NULL, text TEXT NOT NULL, \
+     PRIMARY KEY (search, holder)) STRICT",
+);
+/// Searches that are told of at most: the newest.
+const TOLD: i64 = 32;
 /// Bytes of a record; one has a few hundred.
 const RECORD_BYTES: i64 = 1 << 20;
 /// Bytes of the weights of one network.
@@ -73,6 +82,14 @@ impl SqliteStore {
         transaction.commit().map_err(fail)?;
         let connection = Mutex::new(connection);
         Ok(SqliteStore { connection, path: path.to_owned(), holder, _presence: presence })
+    }
+
+    /// Opens the store at `path` if there is one.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn existing(path: &Path) -> Result<Option<SqliteStore>, Diagnostic> {
+        path.exists().then(|| SqliteStore::open(path)).transpose()
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -223,6 +240,16 @@ impl Store for SqliteStore {
         }
     }
 
+    /// Not waited for until it is on the disk: a machine that loses power loses what runs as well.
+    fn tell(&self, search: &str, text: &str) -> Result<(), Diagnostic> {
+        let fail = |error| failure(&self.path, &error);
+        let mut connection = self.connection();
+        connection.pragma_update(None, "synchronous", "normal").map_err(fail)?;
+        let told = tell(&mut connection, &self.holder, search, text);
+        connection.pragma_update(None, "synchronous", "full").map_err(fail)?;
+        told.map_err(fail)
+    }
+
     fn all(&self) -> Result<Vec<(TrialKey, Record)>, Diagnostic> {
         let connection = self.connection();
         let fail = |error| failure(&self.path, &error);
@@ -232,6 +259,23 @@ impl Store for SqliteStore {
         let rows = statement.query_map([RECORD_BYTES], raw_record).map_err(fail)?;
         rows.map(|row| self.checked(&row.map_err(fail)?)).collect()
     }
+}
+
+fn tell(connection: &mut Connection, holder: &str, search: &str, text: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // The row of a holder moves to the end, so that those in front are the oldest.
+    let is_new = transaction
+        .execute("DELETE FROM searches WHERE search = ?1 AND holder = ?2", params![search, holder])?
+        == 0;
+    transaction.execute(
+        "INSERT INTO searches (search, holder, text) VALUES (?1, ?2, ?3)",
+        params![search, holder, text],
+    )?;
+    if is_new {
+        let sql = "DELETE FROM searches WHERE rowid NOT IN (SELECT rowid FROM searches ORDER BY rowid DESC LIMIT ?1)";
+        transaction.execute(sql, [TOLD])?;
+    }
+    transaction.commit()
 }
 
 /// Frees the trials of processes that died; true if there was one.
@@ -278,11 +322,21 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Diagnostic> {
             .note(format!("it has version {version}, this nasc reads version {VERSION}"))
             .help("use the later nasc, or move the file away to start afresh"));
     }
-    let expected = SCHEMA.iter().map(|&(name, sql)| (name.to_owned(), sql.to_owned()));
-    if version < VERSION || !found.into_iter().eq(expected) {
+    let expected = SCHEMA.into_iter().map(owned);
+    let is_whole = |found: &[(String, String)]| found.iter().cloned().eq(expected.clone());
+    if version == 1 && is_whole(&[&[owned(SEARCHES)], found.as_slice()].concat()) {
+        transaction.execute(SEARCHES.1, []).map_err(fail)?;
+        transaction.execute("UPDATE store SET version = ?1", [VERSION]).map_err(fail)?;
+        return transaction.commit().map_err(fail);
+    }
+    if version < VERSION || !is_whole(&found) {
         return Err(foreign());
     }
     Ok(())
+}
+
+fn owned((name, sql): (&str, &str)) -> (String, String) {
+    (name.to_owned(), sql.to_owned())
 }
 
 /// Name and text of all that the file declares; automatic indices have no text.
@@ -321,6 +375,14 @@ fn unusable(path: &Path, what: &str) -> Diagnostic {
         .help("check the folder's permissions and the free space")
 }
 
+/// E0802 for a disk without space: what is in the store stays, and a training goes on from the state that was kept last.
+fn full(path: &Path) -> Diagnostic {
+    let message = format!("the store `{}` cannot be written: no space is left on its disk", path.display());
+    Diagnostic::error(Code::STORE, message)
+        .note("what is in it is whole: all trials that were finished before")
+        .help("make room, then repeat the command: it goes on from there")
+}
+
 fn damaged(path: &Path, what: &str) -> Diagnostic {
     Diagnostic::error(Code::STORE, format!("the store `{}` is damaged: {what}", path.display()))
         .help("move the file away to start afresh")
@@ -336,9 +398,10 @@ pub(super) fn failure(path: &Path, error: &rusqlite::Error) -> Diagnostic {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             unusable(path, "it is read-only, and finished trials must be written to it")
         }
-        Some(
-            ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::DiskFull | ErrorCode::OutOfMemory,
-        ) => unusable(path, &error.to_string()),
+        Some(ErrorCode::DiskFull) => full(path),
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
+            unusable(path, &error.to_string())
+        }
         _ => damaged(path, &error.to_string()),
     }
 }

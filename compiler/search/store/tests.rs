@@ -210,7 +210,7 @@ fn files_that_are_no_store_are_refused() {
     assert_unusable(&at("foreign"), "not one of nasc's", "move the file away");
 
     let newer =
-        changed_by(folder.path(), "newer", "UPDATE store SET version = 2; ALTER TABLE trials ADD x INT");
+        changed_by(folder.path(), "newer", "UPDATE store SET version = 3; ALTER TABLE trials ADD x INT");
     assert_unusable(&newer, "later version", "later nasc");
     let trigger = "CREATE TRIGGER t AFTER INSERT ON trials BEGIN DELETE FROM trials; END";
     assert_unusable(&changed_by(folder.path(), "trigger", trigger), "not one of nasc's", "move");
@@ -221,6 +221,72 @@ fn files_that_are_no_store_are_refused() {
     bytes[100..1000].fill(0xa5);
     std::fs::write(&torn, bytes).unwrap();
     assert_unusable(&torn, "damaged", "move the file away");
+}
+
+/// A store as version 1 made it, with trial 1 in it.
+fn old(folder: &Path) -> PathBuf {
+    changed_by(folder, "old", "DROP TABLE searches; UPDATE store SET version = 1")
+}
+
+#[test]
+fn old_stores_are_taken_over_beside_a_process_that_uses_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old(folder.path());
+    assert_eq!(told(&path).unwrap(), [], "nothing was told of before");
+    let other = Connection::open(&path).unwrap();
+    let count = |what: &str| -> i64 {
+        other.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("trials"), 1);
+    let stores: Vec<SqliteStore> = std::thread::scope(|scope| {
+        let open: Vec<_> = (0..4).map(|_| scope.spawn(|| SqliteStore::open(&path).unwrap())).collect();
+        open.into_iter().map(|store| store.join().unwrap()).collect()
+    });
+    for store in &stores {
+        assert_eq!(store.all().unwrap().len(), 1);
+        store.tell("search", "text").unwrap();
+    }
+    assert_eq!((count("trials"), count("searches"), count("store")), (1, 4, 1));
+    let strange = changed_by(
+        folder.path(),
+        "strange",
+        "DROP TABLE searches; UPDATE store SET version = 1; \
+                              CREATE VIEW searches AS SELECT 1",
+    );
+    assert_unusable(&strange, "not one of nasc's", "move");
+}
+
+#[test]
+fn what_is_told_of_searches_is_read_from_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.sqlite");
+    assert_eq!(told(&path).unwrap(), []);
+    assert!(!path.exists(), "reading makes no store");
+    let (one, two) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+    let row = |search: &str, lives, text: &str| Told {
+        search: search.into(),
+        lives: Some(lives),
+        text: text.into(),
+    };
+    one.tell("a", "early").unwrap();
+    two.tell("a", "two").unwrap();
+    one.tell("a", "later").unwrap();
+    one.tell("b", &"x".repeat(1 << 17)).unwrap();
+    assert_eq!(told(&path).unwrap(), [row("a", true, "later"), row("a", true, "two")], "the latest first");
+    // A reader is in nobody's way, not even in the middle of reading.
+    let reader = Connection::open(&path).unwrap();
+    let mut statement = reader.prepare("SELECT * FROM searches").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    assert!(rows.next().unwrap().is_some());
+    let (record, weights) = record(0.5);
+    two.finish(&key(1), &record, &weights).unwrap();
+    drop(rows);
+    for number in 0..100 {
+        two.tell(&format!("search {number}"), "").unwrap();
+    }
+    assert_eq!(told(&path).unwrap().len(), 32, "old ones go");
+    drop((one, two));
+    assert!(told(&path).unwrap().iter().all(|told| told.lives == Some(false)));
 }
 
 #[test]
@@ -255,7 +321,8 @@ fn failures_say_the_way_out() {
         (ErrorCode::ReadOnly, "read-only"),
         (ErrorCode::DatabaseBusy, "another process"),
         (ErrorCode::DatabaseCorrupt, "damaged"),
-        (ErrorCode::DiskFull, "cannot be used"),
+        (ErrorCode::DiskFull, "no space is left"),
+        (ErrorCode::SystemIoFailure, "cannot be used"),
     ] {
         let diagnostic = failed(code);
         assert_eq!(diagnostic.code, Code::STORE);
