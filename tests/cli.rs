@@ -31,5 +31,7 @@ mod language;
 mod lean;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/manners.rs"]
+mod manners;
 #[path = "cli/report.rs"]
 mod report;

@@ -12,7 +12,8 @@ use nasc::pipeline::{Scope, Stage};
     version,
     about = "From a search space in a .nas file to a verified int8 network in C",
     after_help = "Example:\n  nasc compile examples/vowels/vowels.nas --target cortex-m4\n\n\
-                  Exit codes: 0 good, 1 the spec, data or result is bad, 2 wrong usage, 101 a bug of nasc"
+                  Exit codes: 0 good, 1 the spec, data or result is bad, 2 wrong usage, 101 a bug of nasc,\n\
+                  130 ended at once by a second Ctrl-C; finished trials are kept, whatever ends a search"
 )]
 pub(crate) struct Cli {
     /// How results and messages are printed.
@@ -61,6 +62,17 @@ pub(crate) enum Command {
     /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
     #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
     Compile(CompileArgs),
+    /// Search and retrain, and write lock and weights but no bundle; or say how a search stands.
+    #[command(
+        after_help = "Examples:\n  nasc search kws.nas --budget 8h\n  nasc search kws.nas --status\n\n\
+                            `--status` takes the options of the search, since another seed is another search."
+    )]
+    Search(SearchArgs),
+    /// What a search would cost, and what of it is known already.
+    #[command(
+        after_help = "Examples:\n  nasc plan kws.nas --target cortex-m4\n  nasc plan kws.nas --jobs 8 --no-measure"
+    )]
+    Plan(PlanArgs),
     /// Quality of the locked integer network, or of a bundle's, on data.
     #[command(after_help = "Examples:\n  nasc eval examples/vowels/vowels.nas --data recordings\n  \
                             nasc eval kws.nas --data new_recordings --split all\n  \
@@ -146,9 +158,9 @@ pub(crate) struct DataArgs {
     pub(crate) samples: usize,
 }
 
-/// Arguments of `compile`.
+/// What a search needs to know, whatever becomes of its result.
 #[derive(Debug, Args)]
-pub(crate) struct CompileArgs {
+pub(crate) struct Common {
     /// The spec.
     pub(crate) spec: PathBuf,
     /// Target to compile for; may be given several times. Default: those that the spec names.
@@ -157,9 +169,6 @@ pub(crate) struct CompileArgs {
     /// Value of a `param` instead of the spec's, such as `--set width=16`; may be given several times.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
     pub(crate) params: Vec<(String, String)>,
-    /// Folder of the bundle. Default: build/<name>/<target>.
-    #[arg(short, long = "out-dir", value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
     /// Folder that the spec's data paths are relative to. Default: the spec's.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -176,15 +185,28 @@ pub(crate) struct CompileArgs {
     /// Trials instead of the spec's.
     #[arg(long, value_name = "N", value_parser = parse_trials)]
     pub(crate) trials: Option<usize>,
-    /// Start no new trial after this time, such as 90s, 15min or 2h.
+    /// Start no new trial after this time, such as 90s, 15min or 2h. Default: what the spec says by `stop`, else none.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) budget: Option<Seconds>,
-    /// Take the network of the lock; fail if the lock is stale or missing. Needs no data.
-    #[arg(long, conflicts_with = "research")]
-    pub(crate) locked: bool,
     /// Search even if the lock is current.
     #[arg(long)]
     pub(crate) research: bool,
+    /// Also write the search's archive in its canonical form.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive: Option<PathBuf>,
+}
+
+/// Arguments of `compile`.
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Folder of the bundle. Default: build/<name>/<target>.
+    #[arg(short, long = "out-dir", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Take the network of the lock; fail if the lock is stale or missing. Needs no data.
+    #[arg(long, conflicts_with = "research")]
+    pub(crate) locked: bool,
     /// Name of the bundle instead of the model's.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -194,9 +216,26 @@ pub(crate) struct CompileArgs {
     /// Print a pass's output for a random point of the space instead, as `ir:after=PASS`.
     #[arg(long, value_name = "ir:after=PASS", value_parser = parse_emit)]
     pub(crate) emit: Option<EmitStage>,
-    /// Also write the search's archive in its canonical form.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) archive: Option<PathBuf>,
+}
+
+/// Arguments of `search`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Say how the search stands that runs, or ran last; from another terminal, and without being in its way.
+    #[arg(long, conflicts_with_all = ["research", "archive"])]
+    pub(crate) status: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Do not train for a moment to see how long an epoch takes.
+    #[arg(long)]
+    pub(crate) no_measure: bool,
 }
 
 /// Arguments of `table`.

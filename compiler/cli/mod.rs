@@ -3,10 +3,14 @@
 #![allow(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 
 mod args;
+mod bars;
 mod data;
 mod fmt;
+mod plan;
 mod report;
+mod search;
 mod show;
+mod standing;
 mod table;
 mod world;
 
@@ -22,8 +26,9 @@ use nasc::pipeline::{self, CheckOptions, CompileOptions, Compiled, Environment, 
 use nasc::train::EngineKind;
 use serde_json::json;
 
-use crate::cli::args::{Cli, Command, CompileArgs, EngineName, Format};
-use crate::cli::world::{Bars, Disk, WallClock};
+use crate::cli::args::{Cli, Command, Common, CompileArgs, EngineName, Format};
+use crate::cli::bars::Bars;
+use crate::cli::world::{Disk, WallClock};
 
 /// Exit code for a bad spec, bad data or a bad result.
 const BAD: u8 = 1;
@@ -40,6 +45,8 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Data(args) => data::data(&args, format),
         Command::Compile(args) => compile(&args, format),
+        Command::Search(args) => search::search(&args, format),
+        Command::Plan(args) => plan::plan(&args, format),
         Command::Eval { input, data, split, target, params } => {
             eval(&input, data.as_deref(), (target.as_deref(), split), &params.into_iter().collect(), format)
         }
@@ -122,7 +129,7 @@ fn check(spec: &Path, options: &CheckOptions, format: Format) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(args: &CompileArgs) -> Result<CompileOptions, Failure> {
+fn options(args: &Common) -> Result<CompileOptions, Failure> {
     let engine = args.engine.map(|engine| match engine {
         EngineName::Embedded => EngineKind::named("embedded"),
         EngineName::Torch => EngineKind::named("torch"),
@@ -130,42 +137,35 @@ fn options(args: &CompileArgs) -> Result<CompileOptions, Failure> {
     Ok(CompileOptions {
         targets: args.targets.clone(),
         params: args.params.iter().cloned().collect(),
-        out: args.out.clone(),
         data: args.data.clone(),
         seed: args.seed,
         jobs: args.jobs.unwrap_or_else(world::n_cores),
         engine: engine.transpose()?,
         trials: args.trials,
         budget: args.budget.map(|budget| budget.0),
-        locked: args.locked,
         research: args.research,
-        name: args.name.clone(),
+        memory: world::memory(),
+        ..CompileOptions::default()
     })
 }
 
 fn compile(args: &CompileArgs, format: Format) -> Outcome {
-    let options = options(args)?;
+    let (out, name) = (args.out.clone(), args.name.clone());
+    let options = CompileOptions { out, name, locked: args.locked, ..options(&args.common)? };
+    let spec = &args.common.spec;
     if let Some(stage) = args.emit {
         let (_, stage) = Stage::ALL.into_iter().find(|(_, known)| *known == stage.0).expect("a known stage");
-        print(&pipeline::stage_text(&Disk, &args.spec, &options, stage)?);
+        print(&pipeline::stage_text(&Disk, spec, &options, stage)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let bars = Bars::new(format == Format::Human);
+    let bars = Bars::ticking(format == Format::Human);
     let cancel = world::cancelled();
     let env = Environment { files: &Disk, clock: &WallClock, cancel, progress: &bars };
-    let compiled = pipeline::compile(&args.spec, &options, &env)?;
+    let compiled = pipeline::compile(spec, &options, &env);
+    bars.stop_following();
+    let compiled = compiled?;
     show_warnings(&compiled.warnings, &compiled.sources, format);
-    match (&args.archive, &compiled.archive) {
-        (Some(path), Some(archive)) => pipeline::Files::write(&Disk, path, archive.as_bytes())
-            .map_err(|error| pipeline::cannot_write(path, &error))?,
-        (Some(path), None) => {
-            let message = format!("`{}` is not written: the network came from the lock", path.display());
-            let warning = Diagnostic::warning(Code::OUTPUT, message)
-                .help("add `--research`; trials that are in the store are not trained again");
-            show_diagnostics(&Failure::from(warning), format);
-        }
-        (None, _) => {}
-    }
+    search::write_archive(&args.common, compiled.archive.as_deref(), format)?;
     finish_compile(&compiled, args, &bars, format)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use nasc::device::Tool;
-use nasc::pipeline::{Checked, Compiled, Evaluated, Size, Verified, Written};
+use nasc::pipeline::{Checked, Compiled, Emitted, Evaluated, Size, Verified, Written};
 use nasc::report::{self, bytes_text, share_text};
 use nasc::target::Target;
 
@@ -87,7 +87,7 @@ pub(crate) fn checked(checked: &Checked) -> String {
 }
 
 /// A number of points: in full up to a million, then in powers of ten with all its digits behind.
-fn points(size: &Size) -> String {
+pub(crate) fn points(size: &Size) -> String {
     let digits = &size.points;
     let bound = if size.exact { "" } else { "at most " };
     if digits.len() <= 7 {
@@ -99,16 +99,19 @@ fn points(size: &Size) -> String {
     if digits.len() <= 30 { format!("{bound}{short} ({digits})") } else { format!("{bound}{short}") }
 }
 
-pub(crate) fn bundle(compiled: &Compiled, written: &Written, verified: Option<&Verified>) -> String {
+/// What a target's network is like.
+pub(crate) fn network(searched: bool, emitted: &Emitted) -> String {
     let mut out = String::new();
-    let report = &written.emitted.report;
-    let origin = if compiled.searched {
-        format!("{} trials", report.search.trials)
-    } else {
-        "from the lock".to_owned()
-    };
+    let report = &emitted.report;
+    let origin =
+        if searched { format!("{} trials", report.search.trials) } else { "from the lock".to_owned() };
     let _ = writeln!(out, "{} for {} ({origin})\n", report.name, report.targets[0].name);
     out.push_str(&report::table(report));
+    out
+}
+
+pub(crate) fn bundle(compiled: &Compiled, written: &Written, verified: Option<&Verified>) -> String {
+    let mut out = network(compiled.searched, &written.emitted);
     out.push('\n');
     match verified {
         Some(verified) => out.push_str(&self::verified(verified)),

@@ -6,7 +6,8 @@ use nasc::pipeline::{self, CompileOptions, Environment, TableOptions, Tabled};
 use serde_json::json;
 
 use crate::cli::args::{Format, TableArgs};
-use crate::cli::world::{self, Bars, Disk, WallClock};
+use crate::cli::bars::Bars;
+use crate::cli::world::{self, Disk, WallClock};
 use crate::cli::{Outcome, print, print_json};
 
 /// Trains all networks of a space and says what came of it.
@@ -20,7 +21,7 @@ pub(crate) fn table(args: &TableArgs, format: Format) -> Outcome {
         ..CompileOptions::default()
     };
     let options = TableOptions { search, seeds: args.seeds };
-    let bars = Bars::new(format == Format::Human);
+    let bars = Bars::ticking(format == Format::Human);
     let env = Environment { files: &Disk, clock: &WallClock, cancel: world::cancelled(), progress: &bars };
     let tabled = pipeline::table(&args.spec, &args.out, &options, &env);
     bars.clear();

@@ -3,11 +3,9 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nasc::pipeline::{Files, Progress, Scored};
+use nasc::pipeline::Files;
 use nasc::search::Clock;
 
 /// Files on disk.
@@ -90,6 +88,11 @@ impl Clock for WallClock {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
     }
 
+    fn millis(&self) -> u64 {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        time.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
     fn pause(&self) {
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -100,6 +103,41 @@ pub(crate) fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Bytes that this process may take: what is free of the machine's memory, or of its control group's if that is less.
+/// `None` where the system does not say.
+pub(crate) fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok();
+    let free = text.as_deref().and_then(available);
+    free.into_iter().chain(group_memory()).min()
+}
+
+/// What `/proc/meminfo` says is available.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// What the control group of this process has left; version 2 of them alone.
+fn group_memory() -> Option<u64> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
+    let root = Path::new("/sys/fs/cgroup");
+    // Every group above has a say too.
+    let groups = root.join(own);
+    let groups = groups.ancestors().take_while(|group| group.starts_with(root));
+    groups.filter_map(left_in).min()
+}
+
+fn left_in(group: &Path) -> Option<u64> {
+    let number = |name: &str| std::fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok();
+    let limit = number("memory.max").into_iter().chain(number("memory.high")).min()?;
+    // What files keep in memory is given back when it is wanted.
+    let kept = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+    let kept = kept.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<u64>().ok());
+    let taken = number("memory.current").unwrap_or(0).saturating_sub(kept.unwrap_or(0));
+    Some(limit.saturating_sub(taken))
+}
+
 static CANCEL: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C was pressed.
@@ -107,149 +145,37 @@ pub(crate) fn is_cancelled() -> bool {
     CANCEL.load(Ordering::SeqCst)
 }
 
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once. Both leave a resumable state.
+/// What is said once the end is wanted.
+pub(crate) const STOPPING: &str = "stopping after the current step; press Ctrl-C again to stop at once";
+
+/// Exit code of a process that a second Ctrl-C ended: what shells give one that the signal ended.
+const INTERRUPTED: i32 = 130;
+
+/// A flag that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once. Both leave a resumable state.
 pub(crate) fn cancelled() -> &'static AtomicBool {
     let handler = || {
         if CANCEL.swap(true, Ordering::SeqCst) {
-            std::process::exit(1);
+            std::process::exit(INTERRUPTED);
         }
-        let _ = io::Write::write_all(
-            &mut io::stderr(),
-            b"stopping after the current step; press Ctrl-C again to stop at once\n",
-        );
+        // In a terminal it is part of the block that is drawn there.
+        if !io::IsTerminal::is_terminal(&io::stderr()) {
+            let _ = io::Write::write_all(&mut io::stderr(), format!("{STOPPING}\n").as_bytes());
+        }
     };
     // Where no handler can be set Ctrl-C ends the process at once, which is safe too.
     let _ = ctrlc::set_handler(handler);
     &CANCEL
 }
 
-/// Progress on stderr: a bar in a terminal, lines elsewhere.
-pub(crate) struct Bars {
-    enabled: bool,
-    /// Shown in a terminal alone, and only of what takes longer than [`PATIENCE`].
-    since: Option<Instant>,
-    state: Arc<Mutex<State>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::available;
 
-/// How long a command that is mostly quick may be silent.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-struct State {
-    bar: ProgressBar,
-    best: Option<Scored>,
-    parts: usize,
-    done: usize,
-}
-
-impl Bars {
-    /// Progress that is shown, or not.
-    pub(crate) fn new(enabled: bool) -> Bars {
-        let state = State { bar: ProgressBar::hidden(), best: None, parts: 0, done: 0 };
-        Bars { enabled, since: None, state: Arc::new(Mutex::new(state)) }
-    }
-
-    /// Progress of a command that is mostly quick: nothing is shown in its first second, and nothing stays.
-    pub(crate) fn patient(enabled: bool) -> Bars {
-        let enabled = enabled && io::IsTerminal::is_terminal(&io::stderr());
-        let bars = Bars { since: Some(Instant::now()), ..Bars::new(enabled) };
-        if enabled {
-            let state = Arc::clone(&bars.state);
-            std::thread::spawn(move || {
-                std::thread::sleep(PATIENCE);
-                if let Ok(state) = state.lock() {
-                    state.bar.set_draw_target(ProgressDrawTarget::stderr());
-                }
-            });
-        }
-        bars
-    }
-
-    /// Puts a spinner or a bar with the stage's title in the place of the last one.
-    fn stage_in_place(&self, state: &mut State, title: &str, since: Instant) {
-        let is_late = since.elapsed() >= PATIENCE;
-        let draw = if is_late { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let (parts, template) = match state.parts {
-            0 => (None, "  {spinner} {msg} {elapsed}"),
-            parts => (Some(parts as u64), "  [{bar:30}] {pos}/{len} {msg} {elapsed}"),
-        };
-        state.bar = ProgressBar::with_draw_target(parts, draw);
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            state.bar.set_style(style.progress_chars("=> "));
-        }
-        state.bar.set_message(title.to_owned());
-        state.bar.enable_steady_tick(Duration::from_millis(200));
-    }
-
-    /// Takes the bar away before other output.
-    pub(crate) fn clear(&self) {
-        if let Ok(state) = self.state.lock() {
-            state.bar.finish_and_clear();
-        }
-    }
-
-    fn line(text: &str) {
-        let _ = io::Write::write_all(&mut io::stderr(), format!("{text}\n").as_bytes());
-    }
-}
-
-impl Progress for Bars {
-    fn stage(&self, title: &str, parts: usize) {
-        let Ok(mut state) = self.state.lock() else { return };
-        if !self.enabled {
-            return;
-        }
-        state.bar.finish_and_clear();
-        (state.best, state.parts, state.done) = (None, parts, 0);
-        if let Some(since) = self.since {
-            self.stage_in_place(&mut state, title, since);
-            return;
-        }
-        Bars::line(title);
-        if parts == 0 || !io::IsTerminal::is_terminal(&io::stderr()) {
-            state.bar = ProgressBar::hidden();
-            return;
-        }
-        state.bar = ProgressBar::with_draw_target(Some(parts as u64), ProgressDrawTarget::stderr());
-        if let Ok(style) =
-            ProgressStyle::with_template("  [{bar:30}] {pos}/{len} {elapsed}, about {eta} left {msg}")
-        {
-            state.bar.set_style(style.progress_chars("=> "));
-        }
-        state.bar.enable_steady_tick(Duration::from_millis(500));
-    }
-
-    fn trial(&self, number: usize, quality: Option<Scored>, from_store: bool) {
-        let Ok(mut state) = self.state.lock() else { return };
-        if !self.enabled {
-            return;
-        }
-        state.done += 1;
-        state.best = state.best.into_iter().chain(quality).reduce(Scored::better);
-        let best = state.best.map(|best| format!("best {best}"));
-        if state.bar.is_hidden() {
-            let result = match quality {
-                Some(quality) => quality.to_string(),
-                None => "diverged".to_owned(),
-            };
-            let origin = if from_store { " (from the store)" } else { "" };
-            let best = best.map(|best| format!("; {best}")).unwrap_or_default();
-            Bars::line(&format!("  {}/{} trial {number}: {result}{origin}{best}", state.done, state.parts));
-        } else {
-            state.bar.set_message(best.unwrap_or_default());
-            state.bar.inc(1);
-        }
-    }
-
-    fn part(&self) {
-        if let Ok(state) = self.state.lock() {
-            state.bar.inc(1);
-        }
-    }
-
-    fn note(&self, text: &str) {
-        let Ok(state) = self.state.lock() else { return };
-        if self.enabled {
-            state.bar.suspend(|| Bars::line(&format!("note: {text}")));
-        }
+    #[test]
+    fn free_memory_is_read() {
+        let text = "MemTotal:       16 kB\nMemFree:  2 kB\nMemAvailable:    12 kB\nBuffers: 1 kB\n";
+        assert_eq!(available(text), Some(12 * 1024));
+        assert_eq!(available("MemTotal: 16 kB\n"), None);
+        assert_eq!(available("MemAvailable: 99999999999999999999 kB"), None);
     }
 }

@@ -94,6 +94,9 @@ pub struct SearchSpec {
     pub window: usize,
     /// Everything random follows from it.
     pub seed: u64,
+    /// Seconds after which no trial is started (`stop`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_seconds: Option<u64>,
     /// What decides before training who is trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
@@ -116,13 +119,14 @@ pub struct SearchSpec {
 }
 
 /// The keys that the view has fields for.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "strategy",
     "trials",
     "finalists",
     "replicates",
     "window",
     "seed",
+    "stop",
     "proxy",
     "fidelity",
     "inherit",
@@ -141,6 +145,7 @@ impl SearchSpec {
             replicates: size("replicates")?,
             window: size("window")?,
             seed: settings.integer("seed")?,
+            stop_seconds: settings.number("stop").map(|seconds| seconds.ceil() as u64),
             proxy: proxy(settings),
             halving: halving(settings),
             inherit: settings.integer("inherit"),

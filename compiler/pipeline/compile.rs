@@ -15,6 +15,7 @@ use crate::pipeline::files::{self, Files};
 use crate::pipeline::locking::{self, Lock, Staleness, StoredNetwork};
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::select::{self, Found};
+use crate::pipeline::standing::Standing;
 use crate::search::Clock;
 use crate::source::SourceMap;
 use crate::target::Target;
@@ -45,6 +46,8 @@ pub struct CompileOptions {
     pub locked: bool,
     /// Search even if the lock is current.
     pub research: bool,
+    /// Bytes that trainings may take together; `None` where that is unknown.
+    pub memory: Option<u64>,
     /// Name of the bundle instead of the model's.
     pub name: Option<String>,
 }
@@ -84,6 +87,8 @@ pub trait Progress: Sync {
     fn stage(&self, _title: &str, _parts: usize) {}
     /// A trial is done.
     fn trial(&self, _number: usize, _quality: Option<Scored>, _from_store: bool) {}
+    /// How a search stands, told where something happened.
+    fn standing(&self, _standing: &Standing) {}
     /// Something worth knowing.
     fn note(&self, _text: &str) {}
     /// One of the stage's parts that is no trial is done.
@@ -132,12 +137,28 @@ pub struct Compiled {
     pub sources: SourceMap,
 }
 
-/// Compiles a spec. Lock and weights are written beside it before the bundles.
-///
-/// # Errors
-/// Mistakes of the spec, the data or the options; requirements that nothing meets; files that cannot be written.
-pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Compiled, Failure> {
-    let mut loaded = Loaded::read(env.files, spec, &options.params)?;
+/// What `search` left beside a spec.
+#[derive(Clone, Debug)]
+pub struct Searched {
+    /// The lock.
+    pub lock: PathBuf,
+    /// The weights.
+    pub weights: PathBuf,
+    /// What each target's network is like, as a bundle would have it.
+    pub emitted: Vec<Emitted>,
+    /// As in [`Compiled`].
+    pub searched: bool,
+    /// As in [`Compiled`].
+    pub archive: Option<String>,
+    /// Warnings.
+    pub warnings: Diagnostics,
+    /// Texts of the warnings.
+    pub sources: SourceMap,
+}
+
+/// Reads a spec for a search: refused where this version cannot search it, and changed as the command line says.
+pub(crate) fn load(spec: &Path, options: &CompileOptions, files: &dyn Files) -> Result<Loaded, Failure> {
+    let mut loaded = Loaded::read(files, spec, &options.params)?;
     if loaded.of_stdlib {
         return Err(without_data(spec).into());
     }
@@ -146,26 +167,74 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
         return Err(Failure { sources: loaded.sources, diagnostics });
     }
     override_search(&mut loaded.program, options);
+    Ok(loaded)
+}
+
+/// Compiles a spec. Lock and weights are written beside it before the bundles.
+///
+/// # Errors
+/// Mistakes of the spec, the data or the options; requirements that nothing meets; files that cannot be written.
+pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Compiled, Failure> {
+    let loaded = load(spec, options, env.files)?;
     let targets = loaded.targets(&options.targets)?;
-    if let Some(error) = no_objective(&loaded.program, &targets) {
+    let name = options.name.as_deref().unwrap_or(&loaded.program.name);
+    let folders: Vec<PathBuf> =
+        targets.iter().map(|target| folder(options, name, target, targets.len())).collect();
+    let found = found(spec, &loaded, &targets, (options, &folders), env)?;
+    let mut bundles = Vec::new();
+    for (folder, emitted) in folders.into_iter().zip(found.emitted) {
+        write_bundle(env.files, &folder, &emitted.bundle).map_err(|error| loaded.failure(error))?;
+        bundles.push(Written { folder, emitted });
+    }
+    let (Networks { searched, archive, .. }, Loaded { sources, warnings, .. }) = (found.networks, loaded);
+    Ok(Compiled { bundles, searched, archive, warnings, sources })
+}
+
+/// Searches and writes lock and weights, and no bundle.
+///
+/// # Errors
+/// As [`compile`].
+pub fn search(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> Result<Searched, Failure> {
+    let loaded = load(spec, options, env.files)?;
+    let targets = loaded.targets(&options.targets)?;
+    let found = found(spec, &loaded, &targets, (options, &[]), env)?;
+    let (lock, weights) = locking::paths(spec);
+    let (Networks { searched, archive, .. }, Loaded { sources, warnings, .. }) = (found.networks, loaded);
+    Ok(Searched { lock, weights, emitted: found.emitted, searched, archive, warnings, sources })
+}
+
+/// Networks for targets, and their bundles in memory.
+struct FoundBundles {
+    networks: Networks,
+    emitted: Vec<Emitted>,
+}
+
+/// Takes the networks of the lock or searches, and emits them; `folders` will be written.
+fn found(
+    spec: &Path,
+    loaded: &Loaded,
+    targets: &[&Target],
+    (options, folders): (&CompileOptions, &[PathBuf]),
+    env: &Environment<'_>,
+) -> Result<FoundBundles, Failure> {
+    if let Some(error) = no_objective(&loaded.program, targets) {
         return Err(loaded.failure(error));
     }
     let name = options.name.as_deref().unwrap_or(&loaded.program.name);
     emit::check_name(name)?;
     let fail = |diagnostic: Diagnostic| loaded.failure(diagnostic);
-    let result = network(spec, &loaded.program, &targets, options, env).map_err(fail)?;
+    let networks = network(spec, &loaded.program, targets, (options, folders), env).map_err(fail)?;
     let mut bundles = Vec::new();
-    for target in &targets {
-        env.progress.stage(&format!("writing the bundle for {}", target.name), 0);
-        let stored = &result.networks[&result.lock.targets[&target.name]];
-        let emitted = emitted(&loaded.program, &result.lock, stored, target, name).map_err(fail)?;
-        must_fit(&loaded.program, target, &emitted.deployment.estimate).map_err(fail)?;
-        let folder = folder(options, name, target, targets.len());
-        write_bundle(env.files, &folder, &emitted.bundle).map_err(fail)?;
-        bundles.push(Written { folder, emitted });
+    for target in targets {
+        if !folders.is_empty() {
+            env.progress.stage(&format!("writing the bundle for {}", target.name), 0);
+        }
+        let stored = &networks.networks[&networks.lock.targets[&target.name]];
+        let bundle = emitted(&loaded.program, &networks.lock, stored, target, name).map_err(fail)?;
+        must_fit(&loaded.program, target, &bundle.deployment.estimate).map_err(fail)?;
+        bundles.push(bundle);
     }
-    let Loaded { sources, warnings, .. } = loaded;
-    Ok(Compiled { bundles, searched: result.searched, archive: result.archive, warnings, sources })
+    Ok(FoundBundles { networks, emitted: bundles })
 }
 
 /// The bundle of a spec's locked network for a target.
@@ -268,13 +337,12 @@ fn network(
     spec: &Path,
     program: &Program,
     targets: &[&Target],
-    options: &CompileOptions,
+    (options, folders): (&CompileOptions, &[PathBuf]),
     env: &Environment<'_>,
 ) -> Result<Networks, Diagnostic> {
     let (lock_path, weights_path) = locking::paths(spec);
     let lock = if options.research { None } else { Lock::read(env.files, &lock_path)? };
-    let root =
-        options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default());
+    let root = root_of(spec, options);
     let mut data = None;
     if !options.locked {
         let loaded = Prepared::load_with_noise(program, &root, Some(&cache_of(spec)));
@@ -318,8 +386,8 @@ fn network(
         return Err(missing(&lock_path));
     }
     let data = data.unwrap_or_else(|| Prepared::load_with_noise(program, &root, Some(&cache_of(spec))))?;
-    let store = make_folders(spec, program, targets, options, env.files)?;
-    let mut found = search(program, targets, &data, &store, options, env)?;
+    let store = make_folders(spec, folders, env.files)?;
+    let mut found = search_each(program, targets, &data, (spec, &store), options, env)?;
     found.lock.params.clone_from(&options.params);
     if let Some((lock, networks)) = kept {
         found.keep(&program.name, lock, networks);
@@ -330,23 +398,27 @@ fn network(
 }
 
 /// One search for all targets, or one for each; the store answers what they have in common.
-fn search(
+fn search_each(
     program: &Program,
     targets: &[&Target],
     data: &Prepared,
-    store: &Path,
+    places: (&Path, &Path),
     options: &CompileOptions,
     env: &Environment<'_>,
 ) -> Result<Found, Diagnostic> {
+    let budget = options.budget.or(program.search.stop_seconds);
     let (&first, others) = match targets {
         [first, others @ ..] if program.search.is_network_each && !others.is_empty() => (first, others),
-        _ => return select::search(program, targets, data, store, options, env),
+        _ => {
+            let options = &CompileOptions { budget, ..options.clone() };
+            return select::search(program, targets, data, places, options, env);
+        }
     };
-    let budget = options.budget.map(|budget| budget / targets.len() as u64);
+    let budget = budget.map(|budget| budget / targets.len() as u64);
     let options = &CompileOptions { budget, ..options.clone() };
     let one = |target: &Target| {
         env.progress.note(&format!("a network for {}", target.name));
-        select::search(program, &[target], data, store, options, env)
+        select::search(program, &[target], data, places, options, env)
     };
     let mut found = one(first)?;
     for target in others {
@@ -358,30 +430,33 @@ fn search(
     Ok(found)
 }
 
+/// The folder that a spec's data paths are relative to.
+pub(crate) fn root_of(spec: &Path, options: &CompileOptions) -> PathBuf {
+    options.data.clone().unwrap_or_else(|| spec.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
 /// Where what was read of a spec's data is kept.
 pub(crate) fn cache_of(spec: &Path) -> PathBuf {
     spec.with_file_name(".nasc").join("cache")
 }
 
+/// Where the trials of a spec are kept.
+pub(crate) fn store_of(spec: &Path) -> PathBuf {
+    spec.with_file_name(".nasc").join("trials.sqlite")
+}
+
 /// Makes the folders of store and bundles: what cannot be written at the end is better known before the search. Gives
 /// the path of the store.
-fn make_folders(
-    spec: &Path,
-    program: &Program,
-    targets: &[&Target],
-    options: &CompileOptions,
-    files: &dyn Files,
-) -> Result<PathBuf, Diagnostic> {
-    let store = spec.with_file_name(".nasc").join("trials.sqlite");
+fn make_folders(spec: &Path, folders: &[PathBuf], files: &dyn Files) -> Result<PathBuf, Diagnostic> {
+    let store = store_of(spec);
     if let Some(folder) = store.parent() {
         files.make_folder(folder).map_err(|error| {
             Diagnostic::error(Code::STORE, format!("cannot make the folder `{}`: {error}", folder.display()))
                 .help("the trials are kept beside the spec: copy it to a folder that can be written")
         })?;
     }
-    for target in targets {
-        let name = options.name.as_deref().unwrap_or(&program.name);
-        files::make_folder(files, &folder(options, name, target, targets.len()))?;
+    for folder in folders {
+        files::make_folder(files, folder)?;
     }
     Ok(store)
 }

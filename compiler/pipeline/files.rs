@@ -50,6 +50,9 @@ pub fn cannot_write(path: &Path, error: &io::Error) -> Diagnostic {
             diagnostic
                 .help("a file stands where a folder is needed, or the other way round: give another path")
         }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => diagnostic
+            .note("what was there before is intact, and all trials are in the store")
+            .help("make room, then repeat the command: it goes on from there"),
         _ => diagnostic
             .help("check the folder's permissions and the free space; what was there before is intact"),
     }

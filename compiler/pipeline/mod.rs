@@ -12,6 +12,7 @@ mod diff;
 mod evaluate;
 mod figures;
 mod files;
+mod forecast;
 mod golden;
 mod inspect;
 mod listener;
@@ -22,8 +23,11 @@ mod prepare;
 pub mod quality;
 mod recent;
 mod reporting;
+mod room;
 mod select;
 mod sources;
+mod standing;
+mod status;
 mod strategies;
 mod study;
 mod survey;
@@ -37,10 +41,13 @@ mod tests;
 
 pub use bundle::{Emitted, emit};
 pub use check::{CheckOptions, Checked, check, stage_text};
-pub use compile::{CompileOptions, Compiled, Environment, Progress, Scored, Silent, Written, compile};
+pub use compile::{
+    CompileOptions, Compiled, Environment, Progress, Scored, Searched, Silent, Written, compile, search,
+};
 pub use diff::{Given, diff};
 pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
+pub use forecast::{Drawn, Forecast, ForecastOptions, Pace, forecast};
 pub use golden::GoldenSet;
 pub use inspect::{
     ClassFacts, InputFacts, InspectOptions, Inspected, PartFacts, Range, Sound, SourceFacts, ValueFacts,
@@ -50,6 +57,8 @@ pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
 pub use network::IntegerNetwork;
 pub use passes::{Passes, Stage};
 pub use reporting::{Reported, report_bundle, report_spec};
+pub use standing::{FrontLine, Running, SHOWN, Standing};
+pub use status::{SearchStatus, status};
 pub use survey::{Feasible, Limits, Size};
 pub use table::{Head as TableHead, Row as TableRow, Table, TableOptions, Tabled, table};
 pub use verify::{Verified, verify};

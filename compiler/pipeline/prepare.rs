@@ -410,11 +410,16 @@ impl Features {
     }
 
     /// Memory that it takes at most: features, and the training part as floats where a training has it whole.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let Splits { train, val, test } = &self.splits;
         let sample = train.sample_len();
         let floats = if self.is_streamed() { 0 } else { 4 * train.len() * sample };
         floats + (train.len() + val.len() + test.len()) * sample * train.element().bytes()
+    }
+
+    /// Memory of the training part that each training has for itself.
+    pub(crate) fn copied_bytes(&self) -> usize {
+        if self.is_streamed() { 0 } else { 4 * self.splits.train.len() * self.splits.train.sample_len() }
     }
 
     /// Whether a training makes its samples anew in every epoch, or has them all in memory.

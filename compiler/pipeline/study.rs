@@ -1,6 +1,7 @@
 //! How a point of the space becomes a result.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,11 +16,13 @@ use crate::pipeline::figures::{
     self, cost_of, insert_costs, metric_word, objective_of, objectives, quality_of, requirement_text,
     violated,
 };
+use crate::pipeline::listener::Course;
 use crate::pipeline::locking::StoredNetwork;
 use crate::pipeline::network::IntegerNetwork;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
 use crate::pipeline::quality::Intervals;
+use crate::pipeline::room::Place;
 use crate::pipeline::task;
 use crate::pipeline::tensors;
 use crate::plan::Effort;
@@ -34,7 +37,8 @@ use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
 use crate::train::{
-    AdamW, EmbeddedEngine, EngineKind, LabelledBatches, Loss, Recipe, Samples, Schedule, Sgd, Trainer,
+    AdamW, BatchSource, EmbeddedEngine, EngineKind, LabelledBatches, Loss, Recipe, Samples, Schedule, Sgd,
+    Trainer,
 };
 
 /// A point of the space, and which of its trainings is meant.
@@ -102,12 +106,15 @@ pub(crate) struct Study<'a> {
     /// What trains.
     pub(crate) engine: EngineKind,
     /// Trials at once.
-    #[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "the embedded engine shares by itself"))]
     pub(crate) jobs: usize,
     /// What decides before training who is trained.
     pub(crate) proxy: Option<Proxy>,
     /// Set once the time budget is over.
     pub(crate) out_of_time: &'a (dyn Fn() -> bool + Sync),
+    /// When that is, in seconds of the clock.
+    pub(crate) until: Option<u64>,
+    /// Follows the search.
+    pub(crate) course: &'a Course,
     /// Set while the user wants an end.
     pub(crate) cancel: &'a AtomicBool,
     /// The most that a training's tensors have taken in this run.
@@ -210,7 +217,7 @@ impl Study<'_> {
         }
     }
 
-    /// Trains a graph, on from the state that an earlier attempt left. `step` is asked between epochs.
+    /// Trains a graph, on from the state that an earlier attempt left.
     fn train_on<E: Engine>(
         &self,
         engine: E,
@@ -227,6 +234,9 @@ impl Study<'_> {
             trainer.begin_with(&weights).map_err(TrialError::Failed)?;
         }
         let identity = ticket.key.to_string();
+        let Some(_place) = self.place(graph, recipe, &features, ticket) else {
+            return Err(TrialError::Cancelled);
+        };
         if let Some(state) = ticket.kept().and_then(|bytes| checkpoint::from_bytes(&bytes, &identity).ok()) {
             // One that does not fit leaves the training at its start.
             let _ = trainer.resume(&state);
@@ -255,6 +265,22 @@ impl Study<'_> {
         train::inherit(&parent, &weights, graph, ticket.seed)
     }
 
+    /// Waits until the memory holds the training beside those that run; `None` once the user wants an end.
+    fn place<'s>(
+        &'s self,
+        graph: &Graph,
+        recipe: Recipe,
+        features: &Features,
+        ticket: &Ticket<'_>,
+    ) -> Option<Place<'s>> {
+        let samples = self.data.splits.train.len();
+        // Whoever asks for a footprint of nothing gets no step of its training either.
+        let arena = train::footprint(graph, recipe, samples, rayon::current_num_threads()).unwrap_or(0);
+        let bytes = (arena + features.copied_bytes()) as u64;
+        let goes_on = || ticket.step().is_continue() && !self.cancel.load(Ordering::Relaxed);
+        self.course.room.place(ticket.trial, (bytes, features.bytes() as u64), goes_on)
+    }
+
     /// A training at its start: on samples that are in memory, or on ones that threads make for every epoch.
     fn trainer<E: Engine>(
         &self,
@@ -264,20 +290,41 @@ impl Study<'_> {
         features: &Arc<Features>,
         seed: u64,
     ) -> Result<Trainer<E>, Diagnostic> {
-        let answers = self.data.answers();
         if !features.is_streamed() {
-            return Trainer::with_engine(engine, graph, recipe, (features.inputs(), answers), seed);
+            return Trainer::with_engine(
+                engine,
+                graph,
+                recipe,
+                (features.inputs(), self.data.answers()),
+                seed,
+            );
+        }
+        let source = self.batches(graph, &recipe, features, seed)?;
+        let mut trainer = Trainer::with_source(engine, graph, recipe, source, seed)?;
+        trainer.set_workers(rayon::current_num_threads());
+        Ok(trainer)
+    }
+
+    /// The batches of a training.
+    pub(crate) fn batches(
+        &self,
+        graph: &Graph,
+        recipe: &Recipe,
+        features: &Arc<Features>,
+        seed: u64,
+    ) -> Result<Box<dyn BatchSource>, Diagnostic> {
+        let answers = self.data.answers();
+        let outputs = graph.ty(graph.outputs()[0]).shape.elements();
+        if !features.is_streamed() {
+            let samples = Samples::new(features.inputs(), answers, outputs)?;
+            return Ok(Box::new(LabelledBatches::new(Arc::new(samples), recipe, seed)));
         }
         let rows = Arc::new(TrainingRows::new(features.clone(), &self.data.hash));
-        let outputs = graph.ty(graph.outputs()[0]).shape.elements();
         let samples = Samples::made(rows, answers, outputs)?;
         if recipe.loss == Loss::BinaryCrossEntropy {
             samples.check_shares()?;
         }
-        let source = Box::new(LabelledBatches::new(Arc::new(samples), &recipe, seed));
-        let mut trainer = Trainer::with_source(engine, graph, recipe, source, seed)?;
-        trainer.set_workers(rayon::current_num_threads());
-        Ok(trainer)
+        Ok(Box::new(LabelledBatches::new(Arc::new(samples), recipe, seed)))
     }
 
     fn all_epochs<E: Engine>(
@@ -286,6 +333,7 @@ impl Study<'_> {
         ticket: &Ticket<'_>,
         identity: &str,
     ) -> Result<Option<Weights>, TrialError> {
+        ticket.epoch(trainer.epochs_done(), trainer.epochs());
         while !trainer.finished() {
             let stop = ticket.step().is_break() || self.cancel.load(Ordering::Relaxed);
             if (stop && trainer.epochs_done() > 0) || ticket.is_keeping_due() {
@@ -294,10 +342,22 @@ impl Study<'_> {
             if stop {
                 return Err(TrialError::Cancelled);
             }
-            if let Err(diverged) = trainer.epoch() {
+            let started = ticket.millis();
+            let go_on = |done: u64, of: u64| {
+                if ticket.step().is_continue() && !self.cancel.load(Ordering::Relaxed) {
+                    return ControlFlow::Continue(());
+                }
+                let each = ticket.millis().saturating_sub(started) / done.max(1);
+                match each * (of - done) {
+                    0..=FINISHED_MILLIS => ControlFlow::Continue(()),
+                    _ => ControlFlow::Break(()),
+                }
+            };
+            if let Err(diverged) = trainer.epoch_while(go_on) {
                 self.remember_divergence(ticket.trial, diverged);
                 return Ok(None);
             }
+            ticket.epoch(trainer.epochs_done(), trainer.epochs());
         }
         Ok(Some(trainer.weights()))
     }
@@ -414,7 +474,7 @@ impl Study<'_> {
         found
     }
 
-    fn features(&self, genome: &Genome) -> Result<Arc<Features>, String> {
+    pub(crate) fn features(&self, genome: &Genome) -> Result<Arc<Features>, String> {
         self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)
     }
 
@@ -430,13 +490,13 @@ impl Study<'_> {
     }
 
     /// The recipe of a point of the space, with what `augment` says of whole batches.
-    fn recipe(&self, genome: &Genome) -> Result<Recipe, String> {
+    pub(crate) fn recipe(&self, genome: &Genome) -> Result<Recipe, String> {
         let recipe = recipe(self.program, genome)?;
         Ok(Recipe { mixup: recipe.mixup.or(self.features(genome)?.mixup), ..recipe })
     }
 
     /// The recipe of a training.
-    fn recipe_of(&self, point: &Point) -> Result<Recipe, String> {
+    pub(crate) fn recipe_of(&self, point: &Point) -> Result<Recipe, String> {
         let recipe = self.recipe(&point.genome)?;
         Ok(Recipe { epochs: point.epochs.unwrap_or(recipe.epochs), ..recipe })
     }
@@ -512,6 +572,10 @@ pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, Strin
     })
 }
 
+/// Milliseconds that the user who wants an end waits for an epoch; one that takes longer is left, and begun anew when
+/// the training goes on.
+const FINISHED_MILLIS: u64 = 3_000;
+
 /// Memory that one training may take: beyond it a machine swaps, or ends the search.
 const TRAINING_BYTES: usize = 8 << 30;
 
@@ -519,14 +583,14 @@ const TRAINING_BYTES: usize = 8 << 30;
 const SCORED_SAMPLES: usize = 64;
 
 /// Threads that a bound on memory is made for: the same on every machine, so that all search alike.
-const SURVEYED_THREADS: usize = 16;
+pub(crate) const SURVEYED_THREADS: usize = 16;
 
 /// An amount of memory for people.
 pub(crate) fn mebibytes(bytes: usize) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
-fn no_recipe(problem: String) -> Diagnostic {
+pub(crate) fn no_recipe(problem: String) -> Diagnostic {
     Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 

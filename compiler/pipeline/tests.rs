@@ -1,4 +1,5 @@
 mod data;
+mod full;
 mod rewrites;
 mod study;
 mod tasks;

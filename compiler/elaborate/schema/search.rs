@@ -36,8 +36,13 @@ pub(super) const SEARCH: Section = Section {
             "7",
             "Everything random follows from it.",
         ),
-        optional("stop", time(1.0, 3.2e7), Default::Absent, "30 min", "No trial is started after so long.")
-            .later("leave `stop` out, and give `--budget 30min`"),
+        optional(
+            "stop",
+            time(1.0, 3.2e7),
+            Default::Absent,
+            "30 min",
+            "No trial is started after so long, unless `--budget` says otherwise; the lock has how many there were.",
+        ),
         optional(
             "proxy",
             Kind::Forms(PROXIES),

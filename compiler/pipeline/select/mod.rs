@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::Program;
 use crate::pipeline::compile::{CompileOptions, Environment};
-use crate::pipeline::listener::Listener;
+use crate::pipeline::listener::{Course, Listener};
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::study::{self, Point, Study};
 use crate::search::{self, Archive, End, Entry, Proposal, Report, Run, Settings, SqliteStore, Strategy};
@@ -33,23 +33,36 @@ pub(crate) fn search(
     program: &Program,
     targets: &[&Target],
     data: &Prepared,
-    store_path: &Path,
+    (spec, store_path): (&Path, &Path),
     options: &CompileOptions,
     env: &Environment<'_>,
 ) -> Result<Found, Diagnostic> {
     let store = SqliteStore::open(store_path)?;
     with_study(program, targets, data, options, env, |study, out_of_time| {
-        messages::can_be_judged(study, env)?;
-        let report = legs::search(study, &store, options, env, out_of_time)?;
-        let objectives = study.objectives();
-        let finalists = race::finalists(&report.archive, &objectives, program.search.finalists);
-        if finalists.is_empty() {
-            return Err(study.with_divergence(messages::nothing(&report)));
-        }
-        let retrained = race::race(study, &store, finalists, options, env)?;
-        let pick = pick::pick(study, &objectives, &retrained)?;
-        finish::finish(study, &store, &report, (pick, &retrained), &objectives)
+        study.course.begin(spec, program, targets, env.clock.now());
+        let found = found(study, &store, options, env, out_of_time);
+        study.course.end(&store, env.clock, &found);
+        found
     })
+}
+
+fn found(
+    study: &Study<'_>,
+    store: &SqliteStore,
+    options: &CompileOptions,
+    env: &Environment<'_>,
+    out_of_time: &OutOfTime<'_>,
+) -> Result<Found, Diagnostic> {
+    messages::can_be_judged(study, env)?;
+    let report = legs::search(study, store, options, env, out_of_time)?;
+    let objectives = study.objectives();
+    let finalists = race::finalists(&report.archive, &objectives, study.program.search.finalists);
+    if finalists.is_empty() {
+        return Err(study.with_divergence(messages::nothing(&report)));
+    }
+    let retrained = race::race(study, store, finalists, options, env)?;
+    let pick = pick::pick(study, &objectives, &retrained)?;
+    finish::finish(study, store, &report, (pick, &retrained), &objectives)
 }
 
 /// What candidates become results by, for as long as `work` takes.
@@ -68,6 +81,7 @@ pub(crate) fn with_study<T>(
     };
     let (nearest, diverged) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
     let training_bytes = AtomicUsize::new(0);
+    let course = Course::new(options.memory);
     let study = Study {
         program,
         targets,
@@ -76,6 +90,8 @@ pub(crate) fn with_study<T>(
         jobs: search::capped_jobs(options.jobs, program.search.window).0,
         proxy: program.search.proxy,
         out_of_time: &|| out_of_time(1.0),
+        until: options.budget.map(|budget| started.saturating_add(budget)),
+        course: &course,
         cancel: env.cancel,
         training_bytes: &training_bytes,
         nearest: &nearest,
@@ -112,7 +128,7 @@ pub(super) fn run(
     first: usize,
     env: &Environment<'_>,
 ) -> Result<Report<Point>, Diagnostic> {
-    let observer = Listener::new(env, study.judged(), first);
+    let observer = Listener::new(env, study, store, settings, first);
     let run =
         Run { settings, problem: study, store, clock: env.clock, cancel: env.cancel, observer: &observer };
     let report = search::run(strategy, &run)?;

@@ -56,7 +56,7 @@ pub(super) fn race(
     let new = |finalist| Retrained { finalist, trainings: Vec::new(), dropped_after: None };
     let mut all: Vec<Retrained> = finalists.into_iter().map(new).collect();
     // A time budget cuts the search, never the retraining.
-    let study = Study { out_of_time: &|| false, proxy: None, ..*study };
+    let study = Study { out_of_time: &|| false, until: None, proxy: None, ..*study };
     let mut first = 0;
     for round in 1..=rounds {
         let replicate = round as u32;

@@ -1,14 +1,15 @@
 //! Trials of a search on a small spec: interruptions, divergence, recipes.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{self, Options, Program};
+use crate::pipeline::listener::Course;
 use crate::pipeline::prepare::Prepared;
 use crate::pipeline::study::{Point, Study, recipe};
 use crate::search::{Archive, Clock, End, MemoryStore, Random, Report, Run, Settings, Status, Store};
@@ -77,6 +78,11 @@ impl Clock for Counting<'_> {
     fn pause(&self) {}
 }
 
+fn course() -> &'static Course {
+    static COURSE: OnceLock<Course> = OnceLock::new();
+    COURSE.get_or_init(Course::default)
+}
+
 static TRAINING_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 type Shared<'a> = (&'a AtomicBool, &'a Mutex<BTreeMap<String, f64>>, &'a Mutex<Option<(usize, Diagnostic)>>);
@@ -90,6 +96,8 @@ fn study<'a>(program: &'a Program, data: &'a Prepared, (cancel, nearest, diverge
         jobs: 1,
         proxy: None,
         out_of_time: &|| false,
+        until: None,
+        course: course(),
         cancel,
         training_bytes: &TRAINING_BYTES,
         nearest,

@@ -89,7 +89,8 @@ fn found(program: &Program, data: &Prepared) -> Found {
     let targets = [&program.targets["host"], &program.targets["cortex-m4"]];
     let options = CompileOptions { jobs: 1, ..CompileOptions::default() };
     let store = folder.path().join("trials.sqlite");
-    search(program, &targets, data, &store, &options, &env).unwrap_or_else(|error| panic!("{error:?}"))
+    search(program, &targets, data, (Path::new("test.nas"), &store), &options, &env)
+        .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// Writes the bundle of a target and runs it in every way that this machine has.
