@@ -22,6 +22,7 @@ mod passes;
 mod prepare;
 pub mod quality;
 mod recent;
+mod recipes;
 mod reporting;
 mod room;
 mod select;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::elaborate::{LossSpec, Metric, OptimizerSpec, Program, Proxy, ProxyScore, RateSpec};
+use crate::elaborate::{Metric, Program, Proxy, ProxyScore};
 use crate::emit;
 use crate::estimate::FrontEndCost;
 use crate::graph::{Graph, Weights};
@@ -22,6 +22,7 @@ use crate::pipeline::network::IntegerNetwork;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::prepare::{Features, Prepared, TrainingRows};
 use crate::pipeline::quality::Intervals;
+use crate::pipeline::recipes::{no_recipe, recipe};
 use crate::pipeline::room::Place;
 use crate::pipeline::task;
 use crate::pipeline::tensors;
@@ -37,8 +38,7 @@ use crate::train::engine::Engine;
 #[cfg(feature = "torch")]
 use crate::train::torch::TorchEngine;
 use crate::train::{
-    AdamW, BatchSource, EmbeddedEngine, EngineKind, LabelledBatches, Loss, Recipe, Samples, Schedule, Sgd,
-    Trainer,
+    BatchSource, EmbeddedEngine, EngineKind, LabelledBatches, Loss, Recipe, Samples, Trainer,
 };
 
 /// A point of the space, and which of its trainings is meant.
@@ -541,37 +541,6 @@ fn answers_text(program: &Program) -> &'static str {
     }
 }
 
-/// The recipe of a point of the space.
-///
-/// # Errors
-/// When a value that is computed from decisions does not come out.
-pub(crate) fn recipe(program: &Program, genome: &Genome) -> Result<Recipe, String> {
-    let spec = program.train_for(genome)?;
-    let (lr, weight_decay) = (spec.learning_rate, spec.weight_decay);
-    Ok(Recipe {
-        epochs: spec.epochs as u64,
-        batch: spec.batch,
-        loss: match spec.loss {
-            LossSpec::CrossEntropy => Loss::CrossEntropy,
-            LossSpec::Mse => Loss::MeanSquaredError,
-            LossSpec::Bce => Loss::BinaryCrossEntropy,
-        },
-        optimizer: match spec.optimizer {
-            OptimizerSpec::Adamw => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
-            OptimizerSpec::Sgd { momentum, nesterov } => Sgd { lr, weight_decay, momentum, nesterov }.into(),
-        },
-        schedule: match spec.schedule {
-            RateSpec::Cosine => Schedule::Cosine,
-            RateSpec::Step { every, factor } => Schedule::Step { every, factor },
-            RateSpec::Constant => Schedule::Constant,
-        },
-        warmup: spec.warmup,
-        clip: spec.clip,
-        label_smoothing: spec.label_smoothing,
-        mixup: spec.mixup,
-    })
-}
-
 /// Milliseconds that the user who wants an end waits for an epoch; one that takes longer is left, and begun anew when
 /// the training goes on.
 const FINISHED_MILLIS: u64 = 3_000;
@@ -588,10 +557,6 @@ pub(crate) const SURVEYED_THREADS: usize = 16;
 /// An amount of memory for people.
 pub(crate) fn mebibytes(bytes: usize) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
-}
-
-pub(crate) fn no_recipe(problem: String) -> Diagnostic {
-    Diagnostic::error(Code::RANGE, format!("a decision of `train` gives no recipe: {problem}"))
 }
 
 /// What a front end in front of a network costs.

@@ -53,7 +53,7 @@ impl BatchSource for Few {
 
 /// Milliseconds of an epoch of a candidate on one of `jobs` threads that train it at once.
 fn epoch(study: &Study<'_>, one: &Accepted, jobs: usize, clock: &dyn Clock) -> Result<f64, Diagnostic> {
-    let recipe = study.recipe(&one.point.genome).map_err(crate::pipeline::study::no_recipe)?;
+    let recipe = study.recipe(&one.point.genome).map_err(crate::pipeline::recipes::no_recipe)?;
     let features = study.data.features(study.program, &one.point.genome)?;
     let trainer = |steps: usize| {
         let inner = study.batches(&one.graph, &recipe, &features, 0)?;
