@@ -47,8 +47,8 @@ impl Files for Full {
 }
 
 const SPEC: &str = "nas 1
-model net(input: (4, 1), classes: 2) { conv1d(filters: 2..4, kernel: 3), global_avg_pool, dense(units: classes) }
-data { source: csv(train: \"train.csv\", test: \"test.csv\", label: y), split: holdout(val: 25 %), normalize: standardize }
+model net(input: 4, classes: 2) { dense(units: 2..6, act: relu), dense(units: classes) }
+data { source: csv(train: \"train.csv\", test: \"test.csv\", label: \"y\"), split: holdout(val: 25 %), normalize: standardize }
 train { optimizer: adamw(lr: 1e-2), epochs: 2, batch: 8 }
 quantize { calibrate: 8 samples }
 maximize accuracy
