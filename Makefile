@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 NASC := $(TARGET_DIR)/release/nasc
-DEMO := build/vowels/cortex-m4
+DEMO := build/voice/cortex-m4
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-torch test-arm64 docs demo tools clean
@@ -65,11 +65,11 @@ test-arm64: ## Install missing tools, then run the tests of training and of host
 docs: ## Write docs/reference.md anew from the compiler's tables
 	@NASC_BLESS=1 $(CARGO) test --locked --test docs
 
-demo: build ## Search, train and compile the vowels example for a Cortex-M4
-	@examples/vowels/fetch.sh
-	$(NASC) compile examples/vowels/vowels.nas --target cortex-m4
+demo: tools build ## Search, train and compile the voice example for a Cortex-M4: about six minutes on two cores
+	@examples/voice/fetch.sh
+	$(NASC) compile examples/voice/voice.nas --target cortex-m4
 	@echo
-	@echo 'The C library is in $(DEMO), start with its README.md; the figures are in $(DEMO)/report.json.'
+	@echo 'The C library is in $(DEMO), start with its README.md; open $(DEMO)/report.html in a browser.'
 
 # Every tool has a package; a library is missing if its compiler does not find it.
 tools: ## Install compilers and the emulator that tests use, where apt-get and root allow it
