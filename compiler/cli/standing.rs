@@ -155,10 +155,10 @@ mod tests {
             ..Standing::default()
         };
         let text = block(&standing, 10).join("\n");
-        let expected = "  [=====               ] 2/8 trials, best 90.0 %, about 4 min left\n  \
+        let expected = "  [=====               ] 2/8 trials, best 90.00 %, about 4 min left\n  \
                         trial 2 epoch 3/40, trial 3; 4 rejected untrained\n    \
-                        90.0 %  2.9 KiB  12.3 ms  trial 0\n    \
-                        85.0 %    900 B  12.3 ms  trial 1";
+                        90.00 %  2.9 KiB (3000 B)  12.3 ms  trial 0\n    \
+                        85.00 %             900 B  12.3 ms  trial 1";
         assert_eq!(text, expected, "\n{text}\n");
         let many = Standing { front_size: 9, ..standing };
         assert_eq!(front(&many).last().map(String::as_str), Some("and 8 more"));

@@ -163,13 +163,17 @@ pub(super) fn cycles(graph: &Graph, program: &Program, cost: &CostTable) -> u64 
     total(&counts(graph, program), cost)
 }
 
-/// Cycles of each step by itself, rounded, so that their sum may differ a little from those of a run.
+/// Cycles of each step by itself. Each is what the run up to its end takes more than up to its start, so that together
+/// they are those of the run.
 pub fn step_cycles(graph: &Graph, program: &Program, cost: &CostTable) -> Vec<u64> {
     let order = graph.order();
+    let (mut counts, mut before) = (NONE, 0);
     let of_step = |step: &Step| {
-        let mut counts = NONE;
         count(&mut counts, (graph, &order), program, step);
-        total(&counts, cost)
+        let now = total(&counts, cost);
+        let own = now.saturating_sub(before);
+        before = now;
+        own
     };
     program.steps.iter().map(of_step).collect()
 }

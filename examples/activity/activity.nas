@@ -11,7 +11,7 @@ nas 1
 param epochs = 60
 
 let width = 24..40 step 8
-let deep = 32..64 step 16
+let deep = 32..64 step 8
 
 model activity(input: (128, 6), classes: 5) {
   conv1d(filters: width, kernel: {5, 7}, stride: 2, norm: batch, act: relu)

@@ -4,7 +4,9 @@
 //! the share of the best front's volume (error and RAM, from the worst of both) that it covers after 50, 100 and 200
 //! trials, and its best error. A search sees one training of each network, another one with each seed; what it found is
 //! judged by the mean of all trainings. Beside them stands how probable it is that a strategy covers as much more than
-//! random by chance: the one-sided Wilcoxon test of pairs of one seed. `-- --seeds N` plays more of them.
+//! random by chance: the one-sided Wilcoxon test of pairs of one seed. `-- --seeds N` plays more of them. Then follows how
+//! well scores of untrained networks rank those of the table: Spearman's correlation with the mean accuracy, the samples of
+//! naswot being normal noise.
 //!
 //! A table is made anew by `nasc table tests/benches/tables/NAME.nas --target cortex-m4 -o tests/benches/tables/NAME.table.gz`
 //! with `--data` where its spec says.
@@ -16,6 +18,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use nasc::elaborate::{self, Program};
+use nasc::graph::Graph;
 use nasc::pipeline::Table;
 use nasc::search::{
     self, AgingEvolution, Breeder, Candidate, Clock, Entry, Goal, MemoryStore, Metrics, Nsga2, Objective,
@@ -24,7 +27,11 @@ use nasc::search::{
 };
 use nasc::source::SourceMap;
 use nasc::space::{self, Genome, Space};
+use nasc::tensor::math::normal_quantile;
+use nasc::tensor::{Shape, Value};
+use nasc::train;
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Trials after which a search is looked at.
 const LOOKS: [usize; 3] = [50, 100, 200];
@@ -249,13 +256,48 @@ fn compare(name: &str, table: &Tabled, seeds: u64) {
     }
 }
 
+/// Samples of normal noise for a network.
+fn noise(graph: &Graph) -> Value {
+    let input = graph.network_inputs()[0];
+    let mut extents = graph.ty(input).shape.0.to_vec();
+    extents[0] = 64;
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let count: usize = extents.iter().product();
+    let mut draw = || normal_quantile(((rng.next_u32() >> 9) * 2 + 1) as f32 / 16_777_216.0);
+    Value::from_f32(&Shape::from(extents), (0..count).map(|_| draw()).collect())
+        .expect("as many as extents say")
+}
+
+/// How well scores go with the accuracy after training.
+fn rank_scores(table: &Tabled) {
+    let space = &table.program.space;
+    let mut found: Vec<(&str, Vec<f64>)> =
+        ["macs", "synflow", "naswot"].map(|name| (name, Vec::new())).into();
+    for text in table.rows.keys() {
+        let json = serde_json::from_str(text).expect("a genome");
+        let genome = space::from_json(space, &json).expect("a point of the space");
+        let graph = space::instantiate(space, &genome).expect("a network");
+        found[0].1.push(graph.macs().0 as f64);
+        found[1].1.push(train::synflow(&graph, 7).expect("a network"));
+        found[2].1.push(train::naswot(&graph, &noise(&graph), 7).expect("a network"));
+    }
+    let accuracies: Vec<f64> = table.rows.values().map(|row| 1.0 - error(row)).collect();
+    let text = |(name, scores): &(&str, Vec<f64>)| {
+        format!("{name} {:.2}", search::rank_correlation(scores, &accuracies).unwrap_or(0.0))
+    };
+    println!("  rank correlation with accuracy: {}", found.iter().map(text).collect::<Vec<_>>().join(", "));
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let place = arguments.iter().position(|argument| argument == "--seeds");
     let seeds = place.and_then(|place| arguments.get(place + 1)?.parse().ok()).unwrap_or(20);
     for name in ["vowels", "voice"] {
         match read(name) {
-            Some(table) => compare(name, &table, seeds),
+            Some(table) => {
+                compare(name, &table, seeds);
+                rank_scores(&table);
+            }
             None => println!("{name}: no table"),
         }
     }
