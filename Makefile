@@ -69,7 +69,8 @@ demo: tools build ## Search, train and compile the voice example for a Cortex-M4
 	@examples/voice/fetch.sh
 	$(NASC) compile examples/voice/voice.nas --target cortex-m4
 	@echo
-	@echo 'The C library is in $(DEMO), start with its README.md; open $(DEMO)/report.html in a browser.'
+	@$(NASC) report $(DEMO) -o build/voice/report.html
+	@echo 'The C library is in $(DEMO), start with its README.md; open build/voice/report.html in a browser.'
 
 # Every tool has a package; a library is missing if its compiler does not find it.
 tools: ## Install compilers and the emulator that tests use, where apt-get and root allow it
