@@ -29,7 +29,7 @@ pub use genome::{GenomeChange, decisions, genome_changes, genome_text};
 pub use map::{MapBuffer, MapStep, MemoryMap};
 pub use page::page;
 pub(crate) use page::{base64, escape};
-pub use search::{Finalist, FrontPoint, SearchReport, TrialFigures, rank_correlation};
+pub use search::{Finalist, FrontPoint, SearchReport, TrialFigures};
 pub use terminal::{bytes_text, quality_text, share_text, table};
 
 /// Version of the schema of [`Report`].

@@ -155,9 +155,14 @@ mod tests {
         assert_eq!(rank_correlation(&all, &[4.0, 3.0, 2.0, 1.0]), Some(-1.0));
         assert_eq!(rank_correlation(&all, &[1.0; 4]), None);
         assert_eq!(rank_correlation(&[1.0], &[1.0]), None);
-        // 1 - 6 * (0 + 0.25 + 0.25 + 0) / ... with a tie: by hand 0.948683.
+        // With a tie; by hand 0.948683.
         let found = rank_correlation(&all, &[1.0, 2.0, 2.0, 3.0]).expect("differing");
         assert!((found - 0.948_683).abs() < 1e-6, "{found}");
+        // The common example, the IQ of ten persons and their hours of television: -29/165.
+        let iq = [86.0, 97.0, 99.0, 100.0, 101.0, 103.0, 106.0, 110.0, 112.0, 113.0];
+        let hours = [0.0, 20.0, 28.0, 27.0, 50.0, 29.0, 7.0, 17.0, 6.0, 12.0];
+        let found = rank_correlation(&iq, &hours).expect("differing");
+        assert!((found + 29.0 / 165.0).abs() < 1e-12, "{found}");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::elaborate::Metric;
 use crate::pipeline::figures::metric_word;
 use crate::pipeline::select::race::Retrained;
 use crate::pipeline::study::Point;
-use crate::report::{self, Finalist, TrialFigures};
-use crate::search::{Archive, Entry, Objective};
+use crate::report::{Finalist, TrialFigures};
+use crate::search::{Archive, Entry, Objective, mean_interval, rank_correlation};
 
 /// Costs that are kept besides the objectives; those of a target are named after it.
 const COSTS: [Metric; 4] = [Metric::Ram, Metric::Flash, Metric::Latency, Metric::Macs];
@@ -44,7 +44,9 @@ pub(super) fn finalists(retrained: &[Retrained], judged: Metric) -> Vec<Finalist
     let finalist = |one: &Retrained| {
         let values: Vec<f64> =
             one.trainings.iter().filter_map(|training| judged_by(training, judged)).collect();
-        let (mean, ci95) = mean_and_interval(&values)?;
+        let mean = (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)?;
+        // Two tell next to nothing.
+        let ci95 = mean_interval(&values).filter(|_| values.len() > 2);
         // A share is none beyond its ends.
         let within = |end: f64| if judged == Metric::Mse { end.max(0.0) } else { end.clamp(0.0, 1.0) };
         Some(Finalist {
@@ -59,41 +61,9 @@ pub(super) fn finalists(retrained: &[Retrained], judged: Metric) -> Vec<Finalist
     retrained.iter().filter_map(finalist).collect()
 }
 
-/// How far the search's order of the finalists is that of their means.
+/// How far the search's order of the finalists is that of their means; `None` of fewer than three, which tell nothing.
 pub(super) fn correlation(finalists: &[Finalist]) -> Option<f64> {
-    let pairs: Vec<(f64, f64)> = finalists.iter().map(|one| (one.search, one.mean)).collect();
-    report::rank_correlation(&pairs)
-}
-
-/// Quantiles of 97.5 % of Student's distribution with 1, 2, ... degrees of freedom.
-///
-/// Source  any table, such as NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2
-const STUDENT: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-
-/// The mean, and from three values on its interval of 95 %: two tell next to nothing. `None` of no values.
-fn mean_and_interval(values: &[f64]) -> Option<(f64, Option<[f64; 2]>)> {
-    let count = values.len();
-    let mean = values.iter().sum::<f64>() / count as f64;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let interval = (count > 2).then(|| {
-        let quantile = STUDENT.get(count - 2).copied().unwrap_or(2.262);
-        let half = quantile * (squares / (count - 1) as f64 / count as f64).sqrt();
-        [mean - half, mean + half]
-    });
-    (count > 0).then_some((mean, interval))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_are_those_of_student() {
-        // Of 1, 2, 3, 4, 5: mean 3, deviation 1.5811, half width 2.776 * 1.5811 / sqrt(5) = 1.963.
-        let (mean, interval) = mean_and_interval(&[1.0, 2.0, 3.0, 4.0, 5.0]).expect("values");
-        let [low, high] = interval.expect("enough of them");
-        assert!(mean == 3.0 && (low - 1.037).abs() < 1e-3 && (high - 4.963).abs() < 1e-3, "{low} {high}");
-        assert_eq!(mean_and_interval(&[1.0, 2.0]), Some((1.5, None)));
-        assert_eq!(mean_and_interval(&[]), None);
-    }
+    let side = |of: fn(&Finalist) -> f64| finalists.iter().map(of).collect::<Vec<f64>>();
+    let found = rank_correlation(&side(|one| one.search), &side(|one| one.mean));
+    found.filter(|_| finalists.len() > 2)
 }
