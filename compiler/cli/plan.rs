@@ -120,17 +120,18 @@ fn short(seconds: f64) -> String {
 fn memory(forecast: &Forecast) -> String {
     let Forecast { training_bytes, data_bytes, machine_bytes, jobs, .. } = forecast;
     let all = data_bytes + training_bytes * *jobs as u64;
+    let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let text = format!(
         "a training takes up to {}, the samples {}; with {jobs} at once {}",
-        bytes_text(*training_bytes),
-        bytes_text(*data_bytes),
-        bytes_text(all)
+        mebibytes(*training_bytes),
+        mebibytes(*data_bytes),
+        mebibytes(all)
     );
     match machine_bytes {
         None => text,
         Some(bytes) if all > *bytes => {
-            format!("{text}, more than the {} that are free: lower `batch`", bytes_text(*bytes))
+            format!("{text}, more than the {} that are free: lower `batch`", mebibytes(*bytes))
         }
-        Some(bytes) => format!("{text} of {} that are free", bytes_text(*bytes)),
+        Some(bytes) => format!("{text} of {} that are free", mebibytes(*bytes)),
     }
 }

@@ -10,6 +10,7 @@ use crate::pipeline::files::Files;
 use crate::pipeline::listener::{file_name, search_name};
 use crate::pipeline::standing::{Running, Standing};
 use crate::search::{self, Clock};
+use crate::target::Target;
 
 /// How the searches of a spec stand.
 #[derive(Clone, Debug, Serialize)]
@@ -43,7 +44,10 @@ pub fn status(
     clock: &dyn Clock,
 ) -> Result<SearchStatus, Failure> {
     let loaded = compile::load(spec, options, files)?;
-    let targets = loaded.targets(&options.targets)?;
+    // Where neither the spec nor the command names a target, any that was searched for is meant.
+    let any: Vec<&Target> = loaded.program.targets.values().collect();
+    let is_any = options.targets.is_empty() && loaded.program.named_targets.is_empty();
+    let targets = if is_any { any } else { loaded.targets(&options.targets)? };
     let name = file_name(spec);
     // One search for all targets, or one for each.
     let all = std::iter::once(targets.as_slice());

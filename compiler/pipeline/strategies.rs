@@ -15,7 +15,10 @@ struct Points<'a> {
 
 impl Points<'_> {
     fn point(&self, genome: space::Genome) -> Point {
-        Point { epochs: self.study.program.search.halving.first().copied(), ..self.new_point(genome) }
+        let first = self.study.program.search.halving.first().copied();
+        // A first leg is no longer than the whole; where that is not known, the training says why.
+        let epochs = first.map(|first| self.study.epochs(&genome).map_or(first, |whole| whole.min(first)));
+        Point { epochs, ..self.new_point(genome) }
     }
 
     fn new_point(&self, genome: space::Genome) -> Point {

@@ -352,7 +352,7 @@ fn a_table_holds_every_network_and_goes_on_after_a_stop() {
     assert!(table.rows.iter().all(|row| row.qualities.len() == 2));
     assert!(table.rows.iter().any(|row| row.qualities[0] != row.qualities[1]), "seeds differ");
     lab.edit("waves.nas", "width = 4..8 step 4", "width = 1..200");
-    lab.edit("waves.nas", "depth: 0..1", "depth: 0..4");
+    lab.edit("waves.nas", "depth: 0..1", "depth: 0..9");
     let run = lab.run(&args);
     assert_eq!((run.code, run.n_errors()), (Some(1), 1));
     assert!(run.stderr.contains("a table takes at most 100000"), "{}", run.stderr);

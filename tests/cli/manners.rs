@@ -237,3 +237,20 @@ fn a_signal_ends_a_search_after_the_step_and_a_second_one_at_once() {
         assert!(archive(&lab) == expected, "after {signals:?}");
     }
 }
+
+#[test]
+fn halving_beyond_a_whole_training_is_told_and_trains_no_longer() {
+    let lab = Lab::new();
+    lab.edit("waves.nas", "strategy: random", "fidelity: halving([5]), strategy: random");
+    let run = lab.run(&["search", "waves.nas", "--target", "host", "--archive", "archive.txt"]).good();
+    assert!(
+        run.stderr.contains("`halving` up to 5 epochs cuts nothing off the 3 of `train`"),
+        "{}",
+        run.stderr
+    );
+    let archive = lab.text("archive.txt");
+    assert!(archive.contains(" epochs 3") && !archive.contains(" epochs 5"), "{archive}");
+    // Neither the spec nor the command names a target here.
+    let status = lab.run(&["search", "waves.nas", "--status"]).good();
+    assert!(status.stdout.contains("done"), "{}", status.stdout);
+}

@@ -21,6 +21,12 @@ pub(super) fn search(
     let share = first_share(study, &search.halving);
     let first = Study { out_of_time: &|| out_of_time(share), ..*study };
     let trials = search.trials;
+    let whole = study.program.settings.get("train").and_then(|train| train.integer("epochs"));
+    if let (Some(&last), Some(whole)) = (search.halving.last(), whole)
+        && last >= whole
+    {
+        env.progress.note(&format!("`halving` up to {last} epochs cuts nothing off the {whole} of `train`"));
+    }
     env.progress.stage(&title(trials, search.halving.first().copied()), trials);
     let settings = settings(study.program, trials, options, env);
     let mut report = run(&mut *strategies::strategy(&first), &first, store, &settings, 0, env)?;
