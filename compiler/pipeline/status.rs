@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::pipeline::Failure;
+use crate::pipeline::check::Loaded;
 use crate::pipeline::compile::{self, CompileOptions};
 use crate::pipeline::files::Files;
 use crate::pipeline::listener::{file_name, search_name};
@@ -44,10 +45,7 @@ pub fn status(
     clock: &dyn Clock,
 ) -> Result<SearchStatus, Failure> {
     let loaded = compile::load(spec, options, files)?;
-    // Where neither the spec nor the command names a target, any that was searched for is meant.
-    let any: Vec<&Target> = loaded.program.targets.values().collect();
-    let is_any = options.targets.is_empty() && loaded.program.named_targets.is_empty();
-    let targets = if is_any { any } else { loaded.targets(&options.targets)? };
+    let targets = meant(&loaded, options)?;
     let name = file_name(spec);
     // One search for all targets, or one for each.
     let all = std::iter::once(targets.as_slice());
@@ -108,6 +106,14 @@ pub fn status(
         last_done_seconds: first.last_done.map(|last| now.saturating_sub(last)),
         search: Some(first),
     })
+}
+
+/// The targets of the search that is asked for: any of all where neither the spec nor the command names one.
+fn meant<'l>(loaded: &'l Loaded, options: &CompileOptions) -> Result<Vec<&'l Target>, Failure> {
+    if options.targets.is_empty() && loaded.program.named_targets.is_empty() {
+        return Ok(loaded.program.targets.values().collect());
+    }
+    loaded.targets(&options.targets)
 }
 
 /// What several processes have in flight, each trial once: as the one that trains it says.

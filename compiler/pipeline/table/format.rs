@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// What all rows of a table have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// [`VERSION`].
+    /// Version of the format.
     pub version: u32,
     /// The model's name.
     pub name: String,
