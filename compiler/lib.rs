@@ -21,4 +21,5 @@ pub mod space;
 pub mod syntax;
 pub mod target;
 pub mod tensor;
+pub mod tflite;
 pub mod train;

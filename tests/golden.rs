@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nasc::ops::{
     Add, AvgPool2d, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, MaxPool2d, Mul, Op,
-    Pad, Requant, Requantize, Upsample2d, Window,
+    Pad, Requant, Requantize, Softmax, Upsample2d, Window,
 };
 use nasc::tensor::arith::Rounding;
 use nasc::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
@@ -25,6 +25,7 @@ struct Case {
     margins: Option<[[usize; 3]; 2]>,
     factor: Option<[usize; 2]>,
     function: Option<CurveFunction>,
+    beta: Option<Scale>,
     inputs: Vec<Tensor>,
     output: Tensor,
 }
@@ -180,6 +181,11 @@ fn curve(case: &Case) -> Op {
 fn curves_give_the_bytes_of_the_kernels() {
     check("logistic", curve);
     check("hard_swish", curve);
+}
+
+#[test]
+fn softmax_gives_the_bytes_of_the_kernel() {
+    check("softmax", |case| Softmax { beta: case.beta.expect("a case with a factor") }.into());
 }
 
 #[test]

@@ -73,6 +73,17 @@ pub(crate) enum Command {
         after_help = "Examples:\n  nasc plan kws.nas --target cortex-m4\n  nasc plan kws.nas --jobs 8 --no-measure"
     )]
     Plan(PlanArgs),
+    /// What a model of TensorFlow Lite is, whether all of it has a form in nasc, and what it costs on targets.
+    #[command(after_help = "Examples:\n  nasc import model.tflite\n  \
+                            nasc import model.tflite --target cortex-m4 --target rp2040\n\n\
+                            What has no form is listed with operator and tensor, all of it at once; the exit code is 1 then.")]
+    Import {
+        /// The `.tflite` file.
+        model: PathBuf,
+        /// Target to estimate it on; may be given several times.
+        #[arg(long = "target", value_name = "NAME")]
+        targets: Vec<String>,
+    },
     /// Quality of the locked integer network, or of a bundle's, on data.
     #[command(after_help = "Examples:\n  nasc eval examples/vowels/vowels.nas --data recordings\n  \
                             nasc eval kws.nas --data new_recordings --split all\n  \

@@ -6,6 +6,7 @@ mod args;
 mod bars;
 mod data;
 mod fmt;
+mod import;
 mod plan;
 mod report;
 mod search;
@@ -54,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Diff(args) => report::diff(&args, format),
         Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
         Command::Table(args) => table::table(&args, format),
+        Command::Import { model, targets } => import::import(&model, &targets, format),
         Command::Fmt(args) => fmt::fmt(&args, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),

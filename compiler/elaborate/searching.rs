@@ -70,6 +70,17 @@ pub enum ProxyScore {
     Macs,
 }
 
+impl ProxyScore {
+    /// Its name in a spec.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProxyScore::Naswot => "naswot",
+            ProxyScore::Synflow => "synflow",
+            ProxyScore::Macs => "macs",
+        }
+    }
+}
+
 /// `zero_cost(naswot, top: 20 %)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proxy {
@@ -135,6 +146,23 @@ const KNOWN: [&str; 12] = [
 ];
 
 impl SearchSpec {
+    /// The strategy, and what decides besides it who is trained and for how long: `random with halving([4])`.
+    pub fn described(&self) -> String {
+        let mut beside = Vec::new();
+        if let Some(Proxy { score, pool }) = self.proxy {
+            beside.push(format!("the best of {pool} by {}", score.name()));
+        }
+        if !self.halving.is_empty() {
+            let epochs: Vec<String> = self.halving.iter().map(u64::to_string).collect();
+            beside.push(format!("halving([{}])", epochs.join(", ")));
+        }
+        if let Some(epochs) = self.inherit {
+            beside.push(format!("weights inherited for {epochs} epochs"));
+        }
+        let with = if beside.is_empty() { "" } else { " with " };
+        format!("{}{with}{}", self.strategy.name(), beside.join(", "))
+    }
+
     /// The view on a section; `None` where a key is missing, which the table forbids.
     pub(super) fn of(settings: &Settings) -> Option<SearchSpec> {
         let size = |key| usize::try_from(settings.integer(key)?).ok();

@@ -17,12 +17,15 @@ mod depthwise_conv2d;
 mod dropout;
 mod fold;
 mod leaf;
+mod mean;
 mod mul;
 mod pad;
 mod pool;
 mod reference;
 mod requantize;
 mod reshape;
+mod softmax;
+mod transpose;
 mod upsample2d;
 mod window;
 
@@ -42,11 +45,15 @@ pub use depthwise_conv2d::DepthwiseConv2d;
 pub use dropout::Dropout;
 pub use fold::{FoldBias, FoldWeight};
 pub use leaf::{Constant, Input, Param, ParamRole};
+pub use mean::Mean;
 pub use mul::Mul;
 pub use pad::Pad;
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use requantize::Requantize;
 pub use reshape::Reshape;
+pub use softmax::Softmax;
+pub use transpose::Transpose;
+pub(crate) use transpose::strides;
 pub use upsample2d::Upsample2d;
 pub use window::{Padding, Window};
 
@@ -300,6 +307,12 @@ ops! {
     Dropout,
     /// Another scale and zero point.
     Requantize,
+    /// Scores to probabilities.
+    Softmax,
+    /// Dimensions in another order.
+    Transpose,
+    /// Means along dimensions.
+    Mean,
 }
 
 /// Checks the number of inputs.

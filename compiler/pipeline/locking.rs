@@ -73,7 +73,7 @@ pub struct Lock {
     pub sections: BTreeMap<String, String>,
     /// The seed that was used.
     pub seed: u64,
-    /// The strategy's name.
+    /// The strategy, and what else decides who is trained.
     pub strategy: String,
     /// The network of each target.
     pub targets: BTreeMap<String, String>,

@@ -14,6 +14,7 @@ mod figures;
 mod files;
 mod forecast;
 mod golden;
+mod import;
 mod inspect;
 mod listener;
 mod locking;
@@ -50,6 +51,7 @@ pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use forecast::{Drawn, Forecast, ForecastOptions, Pace, forecast};
 pub use golden::GoldenSet;
+pub use import::{ImportReport, ImportedCost, PortSummary, import};
 pub use inspect::{
     ClassFacts, InputFacts, InspectOptions, Inspected, PartFacts, Range, Sound, SourceFacts, ValueFacts,
     duration_text, inspect, number_text,

@@ -268,7 +268,10 @@ impl<'a> Builder<'a> {
             | Op::FoldWeight(_)
             | Op::FoldBias(_)
             | Op::Dropout(_)
-            | Op::Requantize(_) => {
+            | Op::Requantize(_)
+            | Op::Softmax(_)
+            | Op::Mean(_)
+            | Op::Transpose(_) => {
                 let name = self.graph.node(node).op.name();
                 Err(QuantizeError(format!("`{name}` at node {} has no integer form here", node.index())))
             }

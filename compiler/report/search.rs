@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How the network was found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SearchReport {
-    /// The strategy's name.
+    /// The strategy, and what else decides who is trained.
     pub strategy: String,
     /// Networks trained.
     pub trials: usize,

@@ -12,8 +12,8 @@ use egg::{Id, Language as _, define_language};
 
 use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense,
-    DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mul, Op, Pad, Requant, Requantize, Reshape,
-    Upsample2d, Window,
+    DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mean, Mul, Op, Pad, Requant, Requantize,
+    Reshape, Softmax, Transpose, Upsample2d, Window,
 };
 use crate::tensor::{Scale, Shape};
 
@@ -26,7 +26,7 @@ pub(crate) enum Attribute {
     Clamp(Clamp),
     /// Requantization; `None` in float graphs.
     Requant(Option<Requant>),
-    /// Extents of a reshape.
+    /// Extents of a reshape, the order of a transposition, or the dimensions of a mean.
     Shape(Shape),
     /// Dimension of the output channels.
     Axis(usize),
@@ -40,6 +40,8 @@ pub(crate) enum Attribute {
     Factor([usize; 2]),
     /// Share of a dropout.
     Rate(Scale),
+    /// What a softmax multiplies scores by.
+    Beta(Scale),
 }
 
 impl fmt::Display for Attribute {
@@ -63,6 +65,7 @@ impl fmt::Display for Attribute {
             Attribute::Margins([before, after]) => write!(f, "margins:{before:?}{after:?}"),
             Attribute::Factor([down, right]) => write!(f, "factor:{down}x{right}"),
             Attribute::Rate(rate) => write!(f, "rate:{}", rate.0),
+            Attribute::Beta(beta) => write!(f, "beta:{}", beta.0),
         }
     }
 }
@@ -148,6 +151,12 @@ define_language! {
         "dropout" = Dropout([Id; 2]),
         // requant x
         "requantize" = Requantize([Id; 2]),
+        // beta x
+        "softmax" = Softmax([Id; 2]),
+        // axes requant x
+        "mean" = Mean([Id; 3]),
+        // order x
+        "transpose" = Transpose([Id; 2]),
         "outputs" = Outputs(Box<[Id]>),
     }
 }
@@ -161,8 +170,9 @@ impl Term {
             Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) | Term::Concat(_) => 0,
             Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
             Term::Pad(_) | Term::Upsample2d(_) | Term::Dropout(_) | Term::Requantize(_) => 1,
+            Term::Softmax(_) | Term::Transpose(_) => 1,
             Term::Meet(_) | Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
-            Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) => 2,
+            Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) | Term::Mean(_) => 2,
             Term::Conv2d(_) | Term::DepthwiseConv2d(_) => 3,
         }
     }
@@ -179,24 +189,20 @@ impl Term {
         use Attribute as A;
         let (make, attributes): (Make, Vec<Id>) = match op {
             Op::Input(_) | Op::Param(_) | Op::Constant(_) => return None,
-            Op::Conv2d(op) => (
+            Op::Conv2d(Conv2d { window, clamp, requant }) => (
                 |ids| Term::Conv2d(fixed(ids)),
-                attributes(vec![A::Window(op.window), A::Clamp(op.clamp), A::Requant(op.requant)]),
+                attributes(vec![A::Window(*window), A::Clamp(*clamp), A::Requant(*requant)]),
             ),
-            Op::DepthwiseConv2d(op) => (
+            Op::DepthwiseConv2d(DepthwiseConv2d { window, clamp, requant }) => (
                 |ids| Term::DepthwiseConv2d(fixed(ids)),
-                attributes(vec![A::Window(op.window), A::Clamp(op.clamp), A::Requant(op.requant)]),
+                attributes(vec![A::Window(*window), A::Clamp(*clamp), A::Requant(*requant)]),
             ),
-            Op::Dense(op) => {
-                (|ids| Term::Dense(fixed(ids)), attributes(vec![A::Clamp(op.clamp), A::Requant(op.requant)]))
-            }
+            Op::Dense(op) => (|ids| Term::Dense(fixed(ids)), attributes(ending(op.clamp, op.requant))),
             Op::BatchNorm(op) => {
                 (|ids| Term::BatchNorm(fixed(ids)), attributes(vec![A::Epsilon(op.epsilon)]))
             }
             Op::Activation(op) => (|ids| Term::Activation(fixed(ids)), attributes(vec![A::Clamp(op.clamp)])),
-            Op::Add(op) => {
-                (|ids| Term::Add(fixed(ids)), attributes(vec![A::Clamp(op.clamp), A::Requant(op.requant)]))
-            }
+            Op::Add(op) => (|ids| Term::Add(fixed(ids)), attributes(ending(op.clamp, op.requant))),
             Op::AvgPool2d(op) => (
                 |ids| Term::AvgPool2d(fixed(ids)),
                 attributes(vec![A::Window(op.window), A::Clamp(op.clamp)]),
@@ -215,9 +221,7 @@ impl Term {
             Op::FoldBias(op) => (|ids| Term::FoldBias(fixed(ids)), attributes(vec![A::Epsilon(op.epsilon)])),
             Op::Concat(_) => (|ids| Term::Concat(ids.into()), Vec::new()),
             Op::Pad(op) => (|ids| Term::Pad(fixed(ids)), attributes(vec![A::Margins([op.before, op.after])])),
-            Op::Mul(op) => {
-                (|ids| Term::Mul(fixed(ids)), attributes(vec![A::Clamp(op.clamp), A::Requant(op.requant)]))
-            }
+            Op::Mul(op) => (|ids| Term::Mul(fixed(ids)), attributes(ending(op.clamp, op.requant))),
             Op::Curve(op) => (
                 |ids| Term::Curve(fixed(ids)),
                 attributes(vec![A::Function(op.function), A::Requant(op.requant)]),
@@ -229,6 +233,14 @@ impl Term {
             Op::Requantize(op) => {
                 (|ids| Term::Requantize(fixed(ids)), attributes(vec![A::Requant(Some(op.requant))]))
             }
+            Op::Mean(Mean { axes, requant }) => (
+                |ids| Term::Mean(fixed(ids)),
+                attributes(vec![A::Shape(axes.clone()), A::Requant(Some(*requant))]),
+            ),
+            Op::Transpose(op) => {
+                (|ids| Term::Transpose(fixed(ids)), attributes(vec![A::Shape(op.order.clone())]))
+            }
+            Op::Softmax(op) => (|ids| Term::Softmax(fixed(ids)), attributes(vec![A::Beta(op.beta)])),
         };
         let children: Vec<Id> = attributes.into_iter().chain(inputs.iter().copied()).collect();
         Some(make(&children))
@@ -251,6 +263,7 @@ impl Term {
             |id| read(attribute(id), |a| if let Attribute::Margins(x) = a { Some(*x) } else { None });
         let factor = |id| read(attribute(id), |a| if let Attribute::Factor(x) = a { Some(*x) } else { None });
         let rate = |id| read(attribute(id), |a| if let Attribute::Rate(x) = a { Some(*x) } else { None });
+        let beta = |id| read(attribute(id), |a| if let Attribute::Beta(x) = a { Some(*x) } else { None });
         let fixed = |id| read(attribute(id), |a| if let Attribute::Requant(x) = a { *x } else { None });
         Some(match *self {
             Term::Attribute(_) | Term::Leaf(_) | Term::Meet(_) | Term::Outputs(_) => return None,
@@ -279,6 +292,9 @@ impl Term {
             Term::Upsample2d([f, _]) => Upsample2d { factor: factor(f) }.into(),
             Term::Dropout([r, _]) => Dropout { rate: rate(r) }.into(),
             Term::Requantize([r, _]) => Requantize { requant: fixed(r) }.into(),
+            Term::Mean([s, r, _]) => Mean { axes: shape(s), requant: fixed(r) }.into(),
+            Term::Transpose([s, _]) => Transpose { order: shape(s) }.into(),
+            Term::Softmax([b, _]) => Softmax { beta: beta(b) }.into(),
         })
     }
 }
@@ -287,6 +303,10 @@ impl Term {
 /// in `Clamp`'s order, for floats as for every quantization, so the later one decides.
 pub(crate) fn meet(a: Clamp, b: Clamp) -> Clamp {
     a.max(b)
+}
+
+fn ending(clamp: Clamp, requant: Option<Requant>) -> Vec<Attribute> {
+    vec![Attribute::Clamp(clamp), Attribute::Requant(requant)]
 }
 
 fn fixed<const N: usize>(ids: &[Id]) -> [Id; N] {

@@ -1,14 +1,17 @@
 //! Random operators besides those with weights and windows: products, curves, concatenations, what moves elements.
 
 use nasc::graph::NodeId;
-use nasc::ops::{Concat, Curve, CurveFunction, Mul, Pad, Requantize, Reshape, Upsample2d};
+use nasc::ops::{
+    Concat, Curve, CurveFunction, Mean, Mul, Pad, Requantize, Reshape, Softmax, Transpose, Upsample2d,
+};
+use nasc::tensor::Scale;
 
 use super::network::Builder;
 
 impl Builder {
     /// One of them on a feature map.
     pub(crate) fn other(&mut self, x: NodeId) -> Option<NodeId> {
-        match self.dice.below(8) {
+        match self.dice.below(11) {
             0 | 1 => self.product(x),
             2 => self.curve(x),
             3 => self.padded(x),
@@ -17,6 +20,24 @@ impl Builder {
                 self.layer(Upsample2d { factor }, &[x])
             }
             5 => {
+                let beta = Scale(self.dice.pick(&[0.5, 1.0, 1.0, 2.0]));
+                self.layer(Softmax { beta }, &[x])
+            }
+            6 if self.graph.ty(x).shape.rank() == 4 => {
+                let orders = [[0, 3, 1, 2], [0, 2, 1, 3], [0, 2, 3, 1], [0, 3, 2, 1]];
+                let order = self.dice.pick(&orders).into();
+                self.layer(Transpose { order }, &[x])
+            }
+            7 => {
+                let axes = match self.graph.ty(x).shape.rank() {
+                    4 => self.dice.pick(&[&[1, 2][..], &[1], &[2, 3], &[1, 2, 3]]).into(),
+                    _ => [1][..].into(),
+                };
+                let size = 20.0 * self.scale(x);
+                let requant = self.requant(size).expect("integers");
+                self.layer(Mean { axes, requant }, &[x])
+            }
+            8 => {
                 let size = 80.0 * self.scale(x);
                 let requant = self.requant(size).expect("integers");
                 self.layer(Requantize { requant }, &[x])

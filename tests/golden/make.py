@@ -10,7 +10,7 @@ element. The files are part of the repository; this script makes the same files 
 needed only for another release of LiteRT or for a new case.
 
 A file is `{"source": ..., "cases": [...]}`. A case has a `name`, the attributes `clamp` and, where the operator
-has them, `window`, `margins` (zeros before and after height, width and channels), `factor` and `function`, and the
+has them, `window`, `margins` (zeros before and after height, width and channels), `factor`, `function` and `beta`, and the
 tensors `inputs` and `output`, each with `dtype`, `shape`, `scales` (float32,
 written exactly), `axis` (of the scales, null for one scale), `zero_point` and `data` (row-major).
 `dense_limits.json` is apart: there LiteRT is finer than 32-bit arithmetic, and the test bounds the difference.
@@ -247,6 +247,18 @@ def logistic(name, scale, zero_point):
     return all_bytes(name, code, 0, None, "sigmoid", (scale, 1 / 256), (zero_point, -128))
 
 
+def softmax(rng, name, shape, scale, zero_point, beta=1.0, spread=None):
+    """Scores that lie anywhere, or normally around 0 with this deviation; the kernel fixes the output's scale."""
+    data = ints(rng, shape) if spread is None else np.clip(rng.normal(0, spread, shape).round(), -128, 127)
+    x = Tensor("i8", shape, scale, zero_point, data=data)
+    y = Tensor("i8", shape, 1 / 256, -128)
+    o = tflite.SoftmaxOptionsT()
+    o.beta = beta
+    code, kind = tflite.BuiltinOperator.SOFTMAX, tflite.BuiltinOptions.SoftmaxOptions
+    y.data = run(model(code, 2, kind, o, [x, y], 1), [x])
+    return case(name, "none", [x], y, beta=beta)
+
+
 def hard_swish(name, scales, zero_points):
     code, kind = tflite.BuiltinOperator.HARD_SWISH, tflite.BuiltinOptions.HardSwishOptions
     return all_bytes(name, code, kind, tflite.HardSwishOptionsT(), "hswish", scales, zero_points)
@@ -448,6 +460,26 @@ def hard_swish_cases():
     return cases
 
 
+def softmax_cases():
+    rng = np.random.default_rng(15)
+    cases = [
+        softmax(rng, "one class", (1, 1), 0.1, 3),
+        softmax(rng, "all alike", (1, 12), 0.1, 3, spread=0),
+        softmax(rng, "most classes, all alike", (1, 511), 0.1, 3, spread=0),
+        softmax(rng, "rows", (7, 10), 0.07, -20, spread=30),
+        softmax(rng, "a map", (1, 3, 4, 5), 0.07, 100, spread=30),
+        softmax(rng, "wide", (1, 12), 4.0, 0),
+        softmax(rng, "narrow", (1, 300), 0.0005, 0),
+        softmax(rng, "halved", (1, 12), 0.1, 7, beta=0.5),
+        softmax(rng, "doubled", (1, 12), 0.1, 7, beta=2.0),
+    ]
+    for i in range(30):
+        classes, scale = int(rng.integers(2, 40)), np.float32(2 ** rng.uniform(-8, 1))
+        spread = None if i % 2 else float(rng.uniform(1, 40))
+        cases.append(softmax(rng, f"random {i}", (4, classes), scale, int(ints(rng, ())), spread=spread))
+    return cases
+
+
 def requantize_cases():
     rng = np.random.default_rng(11)
     fixed = [
@@ -510,6 +542,7 @@ def main():
     write("mul", mul_cases())
     write("logistic", logistic_cases())
     write("hard_swish", hard_swish_cases())
+    write("softmax", softmax_cases())
     write("requantize", requantize_cases())
     write("concat", concat_cases())
     write("pad", pad_cases())

@@ -4,6 +4,7 @@
 mod artifact;
 mod budget;
 mod data;
+mod model;
 mod names;
 mod search;
 mod shapes;
@@ -55,6 +56,7 @@ pub fn all_codes() -> impl Iterator<Item = (Code, &'static str)> {
         data::TABLE,
         search::TABLE,
         artifact::TABLE,
+        model::TABLE,
     ]
     .into_iter()
     .flatten()

@@ -1,9 +1,10 @@
 //! Operators that only move elements: several inputs side by side, zeros around a map, larger maps. Extents are
 //! constants of the function, so that its indices are affine. The output lies apart from what is read.
 
+use super::mean::nest;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, activation_quant, activation_type, load, scalar};
 use crate::kernel::{Access, Affine, Buf, Expr, Stmt};
-use crate::ops::{Pad, Upsample2d};
+use crate::ops::{Pad, Transpose, Upsample2d, strides};
 
 /// `start + length` elements from `start` on.
 type Run = (Affine, i64);
@@ -66,6 +67,36 @@ impl Lowering<'_> {
         Ok(Kernel {
             function: builder.finish(body),
             inputs: sources,
+            scalars: vec![Vec::new()],
+            safe: Vec::new(),
+            scratch: Vec::new(),
+            work: Vec::new(),
+        })
+    }
+
+    pub(super) fn transpose(&mut self, layer: &Layer, op: &Transpose) -> Result<Kernel, String> {
+        let node = self.graph.inputs(layer.node)[0];
+        let (x, ty) = (self.graph.ty(node), self.graph.ty(layer.node));
+        activation_type(x)?;
+        let source = self.source(node)?;
+        let (from, to) = (strides(&x.shape), strides(&ty.shape));
+        let mut builder = FunctionBuilder::default();
+        let input = builder.int8("input", Access::Read);
+        let output = builder.int8("output", Access::Write);
+        let axes: Vec<[i64; 3]> = op
+            .order
+            .0
+            .iter()
+            .enumerate()
+            .map(|(axis, &of)| [ty.shape.0[axis] as i64, from[of] as i64, to[axis] as i64])
+            .collect();
+        let start = (Affine::constant(0), Affine::constant(0));
+        let body = nest(&mut builder, &axes, start, &mut |_, from, to| {
+            vec![Stmt::Store { buf: output, index: to.clone(), value: load(input, from) }]
+        });
+        Ok(Kernel {
+            function: builder.finish(body),
+            inputs: vec![source],
             scalars: vec![Vec::new()],
             safe: Vec::new(),
             scratch: Vec::new(),

@@ -18,10 +18,12 @@ mod dense;
 mod depthwise_conv2d;
 mod fill;
 mod filters;
+mod mean;
 mod mul;
 mod planes;
 mod pool;
 mod recurring;
+mod softmax;
 mod sums;
 mod tiles;
 mod words;
@@ -198,6 +200,9 @@ impl Lowering<'_> {
             Op::Curve(op) => self.curve(layer, op),
             Op::Upsample2d(op) => self.upsample2d(layer, op),
             Op::Requantize(op) => self.requantize(layer, op),
+            Op::Softmax(op) => self.softmax(layer, op),
+            Op::Mean(op) => self.mean(layer, op),
+            Op::Transpose(op) => self.transpose(layer, op),
             Op::Input(_) | Op::Constant(_) | Op::Reshape(_) | Op::Mul(_) => {
                 Err("has not one function".into())
             }
@@ -331,7 +336,8 @@ impl Lowering<'_> {
             | Op::AvgPool2d(_)
             | Op::Activation(_)
             | Op::Pad(_)
-            | Op::Upsample2d(_) => self.shares_quantization(user),
+            | Op::Upsample2d(_)
+            | Op::Transpose(_) => self.shares_quantization(user),
             _ => false,
         })
     }
@@ -341,6 +347,13 @@ impl Lowering<'_> {
         let name = format!("{}_{what}", layer.name);
         // Pairs of elements are read and written as words.
         self.program.buffers.push(Buffer { name, elem: DType::I16, len, align: 4, role: Role::Scratch });
+        BufferId(self.program.buffers.len() as u32 - 1)
+    }
+
+    /// Working memory of a layer, of bytes.
+    fn bytes(&mut self, layer: &Layer, what: &str, len: usize) -> BufferId {
+        let name = format!("{}_{what}", layer.name);
+        self.program.buffers.push(Buffer { name, elem: DType::I8, len, align: 1, role: Role::Scratch });
         BufferId(self.program.buffers.len() as u32 - 1)
     }
 

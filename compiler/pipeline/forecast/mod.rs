@@ -72,7 +72,7 @@ pub struct Forecast {
     pub size: Size,
     /// Decisions written in the spec.
     pub decisions: usize,
-    /// The strategy.
+    /// The strategy, and what else decides who is trained.
     pub strategy: String,
     /// Trials of the search.
     pub trials: usize,
@@ -170,7 +170,7 @@ fn of_study(
         targets: study.targets.iter().map(|target| target.name.clone()).collect(),
         size: Size { points: cardinality.count.to_string(), exact: cardinality.exact },
         decisions: program.space.decisions.len(),
-        strategy: program.search.strategy.name().to_owned(),
+        strategy: program.search.described(),
         trials: program.search.trials,
         known: walk.known,
         in_store: walk.in_store,

@@ -118,7 +118,7 @@ pub(super) fn finish(
         rejected: report.rejections.iter().cloned().collect(),
         sections: locking::section_hashes(program),
         seed: program.search.seed,
-        strategy: program.search.strategy.name().to_owned(),
+        strategy: program.search.described(),
         targets: study.targets.iter().map(|target| (target.name.clone(), program.name.clone())).collect(),
         trials: report.archive.entries().iter().filter(|entry| entry.genome.leg == 0).count(),
         version: Lock::VERSION,

@@ -195,7 +195,10 @@ impl Known<'_> {
             | Op::BatchNorm(_)
             | Op::FoldWeight(_)
             | Op::FoldBias(_)
-            | Op::Dropout(_) => unknown,
+            | Op::Dropout(_)
+            | Op::Softmax(_)
+            | Op::Mean(_)
+            | Op::Transpose(_) => unknown,
         }
     }
 

@@ -158,7 +158,14 @@ impl Builder<'_> {
             Op::Pad(op) => Step::Pad { before: op.before, after: op.after },
             Op::Upsample2d(op) => Step::Upsample2d { factor: op.factor },
             Op::Dropout(op) => Step::Dropout { rate: op.rate.0 },
-            Op::Param(_) | Op::Constant(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Requantize(_) => {
+            Op::Param(_)
+            | Op::Constant(_)
+            | Op::FoldWeight(_)
+            | Op::FoldBias(_)
+            | Op::Requantize(_)
+            | Op::Softmax(_)
+            | Op::Mean(_)
+            | Op::Transpose(_) => {
                 return Err(refuse(self.graph, node, "it does not belong in a training graph"));
             }
         };

@@ -1,0 +1,340 @@
+//! Operators, each as one of ours with the same integers.
+//!
+//! Source  TensorFlow 2.19, `lite/schema/schema.fbs` for options, the number of a slot being the place of a field;
+//!         LiteRT 2.3.0's reference kernels for what they mean
+
+use super::tensors::requant;
+use super::{Importer, Why};
+use crate::graph::NodeId;
+use crate::ops::{
+    Activation, Add, AvgPool2d, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d,
+    MaxPool2d, Mean, Mul, Op, Pad, Padding, Requantize, Reshape, Softmax, Transpose, Upsample2d, Window,
+};
+use crate::tensor::arith::Rounding;
+use crate::tensor::{Scale, Shape, TensorType};
+use crate::tflite::flat::{Scalar, Table};
+use crate::tflite::model::Operator;
+use crate::tflite::names;
+
+/// What an operator is given besides tensors; absent fields are what the schema says.
+#[derive(Clone, Copy)]
+struct Options<'a>(Option<Table<'a>>);
+
+impl<'a> Options<'a> {
+    fn get<T: Scalar>(self, slot: usize, otherwise: T) -> Result<T, Why> {
+        Ok(self.0.map(|table| table.scalar_or(slot, otherwise)).transpose()?.unwrap_or(otherwise))
+    }
+
+    /// A number from 1 on.
+    fn positive(self, slot: usize, otherwise: i32, what: &str) -> Result<usize, Why> {
+        let given: i32 = self.get(slot, otherwise)?;
+        usize::try_from(given)
+            .ok()
+            .filter(|&given| given > 0)
+            .ok_or_else(|| format!("its {what} is {given}").into())
+    }
+
+    fn clamp(self, slot: usize) -> Result<Clamp, Why> {
+        match self.get::<i8>(slot, 0)? {
+            0 => Ok(Clamp::None),
+            1 => Ok(Clamp::Relu),
+            3 => Ok(Clamp::Relu6),
+            2 => Err("its activation is RELU_N1_TO_1, which nasc does not have".into()),
+            4 => Err("its activation is TANH, which nasc does not have".into()),
+            other => Err(format!("its activation is number {other}").into()),
+        }
+    }
+}
+
+/// A window by the slots of its options: padding, step to the right, step down.
+fn window(
+    options: Options<'_>,
+    [padding, right, down]: [usize; 3],
+    (kernel, dilation): ([usize; 2], [usize; 2]),
+    input: [usize; 2],
+) -> Result<Window, Why> {
+    let stride = [options.positive(down, 0, "stride")?, options.positive(right, 0, "stride")?];
+    let mut window = Window { dilation, ..Window::valid(kernel, stride) };
+    match options.get::<i8>(padding, 0)? {
+        0 => {
+            let extent = |axis: usize| (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
+            window.padding = same([extent(0), extent(1)], stride, input);
+        }
+        1 => {}
+        other => return Err(format!("its padding is number {other}").into()),
+    }
+    Ok(window)
+}
+
+/// The padding of `SAME` for a window of these extents, its gaps included.
+fn same(extents: [usize; 2], stride: [usize; 2], input: [usize; 2]) -> Padding {
+    Window::same(extents, stride, input).padding
+}
+
+/// Height and width of a feature map.
+fn plane(ty: &TensorType) -> Result<[usize; 2], Why> {
+    let map = ty.shape.nhwc().ok_or_else(|| format!("its input is no feature map but {}", ty.shape))?;
+    Ok([map[1], map[2]])
+}
+
+impl<'a> Importer<'_, 'a> {
+    /// The nodes of an operator's outputs.
+    pub(super) fn layer(&mut self, operator: &Operator<'a>) -> Result<Vec<NodeId>, Why> {
+        let options = Options(operator.options);
+        let node = match operator.code {
+            names::CONV_2D => self.convolution(operator, options)?,
+            names::DEPTHWISE_CONV_2D => self.depthwise(operator, options)?,
+            names::FULLY_CONNECTED => self.dense(operator, options)?,
+            names::ADD => self.sum(operator, options)?,
+            names::MUL => self.product(operator, options)?,
+            names::AVERAGE_POOL_2D | names::MAX_POOL_2D => self.pool(operator, options)?,
+            names::PAD => self.pad(operator)?,
+            names::RESHAPE | names::SQUEEZE | names::EXPAND_DIMS => self.reshape(operator)?,
+            names::MEAN => self.mean(operator)?,
+            names::TRANSPOSE => self.transpose(operator)?,
+            names::CONCATENATION => self.concatenation(operator, options)?,
+            names::RELU => self.rectified(operator, Clamp::Relu)?,
+            names::RELU6 => self.rectified(operator, Clamp::Relu6)?,
+            names::LOGISTIC => self.curve(operator, CurveFunction::Sigmoid)?,
+            names::HARD_SWISH => self.curve(operator, CurveFunction::Hswish)?,
+            names::QUANTIZE => self.requantized(operator)?,
+            names::SOFTMAX => self.probabilities(operator, options)?,
+            names::RESIZE_NEAREST_NEIGHBOR => self.enlarged(operator, options)?,
+            _ => return Err("nasc does not have this operator".into()),
+        };
+        self.agrees(node, operator)?;
+        Ok(vec![node])
+    }
+
+    /// Refuses a node that gives something else than the file says.
+    fn agrees(&self, node: NodeId, operator: &Operator<'a>) -> Result<(), Why> {
+        let output = self.output(operator)?;
+        let (said, found) = (self.activation_type(output)?, self.graph.ty(node));
+        match said == *found {
+            true => Ok(()),
+            false => Err(Why::of(output, format!("it is {said} in the file, and would be {found}"))),
+        }
+    }
+
+    /// The type of an operator's output.
+    fn output_type(&self, operator: &Operator<'a>) -> Result<TensorType, Why> {
+        self.activation_type(self.output(operator)?)
+    }
+
+    /// Refuses an operator that changes what integers mean, where its kernel cannot.
+    fn keeps_meaning(&self, operator: &Operator<'a>, x: &TensorType) -> Result<(), Why> {
+        let output = self.output(operator)?;
+        match self.activation_type(output)?.quant == x.quant {
+            true => Ok(()),
+            false => Err(Why::of(output, "its scale or zero point is not that of the input")),
+        }
+    }
+
+    fn add(&mut self, op: impl Into<Op>, inputs: &[NodeId]) -> Result<NodeId, Why> {
+        Ok(self.graph.add(op, inputs)?)
+    }
+
+    fn convolution(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, x_ty) = self.activation(operator, 0)?;
+        let (w, w_ty) = self.weights(operator, 1, 0)?;
+        let Some([filters, kh, kw, _]) = w_ty.shape.nhwc() else {
+            return Err(format!("its weights are {}", w_ty.shape).into());
+        };
+        let b = self.bias(operator, 2, filters)?;
+        let dilation = [options.positive(5, 1, "dilation")?, options.positive(4, 1, "dilation")?];
+        let window = window(options, [0, 1, 2], ([kh, kw], dilation), plane(&x_ty)?)?;
+        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        self.add(Conv2d { window, clamp: options.clamp(3)?, requant }, &[x, w, b])
+    }
+
+    fn depthwise(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, x_ty) = self.activation(operator, 0)?;
+        let (w, w_ty) = self.weights(operator, 1, 3)?;
+        let Some([_, kh, kw, channels]) = w_ty.shape.nhwc() else {
+            return Err(format!("its weights are {}", w_ty.shape).into());
+        };
+        let of_input = x_ty.shape.0.last().copied().unwrap_or(0);
+        let b = self.bias(operator, 2, channels)?;
+        let dilation = [options.positive(6, 1, "dilation")?, options.positive(5, 1, "dilation")?];
+        let window = window(options, [0, 1, 2], ([kh, kw], dilation), plane(&x_ty)?)?;
+        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        if of_input != channels {
+            let w = self.dense_weights(operator, of_input, &w_ty)?;
+            return self.add(Conv2d { window, clamp: options.clamp(4)?, requant }, &[x, w, b]);
+        }
+        self.add(DepthwiseConv2d { window, clamp: options.clamp(4)?, requant }, &[x, w, b])
+    }
+
+    fn dense(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        if options.get::<i8>(1, 0)? != 0 {
+            return Err("its weights are shuffled for another machine".into());
+        }
+        let (mut x, x_ty) = self.activation(operator, 0)?;
+        let (w, w_ty) = self.weights(operator, 1, 0)?;
+        let &[units, features] = w_ty.shape.0.as_slice() else {
+            return Err(format!("its weights are {}", w_ty.shape).into());
+        };
+        let vector = Shape::from([1, features]);
+        if x_ty.shape.elements() != features {
+            return Err(
+                format!("it is applied {} at once, and nasc applies it to one vector", x_ty.shape).into()
+            );
+        }
+        if x_ty.shape != vector {
+            x = self.add(Reshape { shape: vector }, &[x])?;
+        }
+        let b = self.bias(operator, 2, units)?;
+        let ty = self.output_type(operator)?;
+        let requant = requant(&ty, Rounding::Single);
+        let node = self.add(Dense { clamp: options.clamp(0)?, requant }, &[x, w, b])?;
+        match self.graph.ty(node).shape == ty.shape {
+            true => Ok(node),
+            false => self.add(Reshape { shape: ty.shape }, &[node]),
+        }
+    }
+
+    fn sum(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let ((a, _), (b, _)) = (self.activation(operator, 0)?, self.activation(operator, 1)?);
+        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        self.add(Add { clamp: options.clamp(0)?, requant }, &[a, b])
+    }
+
+    fn product(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let ((a, a_ty), (b, b_ty)) = (self.activation(operator, 0)?, self.activation(operator, 1)?);
+        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        let inputs = if a_ty.shape.elements() < b_ty.shape.elements() { [b, a] } else { [a, b] };
+        self.add(Mul { clamp: options.clamp(0)?, requant }, &inputs)
+    }
+
+    fn pool(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        let kernel = [options.positive(4, 0, "height")?, options.positive(3, 0, "width")?];
+        let window = window(options, [0, 1, 2], (kernel, [1, 1]), plane(&ty)?)?;
+        let clamp = options.clamp(5)?;
+        match operator.code {
+            names::AVERAGE_POOL_2D => self.add(AvgPool2d { window, clamp }, &[x]),
+            _ => self.add(MaxPool2d { window, clamp }, &[x]),
+        }
+    }
+
+    fn pad(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        let pads = self.integers(operator, 1)?;
+        let sides = pads.iter().map(|&pad| usize::try_from(pad)).collect::<Result<Vec<usize>, _>>();
+        match sides.as_deref() {
+            Ok(&[0, 0, top, bottom, left, right, front, back]) => {
+                self.add(Pad { before: [top, left, front], after: [bottom, right, back] }, &[x])
+            }
+            _ => {
+                Err(format!("it adds {pads:?} to {}, and nasc pads rows, columns and channels", ty.shape)
+                    .into())
+            }
+        }
+    }
+
+    fn reshape(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        let shape = self.output_type(operator)?.shape;
+        self.add(Reshape { shape }, &[x])
+    }
+
+    /// A transposition that moves extents of 1 alone is a reshape.
+    fn transpose(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        let order = self.integers(operator, 1)?;
+        let extents = &ty.shape.0;
+        let moved: Vec<usize> = order.iter().filter_map(|&axis| usize::try_from(axis).ok()).collect();
+        let is_order = moved.len() == extents.len() && (0..extents.len()).all(|axis| moved.contains(&axis));
+        let left: Vec<usize> = moved.iter().copied().filter(|&axis| extents.get(axis) != Some(&1)).collect();
+        if is_order && left.is_sorted() {
+            let shape = self.output_type(operator)?.shape;
+            return self.add(Reshape { shape }, &[x]);
+        }
+        if moved.len() != order.len() {
+            return Err(format!("it brings the dimensions of {} into the order {order:?}", ty.shape).into());
+        }
+        self.add(Transpose { order: Shape(moved.into()) }, &[x])
+    }
+
+    fn mean(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        let rank = ty.shape.rank() as i64;
+        let given = self.integers(operator, 1)?;
+        let mut axes: Vec<usize> = given
+            .iter()
+            .filter_map(|&axis| usize::try_from(if axis < 0 { axis.saturating_add(rank) } else { axis }).ok())
+            .collect();
+        axes.sort_unstable();
+        axes.dedup();
+        let to = self.output_type(operator)?;
+        let requant = requant(&to, Rounding::Double).ok_or("its output is no integer")?;
+        let node = self.add(Mean { axes: Shape(axes.into()), requant }, &[x])?;
+        match self.graph.ty(node).shape == to.shape {
+            true => Ok(node),
+            false => self.add(Reshape { shape: to.shape }, &[node]),
+        }
+    }
+
+    fn concatenation(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let axis: i32 = options.get(0, 0)?;
+        let mut inputs = Vec::new();
+        for position in 0..operator.inputs.len() {
+            let (x, ty) = self.activation(operator, position)?;
+            self.keeps_meaning(operator, &ty)?;
+            if axis != -1 && i64::from(axis) + 1 != ty.shape.rank() as i64 {
+                let text =
+                    format!("it joins along dimension {axis} of {}, and nasc joins channels", ty.shape);
+                return Err(text.into());
+            }
+            inputs.push(x);
+        }
+        if options.clamp(1)? != Clamp::None {
+            return Err("it has an activation".into());
+        }
+        match inputs[..] {
+            [one] => Ok(one),
+            _ => self.add(Concat {}, &inputs),
+        }
+    }
+
+    fn rectified(&mut self, operator: &Operator<'a>, clamp: Clamp) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        self.add(Activation { clamp }, &[x])
+    }
+
+    fn curve(&mut self, operator: &Operator<'a>, function: CurveFunction) -> Result<NodeId, Why> {
+        let (x, _) = self.activation(operator, 0)?;
+        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        self.add(Curve { function, requant }, &[x])
+    }
+
+    fn requantized(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
+        let (x, _) = self.activation(operator, 0)?;
+        let ty = self.output_type(operator)?;
+        let Some(requant) = requant(&ty, Rounding::Double) else {
+            return Err("its output is no integer".into());
+        };
+        self.add(Requantize { requant }, &[x])
+    }
+
+    fn probabilities(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, _) = self.activation(operator, 0)?;
+        self.add(Softmax { beta: Scale(options.get(0, 0.0)?) }, &[x])
+    }
+
+    fn enlarged(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        let (from, to) = (plane(&ty)?, plane(&self.output_type(operator)?)?);
+        if options.get::<u8>(0, 0)? != 0 || (0..2).any(|axis| to[axis] % from[axis].max(1) != 0) {
+            return Err(format!("it makes {to:?} of {from:?}, and nasc repeats every pixel as often").into());
+        }
+        let factor = [to[0] / from[0].max(1), to[1] / from[1].max(1)];
+        self.add(Upsample2d { factor }, &[x])
+    }
+}

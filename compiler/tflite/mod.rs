@@ -1,0 +1,13 @@
+//! Models of TensorFlow Lite.
+//!
+//! In: a `.tflite` file, which may come from anyone. Out: its tables, checked, and an integer graph that gives the same
+//! bytes as LiteRT's reference kernels; or all the reasons why there is none.
+
+mod flat;
+mod import;
+mod model;
+mod names;
+
+pub use flat::{Broken, Scalar, Table, Tables, Vector};
+pub use import::{Imported, Port, Refusal, import};
+pub use model::{Element, Model, Operator, Tensor};

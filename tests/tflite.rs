@@ -1,0 +1,183 @@
+//! Models of TensorFlow Lite: every back end gives the bytes of LiteRT's reference kernels, and bytes that are no model
+//! give an error.
+//!
+//! The models in `tests/models/` were made by `tests/models/make.py`, which describes them; `NASC_MODELS` names a folder
+//! with more of their kind.
+
+#![allow(clippy::disallowed_methods, reason = "the environment names a folder with more models")]
+
+use std::path::{Path, PathBuf};
+
+use nasc::emit::jit::Jit;
+use nasc::estimate::{FrontEndCost, deploy};
+use nasc::graph::Weights;
+use nasc::host::HostNetwork;
+use nasc::kernel::{Interpreter, Placement};
+use nasc::plan::Effort;
+use nasc::target::Target;
+use nasc::tensor::Value;
+use nasc::tflite::{Imported, Model, import};
+use serde::Deserialize;
+
+/// What LiteRT made of some inputs: for each sample, for each tensor, its elements.
+#[derive(Deserialize)]
+struct Samples {
+    inputs: Vec<Vec<Vec<f32>>>,
+    outputs: Vec<Vec<Vec<f32>>>,
+}
+
+/// Inputs in the graph's integers, outputs in the file's own elements.
+struct Sample {
+    inputs: Vec<Vec<i8>>,
+    outputs: Vec<Vec<f32>>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn imported(bytes: &[u8]) -> Imported {
+    let model = Model::read(bytes).expect("a model");
+    import(&model).unwrap_or_else(|refusals| panic!("{refusals:#?}"))
+}
+
+fn target() -> Target {
+    nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library")
+}
+
+/// Checks evaluator, interpreter, host code and host kernels on samples in the graph's integers.
+fn agree(name: &str, imported: &Imported, samples: &[Sample]) {
+    let graph = &imported.graph;
+    graph.verify().expect("it verifies");
+    let deployment = deploy(graph, &target(), FrontEndCost::default(), Effort::Final).expect("it is lowered");
+    let (program, plan) = (&deployment.program, &deployment.plan);
+    let interpreter = Interpreter::new(program).expect("it verifies");
+    let placement = Placement { offsets: plan.offsets.clone() };
+    let jit = Jit::compile(program, &plan.offsets, plan.arena_bytes).expect("host code");
+    let mut arena = jit.arena();
+    let host = HostNetwork::new(graph).expect("host kernels");
+    let mut memory = host.memory();
+    let meaning = |outputs: Vec<Vec<i32>>| -> Vec<Vec<f32>> {
+        imported.outputs.iter().zip(outputs).map(|(port, output)| port.from_graph(&output)).collect()
+    };
+    let of_values = |values: Vec<Value>| meaning(values.iter().filter_map(Value::to_i32_vec).collect());
+    for (at, Sample { inputs, outputs: wanted }) in samples.iter().enumerate() {
+        let values: Vec<Value> = graph
+            .network_inputs()
+            .into_iter()
+            .zip(inputs)
+            .map(|(node, input)| Value::from_i8(&graph.ty(node).shape, input.clone()).expect("as many"))
+            .collect();
+        let evaluated = graph.evaluate(&values, &Weights::new()).expect("it evaluates");
+        assert_eq!(of_values(evaluated), *wanted, "{name}, sample {at}: evaluator");
+        let interpreted = interpreter.run(&placement, &values).expect("it runs");
+        assert_eq!(of_values(interpreted), *wanted, "{name}, sample {at}: interpreter");
+        let slices: Vec<&[i8]> = inputs.iter().map(Vec::as_slice).collect();
+        let wide = |outputs: Vec<Vec<i8>>| {
+            meaning(outputs.into_iter().map(|output| output.into_iter().map(i32::from).collect()).collect())
+        };
+        let ran = host.run(&mut memory, &slices).expect("inputs of the right size");
+        assert_eq!(wide(ran), *wanted, "{name}, sample {at}: host kernels");
+        let raw: Vec<Vec<u8>> = inputs.iter().map(|input| input.iter().map(|&x| x as u8).collect()).collect();
+        let raw: Vec<&[u8]> = raw.iter().map(Vec::as_slice).collect();
+        let ran = jit.run(&mut arena, &raw).expect("inputs of the right size");
+        let ran = ran.into_iter().map(|output| output.into_iter().map(|x| x as i8).collect()).collect();
+        assert_eq!(wide(ran), *wanted, "{name}, sample {at}: host code");
+    }
+}
+
+/// Samples in the graph's integers.
+fn integers(imported: &Imported, elements: &[Vec<f32>]) -> Vec<Vec<i8>> {
+    let of = |(port, elements): (&nasc::tflite::Port, &Vec<f32>)| {
+        port.to_graph(elements).into_iter().map(|x| i8::try_from(x).expect("8 bit")).collect()
+    };
+    imported.inputs.iter().zip(elements).map(of).collect()
+}
+
+#[test]
+fn models_give_the_bytes_of_litert() {
+    let more = std::env::var_os("NASC_MODELS").map(PathBuf::from);
+    for folder in [folder()].into_iter().chain(more) {
+        in_folder(&folder);
+    }
+}
+
+fn in_folder(folder: &Path) {
+    let files = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    let mut models: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "tflite")).collect();
+    models.sort();
+    assert!(models.len() >= 3, "{} lost its models", folder.display());
+    for model in models {
+        let name = model.file_stem().expect("a name").to_string_lossy();
+        let imported = imported(&read(&model));
+        let samples: Samples = serde_json::from_slice(&read(&model.with_extension("json"))).expect("samples");
+        assert!(samples.inputs.len() >= 10, "{name} lost its samples");
+        let samples: Vec<_> = samples
+            .inputs
+            .iter()
+            .zip(samples.outputs)
+            .map(|(inputs, outputs)| Sample { inputs: integers(&imported, inputs), outputs })
+            .collect();
+        agree(&name, &imported, &samples);
+    }
+}
+
+/// Numbers that follow from one another.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+/// `NASC_MUTANTS=10000000 cargo test --release --test tflite damaged` tries as many.
+#[test]
+fn damaged_models_give_errors() {
+    let mutants: usize = std::env::var("NASC_MUTANTS").map_or(3_000, |text| text.parse().expect("a number"));
+    let models: Vec<Vec<u8>> = ["cnn", "borders", "unsigned"]
+        .iter()
+        .map(|name| read(&folder().join(format!("{name}.tflite"))))
+        .collect();
+    let mut dice = Dice(1);
+    let (mut broken, mut refused, mut taken) = (0, 0, 0);
+    for _ in 0..mutants {
+        let mut bytes = models[dice.below(models.len())].clone();
+        for _ in 0..1 + dice.below(4) {
+            let at = dice.below(bytes.len());
+            match dice.below(6) {
+                0 => bytes.truncate(at.max(8)),
+                1 => bytes[at] = dice.below(256) as u8,
+                2 => bytes[at] ^= 1 << dice.below(8),
+                3 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][dice.below(5)],
+                _ => {
+                    // Offsets, extents and counts are words.
+                    let word = [0, 1, -1, i32::MAX, i32::MIN, dice.below(1 << 16) as i32][dice.below(6)];
+                    let at = at / 4 * 4;
+                    let end = bytes.len().min(at + 4);
+                    bytes[at..end].copy_from_slice(&word.to_le_bytes()[..end - at]);
+                }
+            }
+        }
+        match Model::read(&bytes) {
+            Err(_) => broken += 1,
+            Ok(model) => match import(&model) {
+                Err(refusals) => {
+                    assert!(!refusals.is_empty());
+                    refused += 1;
+                }
+                Ok(imported) => {
+                    imported.graph.verify().expect("what is taken over verifies");
+                    taken += 1;
+                }
+            },
+        }
+    }
+    assert!(broken > 0 && refused > 0 && taken > 0, "{broken} broken, {refused} refused, {taken} taken over");
+}
