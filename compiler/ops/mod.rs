@@ -24,6 +24,7 @@ mod pool;
 mod reference;
 mod requantize;
 mod reshape;
+mod slice;
 mod softmax;
 mod transpose;
 mod upsample2d;
@@ -51,6 +52,7 @@ pub use pad::Pad;
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use requantize::Requantize;
 pub use reshape::Reshape;
+pub use slice::Slice;
 pub use softmax::Softmax;
 pub use transpose::Transpose;
 pub(crate) use transpose::strides;
@@ -313,6 +315,8 @@ ops! {
     Transpose,
     /// Means along dimensions.
     Mean,
+    /// Part of a tensor.
+    Slice,
 }
 
 /// Checks the number of inputs.

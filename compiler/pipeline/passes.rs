@@ -211,6 +211,7 @@ impl DeploymentCost for LayerCost {
             | Op::Upsample2d(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Slice(_)
             | Op::Mean(_)
             | Op::Transpose(_)
             | Op::Input(_)

@@ -270,6 +270,7 @@ impl<'a> Builder<'a> {
             | Op::Dropout(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Slice(_)
             | Op::Mean(_)
             | Op::Transpose(_) => {
                 let name = self.graph.node(node).op.name();

@@ -13,7 +13,7 @@ use egg::{Id, Language as _, define_language};
 use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense,
     DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mean, Mul, Op, Pad, Requant, Requantize,
-    Reshape, Softmax, Transpose, Upsample2d, Window,
+    Reshape, Slice, Softmax, Transpose, Upsample2d, Window,
 };
 use crate::tensor::{Scale, Shape};
 
@@ -26,7 +26,7 @@ pub(crate) enum Attribute {
     Clamp(Clamp),
     /// Requantization; `None` in float graphs.
     Requant(Option<Requant>),
-    /// Extents of a reshape, the order of a transposition, or the dimensions of a mean.
+    /// Extents of a reshape, the order of a transposition, the dimensions of a mean or slice.
     Shape(Shape),
     /// Dimension of the output channels.
     Axis(usize),
@@ -155,6 +155,8 @@ define_language! {
         "softmax" = Softmax([Id; 2]),
         // axes requant x
         "mean" = Mean([Id; 3]),
+        // first count step x
+        "slice" = Slice([Id; 4]),
         // order x
         "transpose" = Transpose([Id; 2]),
         "outputs" = Outputs(Box<[Id]>),
@@ -173,7 +175,7 @@ impl Term {
             Term::Softmax(_) | Term::Transpose(_) => 1,
             Term::Meet(_) | Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
             Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) | Term::Mean(_) => 2,
-            Term::Conv2d(_) | Term::DepthwiseConv2d(_) => 3,
+            Term::Conv2d(_) | Term::DepthwiseConv2d(_) | Term::Slice(_) => 3,
         }
     }
 
@@ -211,24 +213,17 @@ impl Term {
                 |ids| Term::MaxPool2d(fixed(ids)),
                 attributes(vec![A::Window(op.window), A::Clamp(op.clamp)]),
             ),
-            Op::Reshape(op) => {
-                (|ids| Term::Reshape(fixed(ids)), attributes(vec![A::Shape(op.shape.clone())]))
-            }
             Op::FoldWeight(op) => (
                 |ids| Term::FoldWeight(fixed(ids)),
                 attributes(vec![A::Axis(op.axis), A::Epsilon(op.epsilon)]),
             ),
             Op::FoldBias(op) => (|ids| Term::FoldBias(fixed(ids)), attributes(vec![A::Epsilon(op.epsilon)])),
             Op::Concat(_) => (|ids| Term::Concat(ids.into()), Vec::new()),
-            Op::Pad(op) => (|ids| Term::Pad(fixed(ids)), attributes(vec![A::Margins([op.before, op.after])])),
             Op::Mul(op) => (|ids| Term::Mul(fixed(ids)), attributes(ending(op.clamp, op.requant))),
             Op::Curve(op) => (
                 |ids| Term::Curve(fixed(ids)),
                 attributes(vec![A::Function(op.function), A::Requant(op.requant)]),
             ),
-            Op::Upsample2d(op) => {
-                (|ids| Term::Upsample2d(fixed(ids)), attributes(vec![A::Factor(op.factor)]))
-            }
             Op::Dropout(op) => (|ids| Term::Dropout(fixed(ids)), attributes(vec![A::Rate(op.rate)])),
             Op::Requantize(op) => {
                 (|ids| Term::Requantize(fixed(ids)), attributes(vec![A::Requant(Some(op.requant))]))
@@ -237,8 +232,9 @@ impl Term {
                 |ids| Term::Mean(fixed(ids)),
                 attributes(vec![A::Shape(axes.clone()), A::Requant(Some(*requant))]),
             ),
-            Op::Transpose(op) => {
-                (|ids| Term::Transpose(fixed(ids)), attributes(vec![A::Shape(op.order.clone())]))
+            Op::Reshape(_) | Op::Pad(_) | Op::Upsample2d(_) | Op::Transpose(_) | Op::Slice(_) => {
+                let (make, list) = moving(op)?;
+                (make, attributes(list))
             }
             Op::Softmax(op) => (|ids| Term::Softmax(fixed(ids)), attributes(vec![A::Beta(op.beta)])),
         };
@@ -293,10 +289,27 @@ impl Term {
             Term::Dropout([r, _]) => Dropout { rate: rate(r) }.into(),
             Term::Requantize([r, _]) => Requantize { requant: fixed(r) }.into(),
             Term::Mean([s, r, _]) => Mean { axes: shape(s), requant: fixed(r) }.into(),
+            Term::Slice([f, c, s, _]) => Slice { first: shape(f), count: shape(c), step: shape(s) }.into(),
             Term::Transpose([s, _]) => Transpose { order: shape(s) }.into(),
             Term::Softmax([b, _]) => Softmax { beta: beta(b) }.into(),
         })
     }
+}
+
+/// Term and attributes of an operator with one input that only moves elements; `None` for others.
+fn moving(op: &Op) -> Option<(Make, Vec<Attribute>)> {
+    use Attribute as A;
+    Some(match op {
+        Op::Reshape(op) => (|ids| Term::Reshape(fixed(ids)), vec![A::Shape(op.shape.clone())]),
+        Op::Pad(op) => (|ids| Term::Pad(fixed(ids)), vec![A::Margins([op.before, op.after])]),
+        Op::Upsample2d(op) => (|ids| Term::Upsample2d(fixed(ids)), vec![A::Factor(op.factor)]),
+        Op::Transpose(op) => (|ids| Term::Transpose(fixed(ids)), vec![A::Shape(op.order.clone())]),
+        Op::Slice(op) => {
+            let list = [&op.first, &op.count, &op.step].map(|shape| A::Shape(shape.clone()));
+            (|ids| Term::Slice(fixed(ids)), list.into())
+        }
+        _ => return None,
+    })
 }
 
 /// The clamp that does what two clamps in a row do. Each clamp's range lies inside that of the one before it

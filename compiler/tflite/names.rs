@@ -147,6 +147,10 @@ mod codes {
     pub(in crate::tflite) const TRANSPOSE: i32 = 39;
     pub(in crate::tflite) const MEAN: i32 = 40;
     pub(in crate::tflite) const SQUEEZE: i32 = 43;
+    pub(in crate::tflite) const STRIDED_SLICE: i32 = 45;
+    pub(in crate::tflite) const SPLIT: i32 = 49;
+    pub(in crate::tflite) const SLICE: i32 = 65;
+    pub(in crate::tflite) const UNPACK: i32 = 88;
     pub(in crate::tflite) const EXPAND_DIMS: i32 = 70;
     pub(in crate::tflite) const RESIZE_NEAREST_NEIGHBOR: i32 = 97;
     pub(in crate::tflite) const QUANTIZE: i32 = 114;

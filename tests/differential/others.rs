@@ -2,16 +2,16 @@
 
 use nasc::graph::NodeId;
 use nasc::ops::{
-    Concat, Curve, CurveFunction, Mean, Mul, Pad, Requantize, Reshape, Softmax, Transpose, Upsample2d,
+    Concat, Curve, CurveFunction, Mean, Mul, Pad, Requantize, Reshape, Slice, Softmax, Transpose, Upsample2d,
 };
-use nasc::tensor::Scale;
+use nasc::tensor::{Scale, Shape};
 
 use super::network::Builder;
 
 impl Builder {
     /// One of them on a feature map.
     pub(crate) fn other(&mut self, x: NodeId) -> Option<NodeId> {
-        match self.dice.below(11) {
+        match self.dice.below(12) {
             0 | 1 => self.product(x),
             2 => self.curve(x),
             3 => self.padded(x),
@@ -38,6 +38,17 @@ impl Builder {
                 self.layer(Mean { axes, requant }, &[x])
             }
             8 => {
+                let extents = self.graph.ty(x).shape.0.to_vec();
+                let mut slice = [vec![0], vec![1], vec![1]];
+                for &extent in &extents[1..] {
+                    let (first, step) = (self.dice.below(extent), self.dice.pick(&[1, 1, 2, 3]));
+                    let count = 1 + self.dice.below((extent - 1 - first) / step + 1);
+                    [first, count, step].into_iter().zip(&mut slice).for_each(|(x, of)| of.push(x));
+                }
+                let [first, count, step] = slice.map(|of| Shape(of.into()));
+                self.layer(Slice { first, count, step }, &[x])
+            }
+            9 => {
                 let size = 80.0 * self.scale(x);
                 let requant = self.requant(size).expect("integers");
                 self.layer(Requantize { requant }, &[x])

@@ -131,6 +131,38 @@ class Model:
         o.keepDims = keep
         return self.op(B.MEAN, 2, [x, given], self.tensor(extents, scales=0.11, zeros=9), O.ReducerOptions, o)
 
+    def split(self, x, axis, parts):
+        given = self.tensor([1], T.INT32, data=[axis])
+        extents = [e // parts if i == axis else e for i, e in enumerate(self.shape(x))]
+        ys = [self.tensor(extents, T.INT8, *self.meaning(x)) for _ in range(parts)]
+        o = tflite.SplitOptionsT()
+        o.numSplits = parts
+        self.op(B.SPLIT, 1, [given, x], ys[0], O.SplitOptions, o)
+        self.operators[-1].outputs = ys
+        return ys
+
+    def unpack(self, x, axis):
+        extents = [e for i, e in enumerate(self.shape(x)) if i != axis]
+        ys = [self.tensor(extents, T.INT8, *self.meaning(x)) for _ in range(self.shape(x)[axis])]
+        o = tflite.UnpackOptionsT()
+        o.num, o.axis = len(ys), axis
+        self.op(B.UNPACK, 2, [x], ys[0], O.UnpackOptions, o)
+        self.operators[-1].outputs = ys
+        return ys
+
+    def strided(self, x, shape, begins, ends, steps, **masks):
+        given = [self.tensor([len(given)], T.INT32, data=given) for given in (begins, ends, steps)]
+        o = tflite.StridedSliceOptionsT()
+        o.beginMask, o.endMask, o.shrinkAxisMask = (masks.get(name, 0) for name in ("begin", "end", "shrink"))
+        y = self.tensor(shape, T.INT8, *self.meaning(x))
+        return self.op(B.STRIDED_SLICE, 2, [x, *given], y, O.StridedSliceOptions, o)
+
+    def slice(self, x, begins, sizes):
+        given = [self.tensor([len(given)], T.INT32, data=given) for given in (begins, sizes)]
+        extents = [e - b if s == -1 else s for e, b, s in zip(self.shape(x), begins, sizes)]
+        y = self.tensor(extents, T.INT8, *self.meaning(x))
+        return self.op(B.SLICE, 2, [x, *given], y, O.SliceOptions, tflite.SliceOptionsT())
+
     def concat(self, xs):
         y = self.tensor([*self.shape(xs[0])[:-1], sum(self.shape(x)[-1] for x in xs)], T.INT8, *self.meaning(xs[0]))
         o = tflite.ConcatenationOptionsT()
@@ -209,6 +241,18 @@ def unsigned():
     return m, m.bytes(m.quantize(x, m.meaning(x)[0], m.meaning(x)[1] + 128, T.UINT8), y)
 
 
+def parts():
+    """Tensors that are taken apart and put together."""
+    m = Model(4)
+    a, b = m.split(m.conv(m.input([1, 8, 6, 4]), 8, 3, act=1), 3, 2)
+    c = m.strided(a, [1, 3, 3, 2], [0, 1, -6, 0], [0, -1, 0, 3], [1, 2, 2, 2], begin=1, end=1 | 4)
+    d = m.slice(b, [0, 2, 3, 1], [1, 3, -1, 2])
+    e = m.concat([c, d])
+    f = m.strided(e, [1, 3, 4], [0, 0, 1, 0], [1, 3, 2, 4], [1, 1, 1, 1], shrink=4)
+    g, h, i = m.unpack(f, 1)
+    return m, m.bytes(m.dense(m.concat([g, i]), 3), h)
+
+
 def sample(m, interpreter):
     inputs = []
     for detail in interpreter.get_input_details():
@@ -222,7 +266,7 @@ def sample(m, interpreter):
 
 
 def main():
-    for make in (cnn, borders, unsigned):
+    for make in (cnn, borders, unsigned, parts):
         m, content = make()
         with open(os.path.join(HERE, f"{make.__name__}.tflite"), "wb") as file:
             file.write(content)

@@ -4,7 +4,7 @@
 use super::mean::nest;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, activation_quant, activation_type, load, scalar};
 use crate::kernel::{Access, Affine, Buf, Expr, Stmt};
-use crate::ops::{Pad, Transpose, Upsample2d, strides};
+use crate::ops::{Pad, Slice, Transpose, Upsample2d, strides};
 
 /// `start + length` elements from `start` on.
 type Run = (Affine, i64);
@@ -75,22 +75,30 @@ impl Lowering<'_> {
     }
 
     pub(super) fn transpose(&mut self, layer: &Layer, op: &Transpose) -> Result<Kernel, String> {
+        let from = strides(&self.graph.ty(self.graph.inputs(layer.node)[0]).shape);
+        let steps: Vec<usize> = op.order.0.iter().map(|&of| from[of]).collect();
+        self.gathered(layer, 0, &steps)
+    }
+
+    pub(super) fn slice(&mut self, layer: &Layer, op: &Slice) -> Result<Kernel, String> {
+        let from = strides(&self.graph.ty(self.graph.inputs(layer.node)[0]).shape);
+        let along = |of: &[usize]| -> Vec<usize> { of.iter().zip(&from).map(|(a, b)| a * b).collect() };
+        self.gathered(layer, along(&op.first.0).iter().sum(), &along(&op.step.0))
+    }
+
+    /// Elements of the input from `first` on, so many apart in each dimension of the output.
+    fn gathered(&mut self, layer: &Layer, first: usize, steps: &[usize]) -> Result<Kernel, String> {
         let node = self.graph.inputs(layer.node)[0];
-        let (x, ty) = (self.graph.ty(node), self.graph.ty(layer.node));
-        activation_type(x)?;
+        let ty = self.graph.ty(layer.node);
+        activation_type(ty)?;
         let source = self.source(node)?;
-        let (from, to) = (strides(&x.shape), strides(&ty.shape));
+        let to = strides(&ty.shape);
         let mut builder = FunctionBuilder::default();
         let input = builder.int8("input", Access::Read);
         let output = builder.int8("output", Access::Write);
-        let axes: Vec<[i64; 3]> = op
-            .order
-            .0
-            .iter()
-            .enumerate()
-            .map(|(axis, &of)| [ty.shape.0[axis] as i64, from[of] as i64, to[axis] as i64])
-            .collect();
-        let start = (Affine::constant(0), Affine::constant(0));
+        let axes: Vec<[i64; 3]> =
+            (0..to.len()).map(|axis| [ty.shape.0[axis], steps[axis], to[axis]].map(|x| x as i64)).collect();
+        let start = (Affine::constant(first as i64), Affine::constant(0));
         let body = nest(&mut builder, &axes, start, &mut |_, from, to| {
             vec![Stmt::Store { buf: output, index: to.clone(), value: load(input, from) }]
         });

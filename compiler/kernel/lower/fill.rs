@@ -92,6 +92,7 @@ impl Lowering<'_> {
             | Op::Dropout(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Slice(_)
             | Op::Mean(_)
             | Op::Transpose(_)
             | Op::Param(_)

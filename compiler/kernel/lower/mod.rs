@@ -201,6 +201,7 @@ impl Lowering<'_> {
             Op::Upsample2d(op) => self.upsample2d(layer, op),
             Op::Requantize(op) => self.requantize(layer, op),
             Op::Softmax(op) => self.softmax(layer, op),
+            Op::Slice(op) => self.slice(layer, op),
             Op::Mean(op) => self.mean(layer, op),
             Op::Transpose(op) => self.transpose(layer, op),
             Op::Input(_) | Op::Constant(_) | Op::Reshape(_) | Op::Mul(_) => {
@@ -337,7 +338,8 @@ impl Lowering<'_> {
             | Op::Activation(_)
             | Op::Pad(_)
             | Op::Upsample2d(_)
-            | Op::Transpose(_) => self.shares_quantization(user),
+            | Op::Transpose(_)
+            | Op::Slice(_) => self.shares_quantization(user),
             _ => false,
         })
     }

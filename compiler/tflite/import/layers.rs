@@ -18,10 +18,10 @@ use crate::tflite::names;
 
 /// What an operator is given besides tensors; absent fields are what the schema says.
 #[derive(Clone, Copy)]
-struct Options<'a>(Option<Table<'a>>);
+pub(super) struct Options<'a>(Option<Table<'a>>);
 
 impl<'a> Options<'a> {
-    fn get<T: Scalar>(self, slot: usize, otherwise: T) -> Result<T, Why> {
+    pub(super) fn get<T: Scalar>(self, slot: usize, otherwise: T) -> Result<T, Why> {
         Ok(self.0.map(|table| table.scalar_or(slot, otherwise)).transpose()?.unwrap_or(otherwise))
     }
 
@@ -91,6 +91,10 @@ impl<'a> Importer<'_, 'a> {
             names::PAD => self.pad(operator)?,
             names::RESHAPE | names::SQUEEZE | names::EXPAND_DIMS => self.reshape(operator)?,
             names::MEAN => self.mean(operator)?,
+            names::SPLIT => return self.split(operator),
+            names::UNPACK => return self.unpacked(operator, options),
+            names::SLICE => self.slice(operator)?,
+            names::STRIDED_SLICE => self.strided_slice(operator, options)?,
             names::TRANSPOSE => self.transpose(operator)?,
             names::CONCATENATION => self.concatenation(operator, options)?,
             names::RELU => self.rectified(operator, Clamp::Relu)?,

@@ -5,6 +5,7 @@
 
 mod borders;
 mod layers;
+mod parts;
 mod tensors;
 
 use std::fmt;

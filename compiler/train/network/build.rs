@@ -164,6 +164,7 @@ impl Builder<'_> {
             | Op::FoldBias(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Slice(_)
             | Op::Mean(_)
             | Op::Transpose(_) => {
                 return Err(refuse(self.graph, node, "it does not belong in a training graph"));
