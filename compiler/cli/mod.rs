@@ -7,6 +7,7 @@ mod bars;
 mod data;
 mod fmt;
 mod import;
+mod memory;
 mod plan;
 mod report;
 mod search;
@@ -37,6 +38,7 @@ const BAD: u8 = 1;
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
+    memory::return_large_blocks();
     std::panic::set_hook(Box::new(show::bug));
     let format = cli.format;
     let result = match cli.command {
