@@ -173,7 +173,7 @@ impl<'a> Table<'a> {
         Ok(Tables { bytes: self.bytes, at, count: bytes.len() / 4 })
     }
 
-    /// A text, at most [`MAX_TEXT`] bytes of it, of which what is not UTF-8 is replaced; empty where it is absent.
+    /// A text, at most 256 bytes of it, of which what is not UTF-8 is replaced; empty where it is absent.
     ///
     /// # Errors
     /// A text that does not lie in the file.

@@ -6,9 +6,9 @@ nas 1
 ///          `nasc compile examples/activity/activity.nas --target cortex-m4 --data DIR`, where DIR holds
 ///          `train_x.npy.gz`, `train_y.npy.gz`, `train.csv` and the same three files of `val`
 /// Budget:  a Cortex-M4 with 6 KiB of RAM and 32 KiB of flash for the bundle
-/// Expect:  macro-F1 of about .89 on subjects that were not seen, in int8
+/// Expect:  macro-F1 of about .94 on subjects that were not seen, in int8
 
-param epochs = 60
+param epochs = 120
 
 let width = 24..40 step 8
 let deep = 32..64 step 8
@@ -32,10 +32,10 @@ data {
     test_table: "val.csv",
     group: "subject",
   )
-  split: by(subject, train: 70 %, val: 15 %, test: 15 %)
+  split: by(subject, train: 75 %, val: 10 %, test: 15 %)
   features: window(length: 128 samples, hop: 64 samples)
   normalize: standardize
-  augment: [rotate(180), gain(20 %), noise(5 %)]
+  augment: [rotate(180)]
 }
 
 train {
@@ -54,7 +54,7 @@ minimize ram
 search {
   strategy: random
   trials: 24
-  fidelity: halving([20])
+  fidelity: halving([30])
   finalists: 4
   replicates: 3
   window: 4

@@ -45,4 +45,11 @@ require { ram <= 16 KiB, flash <= 40 KiB }
 maximize accuracy
 minimize ram
 
-search { strategy: random, trials: 8, finalists: 2, window: 4, seed: 7 }
+search {
+  strategy: random
+  trials: 16
+  fidelity: halving([15])
+  finalists: 3
+  window: 4
+  seed: 7
+}

@@ -12,7 +12,7 @@ param epochs = 40
 
 let first = 8..16 step 4
 let width = 16..32 step 8
-let deep = 32..64 step 16
+let deep = 48..80 step 16
 
 model fashion(input: (28, 28, 1), classes: 10) {
   conv2d(filters: first, kernel: 3, norm: batch, act: relu)
@@ -22,7 +22,10 @@ model fashion(input: (28, 28, 1), classes: 10) {
     separable: ds_conv(filters: width)
   }
   conv2d(filters: deep, kernel: 3, stride: 2, norm: batch, act: relu)
-  repeat depth: 1..2 { ds_conv(filters: deep) }
+  choose last {
+    dense: conv2d(filters: deep, kernel: 3, norm: batch, act: relu)
+    separable: repeat depth: 1..3 { ds_conv(filters: deep) }
+  }
   global_avg_pool
   dense(units: classes)
 }
@@ -63,4 +66,11 @@ require { ram <= 13 KiB, flash <= 72 KiB }
 maximize accuracy
 minimize ram
 
-search { strategy: random, trials: 8, finalists: 2, window: 4, seed: 7 }
+search {
+  strategy: random
+  trials: 12
+  fidelity: halving([5, 15])
+  finalists: 2
+  window: 4
+  seed: 7
+}

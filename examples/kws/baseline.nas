@@ -2,8 +2,9 @@ nas 1
 with "kws.nas"
 
 /// One network of the space, chosen by hand.
-let width = 96
+let width = 80
 let deep = 128
+let bands = 4
 let depth = 2
 let kernel = 3
 
