@@ -42,16 +42,6 @@ impl Element {
             other => Element::Other(other),
         }
     }
-
-    /// Bytes of one; `None` where that is not known.
-    pub fn size(self) -> Option<usize> {
-        match self {
-            Element::Known(dtype) => Some(dtype.size()),
-            Element::U8 => Some(1),
-            Element::I64 => Some(8),
-            Element::Other(_) => None,
-        }
-    }
 }
 
 impl fmt::Display for Element {

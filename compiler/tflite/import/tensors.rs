@@ -110,6 +110,12 @@ impl<'a> Importer<'_, 'a> {
         let Some(number) = self.input(operator, position) else {
             return Err(format!("it has no input {position}").into());
         };
+        if self.tensor(number).is_variable {
+            return Err(Why::of(
+                number,
+                "it keeps its value from one inference to the next, which nasc does not have",
+            ));
+        }
         let ty = self.activation_type(number)?;
         match self.places[number] {
             Place::Node(node) => Ok((node, ty)),
