@@ -95,7 +95,7 @@ impl<'a> Importer<'_, 'a> {
             return Err(format!("it takes {sizes:?} from {begins:?} of {}", ty.shape).into());
         }
         for (at, (begin, size)) in begins.into_iter().zip(sizes).enumerate() {
-            let left = ty.shape.0[at] as i64 - begin;
+            let left = (ty.shape.0[at] as i64).saturating_sub(begin);
             let size = if size == -1 { left } else { size };
             let [first, count] = [begin, size].map(usize::try_from);
             let (Ok(first), Ok(count)) = (first, count) else {
@@ -142,7 +142,7 @@ impl<'a> Importer<'_, 'a> {
                 let text = format!("it takes {} to {} by {} of {extent}", begins[at], ends[at], steps[at]);
                 return Err(text.into());
             }
-            let count = (end - first + steps[at] - 1) / steps[at];
+            let count = (end - first - 1) / steps[at] + 1;
             let of = [first, count, steps[at]].map(|x| x as usize);
             [slice.first.0[at], slice.count.0[at], slice.step.0[at]] = of;
         }
