@@ -33,5 +33,7 @@ mod lean;
 mod lock;
 #[path = "cli/manners.rs"]
 mod manners;
+#[path = "cli/models.rs"]
+mod models;
 #[path = "cli/report.rs"]
 mod report;

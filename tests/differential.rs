@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
 use nasc::emit::jit::Jit;
-use nasc::emit::{Golden, GraphFile, Network, check_name, emit_c, read_graph_file, write_graph_file};
+use nasc::emit::{
+    Borders, Golden, GraphFile, Network, check_name, emit_c, read_graph_file, write_graph_file,
+};
 use nasc::estimate::{Deployment, FrontEndCost, deploy};
 use nasc::graph::{Graph, Weights};
 use nasc::kernel::{Interpreter, Placement, lower};
@@ -136,8 +138,9 @@ impl Case {
             offsets: &deployment.plan.offsets,
             arena_bytes: deployment.plan.arena_bytes,
             arena_align: target.align,
-            input: self.graph.ty(self.graph.network_inputs()[0]),
-            output: self.graph.ty(self.graph.outputs()[0]),
+            inputs: std::slice::from_ref(self.graph.ty(self.graph.network_inputs()[0])),
+            outputs: std::slice::from_ref(self.graph.ty(self.graph.outputs()[0])),
+            borders: Borders::default(),
             raw: None,
             macs: deployment.estimate.macs,
             golden: &golden,

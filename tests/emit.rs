@@ -18,7 +18,7 @@ use std::time::Duration;
 use cc::{compile_and_run, compiler};
 use nasc::data::Element;
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
-use nasc::emit::{Bundle, FrontEnd, Golden, Network, Quantizer, RawInput, RawQuantizer, emit_c};
+use nasc::emit::{Borders, Bundle, FrontEnd, Golden, Network, Quantizer, RawInput, RawQuantizer, emit_c};
 use nasc::kernel::{
     Access, Affine, Arg, BinOp, Buf, BufParam, Buffer, BufferId, Call, Expr, Function, FunctionId, Local,
     MicroArg, MicroKernel, Program, Reg, Role, Special, Step, Stmt, Table, TableId, TableRole, Ty, Var,
@@ -431,8 +431,9 @@ impl Parts {
             offsets: &[0, 16, 0, 16],
             arena_bytes: 48,
             arena_align: 16,
-            input: &self.input,
-            output: &self.output,
+            inputs: std::slice::from_ref(&self.input),
+            outputs: std::slice::from_ref(&self.output),
+            borders: Borders::default(),
             raw: Some(&self.raw),
             macs: 96,
             golden: &self.golden,

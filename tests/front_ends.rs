@@ -17,7 +17,7 @@ use nasc::data::{
     Series, Stream,
 };
 use nasc::device::{Device, HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host, self_test_host};
-use nasc::emit::{Bundle, Golden, GraphFile, Interface, Network, emit_c, front_end_cost};
+use nasc::emit::{Borders, Bundle, Golden, GraphFile, Interface, Network, emit_c, front_end_cost};
 use nasc::emit::{read_graph_file, write_graph_file};
 use nasc::estimate::{Deployment, deploy};
 use nasc::graph::{Graph, Weights};
@@ -163,8 +163,9 @@ impl Case {
             offsets: &self.deployment.plan.offsets,
             arena_bytes: self.deployment.plan.arena_bytes,
             arena_align: self.target.align,
-            input: self.graph.ty(order.0),
-            output: self.graph.ty(order.1),
+            inputs: std::slice::from_ref(self.graph.ty(order.0)),
+            outputs: std::slice::from_ref(self.graph.ty(order.1)),
+            borders: Borders::default(),
             raw: Some(&self.raw),
             macs: self.deployment.estimate.macs,
             golden: &self.golden,

@@ -59,8 +59,9 @@ pub(crate) enum Command {
                             nasc data kws.nas --data recordings --html kws.html\n\n\
                             Warnings do not change the exit code; data that no network can be trained on does.")]
     Data(DataArgs),
-    /// Search, train, quantize, plan and emit; or emit from the lock if it is current.
-    #[command(after_help = "Example:\n  nasc compile kws.nas --target cortex-m4 -o build/kws")]
+    /// Search, train, quantize, plan and emit; or emit from the lock if it is current, or a model of TensorFlow Lite.
+    #[command(after_help = "Examples:\n  nasc compile kws.nas --target cortex-m4 -o build/kws\n  \
+                            nasc compile model.tflite --target cortex-m4")]
     Compile(CompileArgs),
     /// Search and retrain, and write lock and weights but no bundle; or say how a search stands.
     #[command(
@@ -117,11 +118,17 @@ pub(crate) enum Command {
                             nasc diff build/kws/cortex-m4 kws.nas --exit-code")]
     Diff(DiffArgs),
     /// Prove a bundle: evaluator, interpreter, host code, host kernels, C on the host and on the emulated chip, byte by byte.
-    #[command(after_help = "Example:\n  nasc verify build/vowels/cortex-m4\n\n\
-                            The emitted C is compiled and run on this machine; --emulator-only does not do that.")]
+    #[command(after_help = "Examples:\n  nasc verify build/vowels/cortex-m4\n  \
+                            nasc verify model.tflite --against run.npz\n\n\
+                            The emitted C is compiled and run on this machine; --emulator-only does not do that. With \
+                            --against each layer of a model is compared with the tensors of a run by another engine, by \
+                            their names; the exit code is 1 if one differs.")]
     Verify {
-        /// The bundle's folder.
+        /// The bundle's folder, or with `--against` a `.tflite` file.
         bundle: PathBuf,
+        /// Arrays of a run of the model by the names of its tensors, inputs among them, of `numpy.savez`.
+        #[arg(long, value_name = "FILE", conflicts_with = "emulator_only")]
+        against: Option<PathBuf>,
         /// Do not run the bundle's C natively.
         #[arg(long)]
         emulator_only: bool,
@@ -172,7 +179,7 @@ pub(crate) struct DataArgs {
 /// What a search needs to know, whatever becomes of its result.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The spec.
+    /// The spec; `compile` also takes a `.tflite` file.
     pub(crate) spec: PathBuf,
     /// Target to compile for; may be given several times. Default: those that the spec names.
     #[arg(long = "target", value_name = "NAME")]
@@ -224,6 +231,10 @@ pub(crate) struct CompileArgs {
     /// Do not compile and run the bundle.
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Model with real numbers, or integers without a sign, as inputs or outputs: leave out the functions that bring them
+    /// to the network's integers and back.
+    #[arg(long)]
+    pub(crate) strip_borders: bool,
     /// Print a pass's output for a random point of the space instead, as `ir:after=PASS`.
     #[arg(long, value_name = "ir:after=PASS", value_parser = parse_emit)]
     pub(crate) emit: Option<EmitStage>,

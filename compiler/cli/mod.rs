@@ -6,8 +6,8 @@ mod args;
 mod bars;
 mod data;
 mod fmt;
-mod import;
 mod memory;
+mod model;
 mod plan;
 mod report;
 mod search;
@@ -55,9 +55,10 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Report(args) => report::report(&args, format),
         Command::Diff(args) => report::diff(&args, format),
-        Command::Verify { bundle, emulator_only } => verify(&bundle, emulator_only, format),
+        Command::Verify { bundle: model, against: Some(run), .. } => model::compare(&model, &run, format),
+        Command::Verify { bundle, emulator_only, against: None } => verify(&bundle, emulator_only, format),
         Command::Table(args) => table::table(&args, format),
-        Command::Import { model, targets } => import::import(&model, &targets, format),
+        Command::Import { model, targets } => model::import(&model, &targets, format),
         Command::Fmt(args) => fmt::fmt(&args, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),
@@ -154,6 +155,17 @@ fn options(args: &Common) -> Result<CompileOptions, Failure> {
 }
 
 fn compile(args: &CompileArgs, format: Format) -> Outcome {
+    if pipeline::is_model(&args.common.spec) {
+        return model::compile(args, format);
+    }
+    if args.strip_borders {
+        return Err(Diagnostic::error(
+            Code::NOT_ALLOWED,
+            "`--strip-borders` is about models, and this is a spec",
+        )
+        .help("leave it out")
+        .into());
+    }
     let (out, name) = (args.out.clone(), args.name.clone());
     let options = CompileOptions { out, name, locked: args.locked, ..options(&args.common)? };
     let spec = &args.common.spec;

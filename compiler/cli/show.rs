@@ -103,8 +103,11 @@ pub(crate) fn points(size: &Size) -> String {
 pub(crate) fn network(searched: bool, emitted: &Emitted) -> String {
     let mut out = String::new();
     let report = &emitted.report;
-    let origin =
-        if searched { format!("{} trials", report.search.trials) } else { "from the lock".to_owned() };
+    let origin = match (&report.provenance.model, searched) {
+        (Some(_), _) => "from a model".to_owned(),
+        (None, true) => format!("{} trials", report.search.trials),
+        (None, false) => "from the lock".to_owned(),
+    };
     let _ = writeln!(out, "{} for {} ({origin})\n", report.name, report.targets[0].name);
     out.push_str(&report::table(report));
     out

@@ -3,9 +3,9 @@
 //! In: `.npy` or `.npy.gz` files; labels as a second array, or as columns of a table with a row for each sample. Out:
 //! samples of `[N, T]`, `[N, T, C]` or `[N, H, W, C]`; bytes stay [`Element::U8`], 16 bits with sign
 //! [`Element::I16`], all other numbers become [`Element::F32`]. With `window`, `[T]` or `[T, C]` is one recording and
-//! is cut. Deliberately not done here: `.npz` and pickled arrays.
+//! is cut. Deliberately not done here: `.npz` (see `npz.rs`) and pickled arrays.
 
-mod array;
+pub(in crate::data) mod array;
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -1,5 +1,6 @@
 /* Runs a bundle over the samples of `inputs.bin` and writes `outputs.bin`; on the board it also counts
-   instructions and stack into `counts.bin`. NASC_NAME and NASC_UPPER are the bundle's prefixes. */
+   instructions and stack into `counts.bin`. NASC_NAME and NASC_UPPER are the bundle's prefixes; NASC_INPUTS and
+   NASC_OUTPUTS say that there are several. */
 #include NASC_HEADER
 
 #include <string.h>
@@ -58,7 +59,8 @@ static int stream_agrees(void)
 
 #include <stdio.h>
 
-#if !defined(NASC_RAW)
+#if !defined(NASC_RAW) && !defined(NASC_INPUTS) && !defined(NASC_OUTPUTS)
+#define NASC_SLOTS
 /* Whether the slots, their own pointers among them, give what the caller's memory gave; what earlier runs left in
    the arena must not matter. */
 static int slots_agree(void)
@@ -93,7 +95,7 @@ int main(void)
             return 7;
         }
 #endif
-#if !defined(NASC_RAW)
+#if defined(NASC_SLOTS)
         if (!slots_agree()) {
             return 6;
         }
@@ -209,15 +211,23 @@ static void run_samples(void)
         const int measured = first;
         if (first) {
             first = 0;
+#if !defined(NASC_INPUTS)
             memset(FN(_input)(&nasc_ctx), 0, MACRO(_INPUT_SIZE));
+#endif
             numbers[0] = count_ticks(0);
             numbers[1] = measure_stack();
             numbers[2] = count_ticks(1);
         }
+#if defined(NASC_OUTPUTS)
+        if (RUN(&nasc_ctx, sample, output) != 0) {
+            leave(3);
+        }
+#else
         if (RUN(&nasc_ctx, sample, NULL) != 0) {
             leave(3);
         }
         memcpy(output, FN(_output)(&nasc_ctx), sizeof(output));
+#endif
         if (transfer(0x05, outputs, output, sizeof(output)) != 0) {
             leave(4);
         }

@@ -322,6 +322,11 @@ fn definitions(interface: &Interface, samples: Samples<'_>) -> Vec<String> {
         format!("-DNASC_UPPER={}", name.to_uppercase()),
         format!("-DNASC_HEADER=\"{name}.h\""),
     ];
+    for (ports, word) in [(&interface.inputs, "INPUTS"), (&interface.outputs, "OUTPUTS")] {
+        if !ports.is_empty() {
+            options.push(format!("-DNASC_{word}"));
+        }
+    }
     if matches!(samples, Samples::Raw(_)) {
         options.push("-DNASC_RAW".into());
         if interface.raw.as_ref().is_some_and(|raw| raw.hop.is_some()) {

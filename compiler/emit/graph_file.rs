@@ -9,10 +9,10 @@ use serde_json::{Value as Json, json};
 use crate::diagnostic::{Code, Diagnostic, Result};
 use crate::emit::graph_json::{read_graph, write_graph};
 use crate::emit::{Golden, Interface, Network, RawInput, RawInterface, Reading, check_raw};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::kernel::Choice;
 use crate::target::{Target, Toolchain};
-use crate::tensor::DType;
+use crate::tensor::{DType, TensorType};
 
 /// Version of the format; a reader takes no other.
 const VERSION: u64 = 2;
@@ -166,23 +166,40 @@ fn parse(bytes: &[u8]) -> std::result::Result<GraphFile, String> {
     Ok(file)
 }
 
+/// Inputs and outputs of a graph as the interface has them; gives the types of the inputs.
+fn check_ends<'g>(
+    interface: &Interface,
+    graph: &'g Graph,
+) -> std::result::Result<Vec<&'g TensorType>, String> {
+    let types =
+        |nodes: &[NodeId]| -> Vec<&'g TensorType> { nodes.iter().map(|&node| graph.ty(node)).collect() };
+    let (inputs, outputs) = (types(&graph.network_inputs()), types(graph.outputs()));
+    if inputs.is_empty() || outputs.is_empty() {
+        return Err("the graph has no input or no output".into());
+    }
+    if inputs.iter().chain(&outputs).any(|ty| ty.dtype != DType::I8 || ty.quant.is_none()) {
+        return Err("inputs and outputs are not quantized to 8 bit".into());
+    }
+    let is_of = |types: &[&TensorType], (total, each): (usize, &[usize])| {
+        let sizes: Vec<usize> = types.iter().map(|ty| ty.shape.elements()).collect();
+        let sum = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+        sum == Some(total) && if sizes.len() == 1 { each.is_empty() } else { each == sizes }
+    };
+    if !is_of(&inputs, (interface.input_elements, &interface.inputs))
+        || !is_of(&outputs, (interface.output_elements, &interface.outputs))
+    {
+        return Err("the interface has other sizes than the graph".into());
+    }
+    Ok(inputs)
+}
+
 /// What the parts say of each other.
 fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     let GraphFile { interface, graph, raw, labels, readings, golden, plan, .. } = file;
     crate::emit::check_name(&interface.name).map_err(|_| "its name is no C identifier".to_string())?;
-    let (&[input], &[output]) = (graph.network_inputs().as_slice(), graph.outputs()) else {
-        return Err("the graph has not one input and one output".into());
-    };
-    let (input, output) = (graph.ty(input), graph.ty(output));
-    if [input, output].iter().any(|ty| ty.dtype != DType::I8 || ty.quant.is_none()) {
-        return Err("input and output are not quantized to 8 bit".into());
-    }
-    if (interface.input_elements, interface.output_elements)
-        != (input.shape.elements(), output.shape.elements())
-    {
-        return Err("the interface has other sizes than the graph".into());
-    }
+    let inputs = check_ends(interface, graph)?;
     if let Some(raw) = raw {
+        let &[input] = inputs.as_slice() else { return Err("a front end is before one input".into()) };
         check_raw(raw, input)?;
     }
     if interface.raw != raw.as_ref().map(|raw| RawInterface::new(&raw.front_end)) {
@@ -249,7 +266,7 @@ mod tests {
     use crate::kernel::Variant;
     use crate::ops::{Clamp, Constant, Dense, Input, Requant};
     use crate::tensor::arith::Rounding;
-    use crate::tensor::{Quant, Scale, TensorType, Value};
+    use crate::tensor::{Quant, Scale, Value};
 
     fn sample() -> GraphFile {
         let mut graph = Graph::new();
@@ -273,6 +290,8 @@ mod tests {
                 name: "net".into(),
                 input_elements: 3,
                 output_elements: 2,
+                inputs: Vec::new(),
+                outputs: Vec::new(),
                 raw: Some(RawInterface { element: Element::F32, elements: 3, hop: None, lead: 0 }),
             },
             graph,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
-use crate::kernel::{BufferId, Program, Role};
+use crate::kernel::{Buffer, Program, Role};
 use crate::tensor::{DType, TensorType};
 
 pub use crate::data::{Element, FrontEnd, Quantizer, RawInput, RawQuantizer};
@@ -58,7 +58,7 @@ pub struct Golden {
 pub struct Network<'a> {
     /// Name of the files and prefix of every symbol; see [`check_name`].
     pub name: &'a str,
-    /// The lowered network; one input and one output, both 8 bit.
+    /// The lowered network, its inputs and outputs of 8 bit; one of each where there is `raw`.
     pub program: &'a Program,
     /// Where each buffer of the program starts in the arena, in bytes.
     pub offsets: &'a [u64],
@@ -67,10 +67,12 @@ pub struct Network<'a> {
     /// Alignment of the arena on the target, a power of two; its buffers may need more. Tables of weights are aligned
     /// to 4 on Arm.
     pub arena_align: usize,
-    /// The input's type, quantized.
-    pub input: &'a TensorType,
-    /// The output's type, quantized.
-    pub output: &'a TensorType,
+    /// The types of the inputs in order, quantized.
+    pub inputs: &'a [TensorType],
+    /// The types of the outputs in order, quantized.
+    pub outputs: &'a [TensorType],
+    /// What the caller has and wants instead of the network's integers.
+    pub borders: Borders<'a>,
     /// What turns the sensor's values into the input; `None` if there is none.
     pub raw: Option<&'a RawInput>,
     /// Multiply-accumulates of one run.
@@ -81,6 +83,25 @@ pub struct Network<'a> {
     pub labels: &'a [String],
     /// How each output is read where the network predicts numbers; else empty.
     pub readings: &'a [Reading],
+}
+
+/// Elements outside of a network that functions of their own bring to its integers and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Border {
+    /// Real numbers.
+    F32,
+    /// Integers without a sign: those of the network, 128 higher.
+    U8,
+}
+
+/// The borders of inputs and outputs, in their order; empty where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Borders<'a> {
+    /// Of each input.
+    pub inputs: &'a [Option<Border>],
+    /// Of each output.
+    pub outputs: &'a [Option<Border>],
 }
 
 /// How a real output is read as the number that is predicted.
@@ -134,10 +155,16 @@ impl Reading {
 pub struct Interface {
     /// Prefix of every symbol.
     pub name: String,
-    /// Elements of the input, one byte each.
+    /// Elements of the input, one byte each; of all inputs, which follow each other, where there are several.
     pub input_elements: usize,
-    /// Elements of the output, one byte each.
+    /// Elements of the output, one byte each; of all outputs, which follow each other, where there are several.
     pub output_elements: usize,
+    /// Elements of each input where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<usize>,
+    /// Elements of each output where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<usize>,
     /// What `_run_raw` takes; `None` if there is none.
     pub raw: Option<RawInterface>,
 }
@@ -155,25 +182,27 @@ impl Network<'_> {
 
     /// What a caller has to know.
     pub fn interface(&self) -> Interface {
+        let [inputs, outputs] = [self.inputs, self.outputs].map(sizes);
         Interface {
             name: self.name.to_string(),
-            input_elements: self.input.shape.elements(),
-            output_elements: self.output.shape.elements(),
+            input_elements: inputs.iter().sum(),
+            output_elements: outputs.iter().sum(),
+            inputs: if inputs.len() == 1 { Vec::new() } else { inputs },
+            outputs: if outputs.len() == 1 { Vec::new() } else { outputs },
             raw: self.raw.map(|raw| RawInterface::new(&raw.front_end)),
         }
     }
 
-    /// The one buffer of each role.
-    fn slots(&self) -> (BufferId, BufferId) {
-        let (&[input], &[output]) = (self.program.inputs.as_slice(), self.program.outputs.as_slice()) else {
-            panic!("`{}` has one input and one output", self.name);
-        };
-        (input, output)
+    /// Input and output where there is one of each.
+    fn one_each(&self) -> Option<(&TensorType, &TensorType)> {
+        match (self.inputs, self.outputs) {
+            ([input], [output]) => Some((input, output)),
+            _ => None,
+        }
     }
 
     /// Checks what the passes before promise. A failure is a bug of theirs.
     fn check(&self) {
-        let (input, output) = self.slots();
         let buffers = &self.program.buffers;
         assert_eq!(buffers.len(), self.offsets.len(), "every buffer has an offset");
         assert!(self.arena_align.is_power_of_two(), "alignment {} is a power of two", self.arena_align);
@@ -182,25 +211,24 @@ impl Network<'_> {
             assert!(offset.is_multiple_of(buffer.align as u64), "`{}` is aligned", buffer.name);
             assert!(offset + buffer.bytes() <= self.arena_bytes, "`{}` ends in the arena", buffer.name);
         }
-        for (slot, ty, role) in [(input, self.input, Role::Input), (output, self.output, Role::Output)] {
-            let buffer = &buffers[slot.0 as usize];
-            assert_eq!(
-                (buffer.elem, buffer.len),
-                (DType::I8, ty.shape.elements()),
-                "`{}` is a slot",
-                buffer.name
-            );
-            assert!(buffer.role == role || input == output, "`{}` is the {role:?}", buffer.name);
-            assert!(ty.dtype == DType::I8 && ty.quant.is_some(), "{ty} is quantized to 8 bit");
+        for (slots, types, borders, role) in [
+            (&self.program.inputs, self.inputs, self.borders.inputs, Role::Input),
+            (&self.program.outputs, self.outputs, self.borders.outputs, Role::Output),
+        ] {
+            assert_eq!(slots.len(), types.len(), "`{}` has as many slots as types", self.name);
+            assert!(borders.is_empty() || borders.len() == types.len(), "a border for each, or none");
+            slots.iter().zip(types).for_each(|(&slot, ty)| check_slot(&buffers[slot.0 as usize], ty, role));
         }
         if let Some(raw) = self.raw {
-            check_raw(raw, self.input).expect("the front end fits the input");
+            let (input, _) = self.one_each().expect("a front end is before one input");
+            check_raw(raw, input).expect("the front end fits the input");
             let scratch = front_end::scratch_bytes(&raw.front_end);
             assert!(scratch <= self.arena_bytes, "the front end's {scratch} B are in the arena");
             assert!(scratch == 0 || self.align() >= 4, "the front end's scratch is aligned to 4");
         }
+        let [inputs, outputs] = [self.inputs, self.outputs].map(|types| sizes(types).iter().sum::<usize>());
         for golden in self.golden {
-            let lens = (self.input.shape.elements(), self.output.shape.elements());
+            let lens = (inputs, outputs);
             assert_eq!(
                 (golden.input.len(), golden.output.len()),
                 lens,
@@ -208,6 +236,18 @@ impl Network<'_> {
             );
         }
     }
+}
+
+/// Elements of each.
+fn sizes(types: &[TensorType]) -> Vec<usize> {
+    types.iter().map(|ty| ty.shape.elements()).collect()
+}
+
+/// Checks that a buffer is one of the network's ends.
+fn check_slot(buffer: &Buffer, ty: &TensorType, role: Role) {
+    assert_eq!((buffer.elem, buffer.len), (DType::I8, ty.shape.elements()), "`{}` is a slot", buffer.name);
+    assert!(buffer.role == role, "`{}` is the {role:?}", buffer.name);
+    assert!(ty.dtype == DType::I8 && ty.quant.is_some(), "{ty} is quantized to 8 bit");
 }
 
 /// Checks that a name can be used for files, symbols and macros.

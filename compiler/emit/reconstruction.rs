@@ -61,6 +61,7 @@ pub(super) fn offered<'n>(network: &Network<'n>) -> Option<(Reconstruction, &'n 
     let RawInput { front_end, quantizer } = network.raw?;
     let is_kept = matches!(front_end, FrontEnd::Values { .. } | FrontEnd::Series(_));
     let predicts = !network.labels.is_empty() || !network.readings.is_empty();
-    let error = Reconstruction::new(network.input, network.output)?;
+    let (input, output) = network.one_each()?;
+    let error = Reconstruction::new(input, output)?;
     (is_kept && !predicts).then_some((error, quantizer))
 }

@@ -12,7 +12,7 @@
 //! calls: between layers it would depend on their quantization, and a candidate has none before its training.
 
 use crate::kernel::{
-    Affine, Arg, BinOp, Call, Derivation, Expr, Function, MicroArg, Program, Special, Step, Stmt,
+    Affine, Arg, BinOp, BufferId, Call, Derivation, Expr, Function, MicroArg, Program, Special, Step, Stmt,
 };
 use crate::target::Isa;
 use crate::tensor::arith::Rounding;
@@ -52,6 +52,8 @@ macro_rules! terms {
 terms! {
     /// Interface functions: init, run with its two copies, input, output, the frame of the steps.
     Interface "interface" 2000,
+    /// An input or output beyond the first: its slot, and its copy in `run`.
+    Port "port" 640,
     /// A function: prologue and epilogue.
     Function "function" 0,
     /// A parameter that GCC keeps and that is passed on the stack.
@@ -135,6 +137,8 @@ pub fn padding(program: &Program) -> u64 {
 fn count(program: &Program) -> [u64; Term::ALL.len()] {
     let mut counter = Counter { program, counts: [0; Term::ALL.len()], constant: Vec::new(), live: 0 };
     counter.add(Term::Interface, 1);
+    let beyond = |slots: &[BufferId]| (slots.len() as u64).saturating_sub(1);
+    counter.add(Term::Port, beyond(&program.inputs) + beyond(&program.outputs));
     for micro in &program.micros {
         if let Some(Special::Assembly(assembly)) = &micro.armv7em {
             counter.add(Term::Assembly, assembly.bytes.next_multiple_of(4));

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{Element, FrontEnd};
+use crate::data::{Element, FrontEnd, RawInput};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, Program};
-use crate::emit::{self, Bundle, GraphFile, Network};
+use crate::emit::{self, Borders, Bundle, GraphFile, Network, Reading};
 use crate::estimate::{Deployment, Limits, step_cycles};
+use crate::graph::{Graph, NodeId};
 use crate::pipeline::figures::metric_name;
+use crate::pipeline::golden::GoldenSet;
 use crate::pipeline::locking::{Lock, LockedNetwork, StoredNetwork};
-use crate::pipeline::network::interface;
 use crate::pipeline::passes::Passes;
 use crate::pipeline::tensors::{self, Tensors};
 use crate::plan::Effort;
@@ -19,6 +20,7 @@ use crate::report::{
 use crate::rewrite::Explanation;
 use crate::space;
 use crate::target::Target;
+use crate::tensor::TensorType;
 
 /// Vectors of the self-test that is compiled into a firmware; all of them are in the golden file.
 const SELF_TEST: usize = 8;
@@ -51,28 +53,63 @@ pub fn emit(
 ) -> Result<Emitted, Diagnostic> {
     let locked = &lock.networks[&lock.targets[&target.name]];
     let deployment = deployment(locked, network, target, limits)?;
-    let mut bundle = files(lock, network, target, name, &deployment);
-    let result = bundle.files.iter().filter(|(file, _)| !EDITABLE.contains(&file.as_str()));
-    let hashes = result.map(|(file, content)| (file.clone(), tensors::sha256(content))).collect();
+    let StoredNetwork { graph, raw, golden } = network;
+    let (classes, readings) = (&lock.classes, &lock.readings);
+    let content = Content { graph, raw: Some(raw), golden, classes, readings, borders: Borders::default() };
     let on_target = on_target(lock, (locked, network), target, &deployment, rewrites);
-    let report = Report {
-        schema_version: report::SCHEMA_VERSION,
-        name: name.to_owned(),
-        targets: vec![on_target],
-        search: search_on(lock, locked, target),
-        provenance: Provenance {
-            nasc: lock.nasc.clone(),
-            data: lock.data.clone(),
-            engine: lock.engine.clone(),
-            seed: lock.seed,
-            sections: lock.sections.clone(),
-            weights: lock.weights.clone(),
-            files: hashes,
-        },
+    let provenance = Provenance {
+        nasc: lock.nasc.clone(),
+        data: lock.data.clone(),
+        engine: lock.engine.clone(),
+        model: None,
+        seed: lock.seed,
+        sections: lock.sections.clone(),
+        weights: lock.weights.clone(),
+        files: BTreeMap::new(),
     };
-    bundle.add("report.json", serde_json::to_string_pretty(&report).expect("plain data serializes") + "\n");
-    bundle.add("report.html", report::page(&report, None));
-    Ok(Emitted { bundle, report, deployment })
+    let search = search_on(lock, locked, target);
+    Ok(content.emit((name, target), deployment, (on_target, search, provenance)))
+}
+
+/// What a bundle is made of besides its kernels and its plan.
+pub(crate) struct Content<'a> {
+    /// The integer graph.
+    pub(crate) graph: &'a Graph,
+    /// Raw values to its input, where there is a front end.
+    pub(crate) raw: Option<&'a RawInput>,
+    /// Samples with its outputs.
+    pub(crate) golden: &'a GoldenSet,
+    /// Names of the classes, where there are any.
+    pub(crate) classes: &'a [String],
+    /// How each output is read, where numbers are predicted.
+    pub(crate) readings: &'a [Reading],
+    /// What the caller has and wants instead of integers.
+    pub(crate) borders: Borders<'a>,
+}
+
+impl Content<'_> {
+    /// All files of a bundle, and its report.
+    pub(crate) fn emit(
+        &self,
+        (name, target): (&str, &Target),
+        deployment: Deployment,
+        (on_target, search, provenance): (TargetReport, SearchReport, Provenance),
+    ) -> Emitted {
+        let mut bundle = self.files(target, name, &deployment);
+        let result = bundle.files.iter().filter(|(file, _)| !EDITABLE.contains(&file.as_str()));
+        let files = result.map(|(file, content)| (file.clone(), tensors::sha256(content))).collect();
+        let report = Report {
+            schema_version: report::SCHEMA_VERSION,
+            name: name.to_owned(),
+            targets: vec![on_target],
+            search,
+            provenance: Provenance { files, ..provenance },
+        };
+        let text = serde_json::to_string_pretty(&report).expect("plain data serializes") + "\n";
+        bundle.add("report.json", text);
+        bundle.add("report.html", report::page(&report, None));
+        Emitted { bundle, report, deployment }
+    }
 }
 
 /// Kernels, plan and costs of a locked network.
@@ -98,13 +135,12 @@ pub(crate) fn rewrites(program: &Program, genome: &serde_json::Value) -> Vec<Rew
     let genome = space::from_json(&program.space, genome).ok();
     let graph = genome.and_then(|genome| space::instantiate(&program.space, &genome).ok());
     let all = graph.map(|graph| Passes { effort: Effort::Final }.explanations(&graph));
-    let rewrite = |(pass, Explanation { layer, written, rules }): (&str, Explanation)| Rewrite {
-        pass: pass.to_owned(),
-        layer,
-        written,
-        rules,
-    };
-    all.into_iter().flatten().map(rewrite).collect()
+    all.into_iter().flatten().map(|(pass, explanation)| rewrite(pass, explanation)).collect()
+}
+
+/// An explanation as a report has it.
+pub(crate) fn rewrite(pass: &str, Explanation { layer, written, rules }: Explanation) -> Rewrite {
+    Rewrite { pass: pass.to_owned(), layer, written, rules }
 }
 
 /// The network of a lock on a target.
@@ -127,14 +163,25 @@ fn on_target(
         classes: if confusion.is_empty() { Vec::new() } else { lock.classes.clone() },
         confusion,
     };
-    let mut on_target = TargetReport::new(&target.name, deployment, quality);
-    let cycles = step_cycles(&network.graph, &deployment.program, &target.cost);
-    for (layer, cycles) in on_target.layers.iter_mut().zip(cycles) {
-        layer.cycles_estimated = Some(cycles);
-    }
+    let mut on_target = costs_on(target, &network.graph, deployment, Some(quality));
     on_target.layers.splice(0..0, front_end_layer(&network.raw.front_end, deployment));
     on_target.genome = Some(locked.genome.clone());
     on_target.rewrites = rewrites.to_vec();
+    on_target
+}
+
+/// A network on a target, with the cycles of its layers.
+pub(crate) fn costs_on(
+    target: &Target,
+    graph: &Graph,
+    deployment: &Deployment,
+    quality: Option<Quality>,
+) -> TargetReport {
+    let mut on_target = TargetReport::new(&target.name, deployment, quality);
+    let cycles = step_cycles(graph, &deployment.program, &target.cost);
+    for (layer, cycles) in on_target.layers.iter_mut().zip(cycles) {
+        layer.cycles_estimated = Some(cycles);
+    }
     on_target
 }
 
@@ -185,51 +232,55 @@ fn search_on(lock: &Lock, locked: &LockedNetwork, target: &Target) -> SearchRepo
     }
 }
 
-fn files(
-    lock: &Lock,
-    network: &StoredNetwork,
-    target: &Target,
-    name: &str,
-    deployment: &Deployment,
-) -> Bundle {
-    let (input, output) = interface(&network.graph).expect("a stored network was checked when it was read");
-    let golden: Vec<emit::Golden> = network
-        .golden
-        .inputs
-        .iter()
-        .zip(&network.golden.outputs)
-        .take(SELF_TEST)
-        .map(|(input, output)| emit::Golden { input: input.clone(), output: output.clone() })
-        .collect();
-    let emitted = Network {
-        name,
-        program: &deployment.program,
-        offsets: &deployment.plan.offsets,
-        arena_bytes: deployment.plan.arena_bytes,
-        arena_align: target.align,
-        input,
-        output,
-        raw: Some(&network.raw),
-        macs: deployment.estimate.macs,
-        golden: &golden,
-        labels: &lock.classes,
-        readings: &lock.readings,
-    };
-    let mut bundle = emit::emit_c(&emitted);
-    let file = GraphFile::new(&emitted, &network.graph, Some(target));
-    let file = GraphFile { choice: deployment.choice.clone(), ..file };
-    bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
-    bundle.files.insert(golden_name(name), golden_bytes(network));
-    bundle
+impl Content<'_> {
+    /// The bundle without its report.
+    fn files(&self, target: &Target, name: &str, deployment: &Deployment) -> Bundle {
+        let types = |nodes: &[NodeId]| -> Vec<TensorType> {
+            nodes.iter().map(|&node| self.graph.ty(node).clone()).collect()
+        };
+        let samples = self.golden.inputs.iter().zip(&self.golden.outputs).take(SELF_TEST);
+        let golden: Vec<emit::Golden> = samples
+            .map(|(input, output)| emit::Golden { input: input.clone(), output: output.clone() })
+            .collect();
+        let emitted = Network {
+            name,
+            program: &deployment.program,
+            offsets: &deployment.plan.offsets,
+            arena_bytes: deployment.plan.arena_bytes,
+            arena_align: target.align,
+            inputs: &types(&self.graph.network_inputs()),
+            outputs: &types(self.graph.outputs()),
+            borders: self.borders,
+            raw: self.raw,
+            macs: deployment.estimate.macs,
+            golden: &golden,
+            labels: self.classes,
+            readings: self.readings,
+        };
+        let mut bundle = emit::emit_c(&emitted);
+        let file = GraphFile::new(&emitted, self.graph, Some(target));
+        let file = GraphFile { choice: deployment.choice.clone(), ..file };
+        bundle.files.insert(format!("{name}.graph"), emit::write_graph_file(&file));
+        bundle.files.insert(golden_name(name), self.golden_bytes());
+        bundle
+    }
+
+    /// Hash of the integer network.
+    pub(crate) fn weights_hash(&self) -> String {
+        let graph = emit::write_graph(self.graph);
+        tensors::sha256(graph.to_string().as_bytes())
+    }
+
+    fn golden_bytes(&self) -> Vec<u8> {
+        let mut all = Tensors::default();
+        // Without a front end there are no raw values, so their element does not matter.
+        let element = self.raw.map_or(Element::F32, |raw| raw.front_end.element());
+        self.golden.to_tensors("", element, &mut all);
+        tensors::all_to_bytes(&all, "golden")
+    }
 }
 
 /// The file of golden vectors in a bundle.
 pub(crate) fn golden_name(name: &str) -> String {
     format!("{name}_golden.safetensors")
-}
-
-fn golden_bytes(network: &StoredNetwork) -> Vec<u8> {
-    let mut all = Tensors::default();
-    network.golden.to_tensors("", network.raw.front_end.element(), &mut all);
-    tensors::all_to_bytes(&all, "golden")
 }

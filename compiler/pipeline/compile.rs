@@ -179,7 +179,7 @@ pub fn compile(spec: &Path, options: &CompileOptions, env: &Environment<'_>) -> 
     let targets = loaded.targets(&options.targets)?;
     let name = options.name.as_deref().unwrap_or(&loaded.program.name);
     let folders: Vec<PathBuf> =
-        targets.iter().map(|target| folder(options, name, target, targets.len())).collect();
+        targets.iter().map(|target| folder_of(options.out.as_deref(), name, target, targets.len())).collect();
     let found = found(spec, &loaded, &targets, (options, &folders), env)?;
     let mut bundles = Vec::new();
     for (folder, emitted) in folders.into_iter().zip(found.emitted) {
@@ -285,7 +285,7 @@ fn no_objective(program: &Program, targets: &[&Target]) -> Option<Diagnostic> {
 }
 
 /// Writes the files of a bundle. What was measured of another network goes.
-fn write_bundle(files: &dyn Files, folder: &Path, bundle: &Bundle) -> Result<(), Diagnostic> {
+pub(crate) fn write_bundle(files: &dyn Files, folder: &Path, bundle: &Bundle) -> Result<(), Diagnostic> {
     let report = bundle.text("report.json").unwrap_or_default();
     let measured = folder.join("measured.json");
     let same = files.read(&folder.join("report.json")).is_ok_and(|old| old == report.as_bytes());
@@ -301,9 +301,9 @@ fn write_bundle(files: &dyn Files, folder: &Path, bundle: &Bundle) -> Result<(),
 }
 
 /// `build/<name>/<target>`, or what `-o` says; with several targets a folder for each in it.
-fn folder(options: &CompileOptions, name: &str, target: &Target, n_targets: usize) -> PathBuf {
-    match &options.out {
-        Some(out) if n_targets == 1 => out.clone(),
+pub(crate) fn folder_of(out: Option<&Path>, name: &str, target: &Target, n_targets: usize) -> PathBuf {
+    match out {
+        Some(out) if n_targets == 1 => out.to_path_buf(),
         Some(out) => out.join(&target.name),
         None => Path::new("build").join(name).join(&target.name),
     }

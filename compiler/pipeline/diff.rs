@@ -16,7 +16,7 @@ use crate::pipeline::figures;
 use crate::pipeline::files::Files;
 use crate::pipeline::locking::{self, Lock, LockedNetwork, StoredNetwork};
 use crate::report::{
-    Change, Differences, Figure, QualityChange, Report, TargetChange, TargetReport, genome_changes,
+    Change, Differences, Figure, Quality, QualityChange, Report, TargetChange, TargetReport, genome_changes,
 };
 use crate::target::Target;
 use crate::train::EngineKind;
@@ -134,7 +134,12 @@ fn on_target(name: &str, old: &Side, new: &Side, is_same_data: bool) -> TargetCh
     }
     match (&old.genome, &new.genome) {
         (Some(a), Some(b)) => change.genome = genome_changes(a, b),
+        // Networks of models have no decisions.
+        (None, None) if old.metric.is_empty() && new.metric.is_empty() => {}
         _ => change.notes.push("a bundle of an older nasc does not hold its decisions".to_owned()),
+    }
+    if old.metric.is_empty() || new.metric.is_empty() {
+        return change;
     }
     let comparable = is_same_data && old.metric == new.metric;
     let overlap = old.ci95[0] <= new.ci95[1] && new.ci95[0] <= old.ci95[1];
@@ -279,12 +284,19 @@ fn of_report(folder: &Path, report: Report) -> Side {
             ("macs", compute.macs as f64),
         ]);
         figures.extend(compute.latency_seconds.map(|seconds| ("latency", seconds)));
-        let (metric, value, ci95, samples) = (quality.metric, quality.int8, quality.ci95, quality.samples);
-        (name, OnTarget { metric, value, ci95, samples, genome, figures, front, note: None })
+        let found = OnTarget { genome, figures, front, ..OnTarget::default() };
+        let found = match quality {
+            Some(Quality { metric, int8: value, ci95, samples, .. }) => {
+                OnTarget { metric, value, ci95, samples, ..found }
+            }
+            None => found,
+        };
+        (name, found)
     };
     Side {
         name: folder.display().to_string(),
         settings: vec![
+            ("model", provenance.model),
             ("data", Some(provenance.data.clone())),
             ("seed", Some(provenance.seed.to_string())),
             ("strategy", Some(search.strategy)),

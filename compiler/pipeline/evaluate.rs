@@ -267,7 +267,8 @@ pub fn evaluate_bundle(
     let task = task_of(&file.graph, &file.labels, &file.readings)?;
     let samples = fitting(&file.graph, (&task, &file.labels), samples)?;
     let network = network(&file.graph, raw)?;
-    let metric = report.targets.first().map_or("", |target| target.quality.metric.as_str());
+    let quality = report.targets.first().and_then(|target| target.quality.as_ref());
+    let metric = quality.map_or("", |quality| quality.metric.as_str());
     Ok(scored((&file.interface.name, &split), &network, &task, metric, &samples)?)
 }
 

@@ -1,9 +1,11 @@
 //! Golden vectors: samples with the outputs of the evaluator, by which a bundle is verified without its data.
 //!
 //! The first samples are kept as the sensor gives them, as many as a limit of bytes allows, the others as the
-//! network's input, which is smaller: a bundle is not a data set.
+//! network's input, which is smaller: a bundle is not a data set. Of a network without a front end, inputs are all that
+//! there is.
 
 use crate::data::{Dataset, Element, RawInput, Table};
+use crate::graph::Graph;
 use crate::pipeline::IntegerNetwork;
 use crate::pipeline::network::reference;
 use crate::pipeline::tensors::Tensors;
@@ -65,6 +67,15 @@ impl GoldenSet {
         Ok(set)
     }
 
+    /// Inputs that were made, with the reference evaluator's outputs.
+    ///
+    /// # Errors
+    /// When the graph cannot be evaluated.
+    pub fn of_inputs(graph: &Graph, inputs: Vec<Vec<i8>>) -> Result<GoldenSet, String> {
+        let outputs = inputs.iter().map(|input| reference(graph, input)).collect::<Result<_, _>>()?;
+        Ok(GoldenSet { raw: Vec::new(), labels: vec![0; inputs.len()], inputs, outputs })
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.inputs.len()
@@ -80,17 +91,18 @@ impl GoldenSet {
         &self.inputs[self.raw.len()..]
     }
 
-    /// As tensors, names starting with `prefix`: raw values of `element`, and the inputs that do not follow from
-    /// them.
+    /// As tensors, names starting with `prefix`: raw values of `element`, where there are any, and the inputs that do
+    /// not follow from them.
     pub(crate) fn to_tensors(&self, prefix: &str, element: Element, tensors: &mut Tensors) {
         let integers = |rows: &[Vec<i8>]| {
             let width = rows.first().map_or(0, Vec::len);
             Value::from_i8(&Shape::from([rows.len(), width]), rows.concat()).expect("rows of one length")
         };
-        let width = self.raw.first().map_or(0, Vec::len);
-        let mut raw = Vec::new();
-        self.raw.iter().for_each(|row| element.encode(row, &mut raw));
-        tensors.raw.insert(format!("{prefix}raw"), Table::from_bytes(element, width, raw));
+        if let Some(width) = self.raw.first().map(Vec::len) {
+            let mut raw = Vec::new();
+            self.raw.iter().for_each(|row| element.encode(row, &mut raw));
+            tensors.raw.insert(format!("{prefix}raw"), Table::from_bytes(element, width, raw));
+        }
         let labels = self.labels.iter().map(|&label| label as i32).collect();
         let labels = Value::from_i32(&Shape::from([self.len()]), labels).expect("as many as there are");
         let mut values = vec![("output", integers(&self.outputs)), ("label", labels)];
@@ -103,21 +115,21 @@ impl GoldenSet {
     }
 
     /// The inverse of [`GoldenSet::to_tensors`], for tensors from anyone, with what makes inputs of raw values, which
-    /// is sound.
-    pub(crate) fn from_tensors(prefix: &str, tensors: &Tensors, raw: &RawInput) -> Result<GoldenSet, String> {
+    /// is sound; `None` where there is none.
+    pub(crate) fn from_tensors(
+        prefix: &str,
+        tensors: &Tensors,
+        raw: Option<&RawInput>,
+    ) -> Result<GoldenSet, String> {
         let name = |name: &str| format!("{prefix}{name}");
         let get = |part: &str| {
             let found = tensors.values.get(&name(part));
             found.ok_or_else(|| format!("tensor `{}` is missing", name(part)))
         };
-        let table =
-            tensors.raw.get(&name("raw")).ok_or_else(|| format!("tensor `{}` is missing", name("raw")))?;
-        if table.element() != raw.front_end.element() {
-            return Err("raw samples are not what the front end takes".into());
-        }
-        let raw_elements: usize = raw.front_end.raw_extents().iter().product();
-        if table.rows() == 0 || table.width() != raw_elements {
-            return Err(format!("raw samples have not {raw_elements} values, or there is none"));
+        let mut set = GoldenSet::default();
+        if let Some(raw) = raw {
+            let table = tensors.raw.get(&name("raw"));
+            set.read_raw(table.ok_or_else(|| format!("tensor `{}` is missing", name("raw")))?, raw)?;
         }
         let outputs = rows(get("output")?, "outputs")?;
         let labels = get("label")?.as_i32().ok_or("labels are no integers")?;
@@ -125,26 +137,41 @@ impl GoldenSet {
             Some(others) => rows(others, "inputs")?,
             None => Vec::new(),
         };
-        let count = table.rows() + others.len();
+        let count = set.raw.len() + others.len();
         if outputs.len() != count || labels.len() != count {
             return Err("samples, outputs and labels differ in number".into());
         }
         if count > MAX_READ || outputs.iter().any(Vec::is_empty) {
             return Err(format!("it has empty outputs, or more than {MAX_READ} samples"));
         }
-        let mut set = GoldenSet { outputs, ..GoldenSet::default() };
-        let mut room = Vec::new();
-        for row in 0..table.rows() {
-            let mut values = vec![0.0; raw_elements];
-            table.row(row, &mut values, &mut room).map_err(|error| error.message)?;
-            set.inputs.push(raw.quantize(&values));
-            set.raw.push(values);
-        }
+        set.outputs = outputs;
         set.inputs.extend(others);
         for label in labels {
             set.labels.push(u32::try_from(*label).map_err(|_| "a label is negative")?);
         }
         Ok(set)
+    }
+
+    /// Takes raw samples from anyone, and makes inputs of them.
+    fn read_raw(&mut self, table: &Table, raw: &RawInput) -> Result<(), String> {
+        if table.element() != raw.front_end.element() {
+            return Err("raw samples are not what the front end takes".into());
+        }
+        let raw_elements: usize = raw.front_end.raw_extents().iter().product();
+        if table.rows() == 0 || table.width() != raw_elements {
+            return Err(format!("raw samples have not {raw_elements} values, or there is none"));
+        }
+        if table.rows() > MAX_READ {
+            return Err(format!("it has more than {MAX_READ} samples"));
+        }
+        let mut room = Vec::new();
+        for row in 0..table.rows() {
+            let mut values = vec![0.0; raw_elements];
+            table.row(row, &mut values, &mut room).map_err(|error| error.message)?;
+            self.inputs.push(raw.quantize(&values));
+            self.raw.push(values);
+        }
+        Ok(())
     }
 }
 

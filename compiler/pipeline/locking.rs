@@ -395,7 +395,7 @@ pub(crate) fn weights_from_bytes(content: &[u8]) -> Result<BTreeMap<String, Stor
         let raw: RawInput =
             serde_json::from_value(part("raw")?.clone()).map_err(|error| error.to_string())?;
         check_raw(&graph, &raw)?;
-        let golden = GoldenSet::from_tensors(&format!("{name}/golden/"), &tensors, &raw)?;
+        let golden = GoldenSet::from_tensors(&format!("{name}/golden/"), &tensors, Some(&raw))?;
         let sizes = interface(&graph).map(|(input, output)| [input, output].map(|ty| ty.shape.elements()))?;
         let wrong = |rows: &[Vec<i8>], size: usize| rows.iter().any(|row| row.len() != size);
         if wrong(&golden.inputs, sizes[0]) || wrong(&golden.outputs, sizes[1]) {

@@ -14,10 +14,10 @@ mod figures;
 mod files;
 mod forecast;
 mod golden;
-mod import;
 mod inspect;
 mod listener;
 mod locking;
+mod model;
 mod network;
 mod passes;
 mod prepare;
@@ -51,12 +51,15 @@ pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
 pub use files::{Files, cannot_write};
 pub use forecast::{Drawn, Forecast, ForecastOptions, Pace, forecast};
 pub use golden::GoldenSet;
-pub use import::{ImportReport, ImportedCost, PortSummary, import};
 pub use inspect::{
     ClassFacts, InputFacts, InspectOptions, Inspected, PartFacts, Range, Sound, SourceFacts, ValueFacts,
     duration_text, inspect, number_text,
 };
 pub use locking::{Lock, LockedNetwork, LockedQuality, Staleness, StoredNetwork};
+pub use model::{
+    Compared, Difference, ImportReport, ImportedCost, ModelOptions, PortSummary, compare_model,
+    compile_model, import, is_model, model_stage_text,
+};
 pub use network::IntegerNetwork;
 pub use passes::{Passes, Stage};
 pub use reporting::{Reported, report_bundle, report_spec};

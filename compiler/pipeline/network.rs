@@ -104,16 +104,41 @@ impl Meaning {
     }
 }
 
-/// The reference evaluator's output for a quantized input.
+/// The reference evaluator's output for a quantized input; of several, one after another.
 ///
 /// # Errors
 /// When the input's size is wrong, or the graph lacks a constant.
 pub(crate) fn reference(graph: &Graph, input: &[i8]) -> Result<Vec<i8>, String> {
-    let (ty, _) = interface(graph)?;
-    let value = Value::from_i8(&ty.shape, input.to_vec()).ok_or("an input of another size")?;
-    let outputs = graph.evaluate(&[value], &Weights::new()).map_err(|error| error.to_string())?;
-    let output = outputs.first().and_then(Value::as_i8).ok_or("the output is not 8 bit")?;
-    Ok(output.iter().copied().collect())
+    let outputs =
+        graph.evaluate(&values(graph, input)?, &Weights::new()).map_err(|error| error.to_string())?;
+    together(&outputs)
+}
+
+/// A graph's inputs of the elements of all, one after another.
+///
+/// # Errors
+/// When there are more or fewer.
+pub(crate) fn values(graph: &Graph, mut input: &[i8]) -> Result<Vec<Value>, String> {
+    let mut values = Vec::new();
+    for node in graph.network_inputs() {
+        let shape = &graph.ty(node).shape;
+        let (own, rest) = input.split_at_checked(shape.elements()).ok_or("an input of another size")?;
+        values.push(Value::from_i8(shape, own.to_vec()).ok_or("an input of another size")?);
+        input = rest;
+    }
+    if input.is_empty() { Ok(values) } else { Err("an input of another size".into()) }
+}
+
+/// The elements of all outputs, one after another.
+///
+/// # Errors
+/// When one is not of 8 bit.
+pub(crate) fn together(outputs: &[Value]) -> Result<Vec<i8>, String> {
+    let mut all = Vec::new();
+    for output in outputs {
+        all.extend(output.as_i8().ok_or("the output is not 8 bit")?.iter().copied());
+    }
+    Ok(all)
 }
 
 /// The types of the one input and the one output.

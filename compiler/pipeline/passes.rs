@@ -140,10 +140,20 @@ impl Passes {
     /// weights to be known is not among it.
     pub fn explanations(self, graph: &Graph) -> Vec<(&'static str, Explanation)> {
         let float = self.float(graph);
-        let integer = self.integer_rewritten(&checked("quantize", quantize::skeleton(&float.graph)));
+        let integer = self.integer_explanations(&checked("quantize", quantize::skeleton(&float.graph)));
         let named = |pass: &'static str, all: Vec<Explanation>| all.into_iter().map(move |one| (pass, one));
         let float = named("rewrite-float", float.explanations);
-        float.chain(named("rewrite-integer", integer.explanations)).collect()
+        float.chain(named("rewrite-integer", integer)).collect()
+    }
+
+    /// An integer graph after its rewriting as text, with what was done.
+    pub fn integer_text(self, graph: &Graph) -> String {
+        explained(&self.integer_rewritten(graph))
+    }
+
+    /// Why layers of an integer graph are computed otherwise than they were written.
+    pub fn integer_explanations(self, graph: &Graph) -> Vec<Explanation> {
+        self.integer_rewritten(graph).explanations
     }
 
     /// Kernels, plan and costs of an integer graph, by the schedules that limits call for.
@@ -235,7 +245,7 @@ impl Passes {
             Stage::Instantiate => graph.to_text_with_labels(),
             Stage::RewriteFloat => explained(&self.float(graph)),
             Stage::Quantize => quantized().to_text_with_labels(),
-            Stage::RewriteInteger => explained(&self.integer_rewritten(&quantized())),
+            Stage::RewriteInteger => self.integer_text(&quantized()),
             Stage::Kernel => deployed().program.to_text(),
             Stage::Plan => {
                 let deployment = deployed();

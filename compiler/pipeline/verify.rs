@@ -8,8 +8,9 @@ use serde::Serialize;
 use crate::device::{self, HostCompiler, Measured, Samples};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::emit::jit::Jit;
-use crate::emit::{self, Bundle, GraphFile, PlacedBuffer};
+use crate::emit::{self, Bundle, GraphFile, Interface, PlacedBuffer};
 use crate::estimate::{self, Deployment, FrontEndCost};
+use crate::host::HostNetwork;
 use crate::kernel;
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::golden_name;
@@ -17,12 +18,11 @@ use crate::pipeline::compile::Progress;
 use crate::pipeline::evaluate::{Checked, damaged, read_bundle};
 use crate::pipeline::files::{self, Files};
 use crate::pipeline::golden::GoldenSet;
-use crate::pipeline::network::{IntegerNetwork, reference};
+use crate::pipeline::network::{reference, together, values};
 use crate::pipeline::tensors;
 use crate::plan::{self, Effort};
 use crate::report::{FRONT_END, Report};
 use crate::target::{Target, Toolchain};
-use crate::tensor::Value;
 
 /// Time that a run of all samples may take before it counts as hanging.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -121,10 +121,9 @@ pub fn verify(
 fn golden(bundle: &Bundle, file: &GraphFile, folder: &Path) -> Result<GoldenSet, Failure> {
     let name = golden_name(&file.interface.name);
     let content = bundle.files.get(&name).ok_or_else(|| damaged(folder, &format!("`{name}` is missing")))?;
-    let raw = file.raw.as_ref().ok_or_else(|| damaged(folder, "it takes no raw values"))?;
     let bad = |error: String| damaged(folder, &format!("`{name}`: {error}"));
     let (tensors, _) = tensors::all_from_bytes(content).map_err(bad)?;
-    let golden = GoldenSet::from_tensors("", &tensors, raw).map_err(bad)?;
+    let golden = GoldenSet::from_tensors("", &tensors, file.raw.as_ref()).map_err(bad)?;
     let fits = |rows: &[Vec<i8>], size: usize| rows.iter().all(|row| row.len() == size);
     if golden.is_empty()
         || !fits(&golden.inputs, file.interface.input_elements)
@@ -217,26 +216,42 @@ fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -
     check.progress.stage("running the interpreter", 0);
     check.outputs("interpreter", &interpreted(file, deployment, golden).map_err(bug)?)?;
     check.progress.stage("running host code", 0);
-    check.outputs("host code", &compiled(deployment, golden).map_err(bug)?)?;
+    check.outputs("host code", &compiled(file, deployment, golden).map_err(bug)?)?;
     check.progress.stage("running host kernels", 0);
-    let raw = file.raw.clone().unwrap_or_else(|| unreachable!("`golden` asked for it"));
-    let network = IntegerNetwork::new(file.graph.clone(), raw).map_err(bug)?;
+    let network = HostNetwork::new(&file.graph).map_err(|error| bug(format!("no host code: {error}")))?;
     let mut memory = network.memory();
-    let mut scored: Vec<_> = golden.raw.iter().map(|raw| network.run_raw(&mut memory, raw)).collect();
-    scored.extend(golden.others().iter().map(|input| network.run(&mut memory, input)));
-    check.outputs("host kernels", &scored)?;
+    let run = |input: &Vec<i8>| network.run(&mut memory, &apart(&file.interface, input));
+    let scored: Result<Vec<_>, _> = golden.inputs.iter().map(run).collect();
+    let scored = scored.map_err(|error| bug(error.to_string()))?;
+    check.outputs("host kernels", &scored.iter().map(|outputs| outputs.concat()).collect::<Vec<_>>())?;
     Ok(())
 }
 
+/// Each input of all, which follow each other.
+fn apart<'i>(interface: &Interface, mut input: &'i [i8]) -> Vec<&'i [i8]> {
+    if interface.inputs.is_empty() {
+        return vec![input];
+    }
+    let mut each = Vec::new();
+    for &size in &interface.inputs {
+        let (own, rest) = input.split_at(size.min(input.len()));
+        each.push(own);
+        input = rest;
+    }
+    each
+}
+
 /// The target's program as host code.
-fn compiled(deployment: &Deployment, golden: &GoldenSet) -> Result<Vec<Vec<i8>>, String> {
+fn compiled(file: &GraphFile, deployment: &Deployment, golden: &GoldenSet) -> Result<Vec<Vec<i8>>, String> {
     let (program, plan) = (&deployment.program, &deployment.plan);
     let jit = Jit::compile(program, &plan.offsets, plan.arena_bytes).map_err(|error| error.to_string())?;
     let mut arena = jit.arena();
     let mut run = |input: &Vec<i8>| -> Result<Vec<i8>, String> {
-        let input: Vec<u8> = input.iter().map(|&x| x as u8).collect();
-        let outputs = jit.run(&mut arena, &[&input]).map_err(|error| error.to_string())?;
-        Ok(outputs.first().ok_or("no output")?.iter().map(|&x| x as i8).collect())
+        let bytes = |input: &[i8]| -> Vec<u8> { input.iter().map(|&x| x as u8).collect() };
+        let inputs: Vec<Vec<u8>> = apart(&file.interface, input).into_iter().map(bytes).collect();
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let outputs = jit.run(&mut arena, &inputs).map_err(|error| error.to_string())?;
+        Ok(outputs.concat().into_iter().map(|x| x as i8).collect())
     };
     golden.inputs.iter().map(&mut run).collect()
 }
@@ -247,17 +262,14 @@ fn interpreted(
     golden: &GoldenSet,
 ) -> Result<Vec<Vec<i8>>, String> {
     let (program, plan) = (&deployment.program, &deployment.plan);
-    let (ty, _) = crate::pipeline::network::interface(&file.graph)?;
     let machine = kernel::Interpreter::new(program).map_err(|error| error.to_string())?;
     let placement = kernel::Placement { offsets: plan.offsets.clone() };
     golden
         .inputs
         .iter()
         .map(|input| {
-            let value = Value::from_i8(&ty.shape, input.clone()).ok_or("an input of another size")?;
-            let outputs = machine.run(&placement, &[value]).map_err(|trap| trap.to_string())?;
-            let output = outputs.first().and_then(Value::as_i8).ok_or("the output is not 8 bit")?;
-            Ok(output.iter().copied().collect())
+            let values = values(&file.graph, input)?;
+            together(&machine.run(&placement, &values).map_err(|trap| trap.to_string())?)
         })
         .collect()
 }
@@ -271,8 +283,11 @@ fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Tar
         let compiler = HostCompiler { program: program.to_owned(), ..HostCompiler::default() };
         let golden = check.golden;
         check.progress.stage(&format!("running C by {program}"), 0);
-        let raw = Samples::Raw(&golden.raw);
-        let mut outputs = device::run_host(bundle, &file.interface, raw, &compiler, LIMIT)?;
+        let mut outputs = Vec::new();
+        if !golden.raw.is_empty() {
+            let raw = Samples::Raw(&golden.raw);
+            outputs.extend(device::run_host(bundle, &file.interface, raw, &compiler, LIMIT)?);
+        }
         if !golden.others().is_empty() {
             let others = Samples::Int8(golden.others());
             outputs.extend(device::run_host(bundle, &file.interface, others, &compiler, LIMIT)?);
@@ -283,7 +298,7 @@ fn native(check: &mut Check<'_>, bundle: &Bundle, file: &GraphFile, target: &Tar
     Ok(())
 }
 
-/// The bundle's C on the emulated board. What is measured is the run from raw values on.
+/// The bundle's C on the emulated board. What is measured is the run from raw values on, where it takes any.
 fn on_board(
     check: &mut Check<'_>,
     bundle: &Bundle,
@@ -292,10 +307,11 @@ fn on_board(
 ) -> Result<Measured, Failure> {
     let golden = check.golden;
     let (raw, others) = golden.outputs.split_at(golden.raw.len());
-    let samples = Samples::Raw(&golden.raw);
-    let run = device::run_board(bundle, &file.interface, samples, raw, toolchain, LIMIT)?;
+    let samples = if raw.is_empty() { Samples::Int8(&golden.inputs) } else { Samples::Raw(&golden.raw) };
+    let wanted = if raw.is_empty() { others } else { raw };
+    let run = device::run_board(bundle, &file.interface, samples, wanted, toolchain, LIMIT)?;
     let (mut outputs, mut measured) = (run.outputs, run.measured);
-    if !others.is_empty() {
+    if !raw.is_empty() && !others.is_empty() {
         let samples = Samples::Int8(golden.others());
         let run = device::run_board(bundle, &file.interface, samples, others, toolchain, LIMIT)?;
         outputs.extend(run.outputs);

@@ -26,7 +26,7 @@ pub fn full(report: &Report, measured: Option<&Measured>) -> String {
             let _ = writeln!(out, "\ndecisions\n  {}", genome_text(genome));
         }
         memory(&mut out, target);
-        confusion(&mut out, &target.quality);
+        target.quality.iter().for_each(|quality| confusion(&mut out, quality));
         rewrites(&mut out, target);
         out.push('\n');
     }
@@ -160,6 +160,9 @@ fn rewrites(out: &mut String, target: &TargetReport) {
 
 fn search(out: &mut String, report: &Report) {
     let search = &report.search;
+    if search.is_none() {
+        return;
+    }
     let of = report.searched_for().map_or(String::new(), |target| format!(" for {target}"));
     let _ = writeln!(out, "search{of}: {} trials by {}", search.trials, search.strategy);
     history(out, search);
@@ -265,9 +268,14 @@ fn provenance(out: &mut String, report: &Report) {
         let _ = writeln!(out, "  {name:<21}{text}");
     };
     line("nasc", &provenance.nasc);
-    line("seed", &provenance.seed.to_string());
+    match &provenance.model {
+        Some(model) => line("model", model),
+        None => line("seed", &provenance.seed.to_string()),
+    }
     provenance.engine.iter().for_each(|engine| line("engine", engine));
-    line("data", &provenance.data);
+    if !provenance.data.is_empty() {
+        line("data", &provenance.data);
+    }
     line("weights", &provenance.weights);
     for (section, hash) in &provenance.sections {
         line(&format!("section {section}"), hash);

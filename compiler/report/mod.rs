@@ -44,7 +44,8 @@ pub struct Report {
     pub name: String,
     /// One for each target; a bundle's report has one.
     pub targets: Vec<TargetReport>,
-    /// How the network was found.
+    /// How the network was found; nothing where nasc did not search for it.
+    #[serde(default, skip_serializing_if = "SearchReport::is_none")]
     pub search: SearchReport,
     /// What the result follows from.
     pub provenance: Provenance,
@@ -55,8 +56,9 @@ pub struct Report {
 pub struct TargetReport {
     /// The target's name.
     pub name: String,
-    /// How good it is.
-    pub quality: Quality,
+    /// How good it is; `None` where nasc did not train it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// What it takes of the chip.
     pub memory: Memory,
     /// What it takes of time.
@@ -191,11 +193,15 @@ pub struct Layer {
 pub struct Provenance {
     /// Version of nasc.
     pub nasc: String,
-    /// Hash of the data and its cut.
+    /// Hash of the data and its cut; nothing where nasc did not train.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data: String,
     /// The engine that trained, where it is not the embedded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
+    /// Hash of the model's file, where the network was taken over from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The spec's seed.
     pub seed: u64,
     /// Hashes of the spec's sections.
@@ -234,7 +240,7 @@ impl Memory {
 
 impl TargetReport {
     /// A network's figures on a target.
-    pub fn new(target: &str, deployment: &Deployment, quality: Quality) -> TargetReport {
+    pub fn new(target: &str, deployment: &Deployment, quality: Option<Quality>) -> TargetReport {
         let estimate = &deployment.estimate;
         TargetReport {
             name: target.to_owned(),

@@ -64,6 +64,13 @@ pub struct TrialFigures {
     pub metrics: BTreeMap<String, f64>,
 }
 
+impl SearchReport {
+    /// Whether there was no search.
+    pub fn is_none(&self) -> bool {
+        *self == SearchReport::default()
+    }
+}
+
 fn is_first(leg: &usize) -> bool {
     *leg == 0
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use crate::kernel::Variant;
-use crate::report::{Layer, Lean, Report, TargetReport};
+use crate::report::{Layer, Lean, Quality, Report, TargetReport};
 
 /// Bytes as people read them, with the exact number.
 pub fn bytes_text(bytes: u64) -> String {
@@ -33,24 +33,11 @@ pub fn quality_text(metric: &str, value: f64) -> String {
 pub fn table(report: &Report) -> String {
     let mut out = String::new();
     for target in &report.targets {
-        let (quality, memory, compute) = (&target.quality, &target.memory, &target.compute);
+        let (memory, compute) = (&target.memory, &target.compute);
         let mut line = |name: &str, text: String| {
             writeln!(out, "  {name:<10}{text}").expect("a String takes all");
         };
-        let [low, high] = quality.ci95;
-        let text = |value: f64| quality_text(&quality.metric, value);
-        line(
-            &quality.metric,
-            format!(
-                "{} int8 on {} {} samples (95 %: {} to {}){}",
-                text(quality.int8),
-                quality.samples,
-                quality.split,
-                text(low),
-                text(high),
-                quality.float.map(|float| format!(", {} float", text(float))).unwrap_or_default(),
-            ),
-        );
+        target.quality.iter().for_each(|quality| line(&quality.metric, measured_text(quality)));
         let proof = if memory.optimal {
             format!("proved optimal over {}", memory.family)
         } else {
@@ -71,6 +58,21 @@ pub fn table(report: &Report) -> String {
         layers(&mut out, &target.layers);
     }
     out
+}
+
+/// A figure with its interval and what it was measured on.
+fn measured_text(quality: &Quality) -> String {
+    let [low, high] = quality.ci95;
+    let text = |value: f64| quality_text(&quality.metric, value);
+    format!(
+        "{} int8 on {} {} samples (95 %: {} to {}){}",
+        text(quality.int8),
+        quality.samples,
+        quality.split,
+        text(low),
+        text(high),
+        quality.float.map(|float| format!(", {} float", text(float))).unwrap_or_default(),
+    )
 }
 
 /// What lean layers save and cost against fast ones.

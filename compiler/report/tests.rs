@@ -65,7 +65,7 @@ pub(super) fn report() -> Report {
         name: "kws".into(),
         targets: vec![TargetReport {
             name: "cortex-m4".into(),
-            quality: quality(),
+            quality: Some(quality()),
             memory: memory(),
             compute: Compute {
                 macs: 12_000,
@@ -89,6 +89,7 @@ pub(super) fn report() -> Report {
             nasc: "0.1.0".into(),
             data: "d".into(),
             engine: None,
+            model: None,
             seed: 7,
             sections: [("space".to_owned(), "s".to_owned())].into(),
             weights: "w".into(),

@@ -9,5 +9,5 @@ mod model;
 mod names;
 
 pub use flat::{Broken, Scalar, Table, Tables, Vector};
-pub use import::{Imported, Port, Refusal, import};
+pub use import::{Imported, Port, Refusal, Tap, import};
 pub use model::{Element, Model, Operator, Tensor};

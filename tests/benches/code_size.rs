@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use nasc::data::{Audio, AudioSpec, IntegerQuantizer, Picture, Series, Stream};
 use nasc::device::{Samples, run_board};
-use nasc::emit::{Element, FrontEnd, Network, Quantizer, RawInput, RawQuantizer, emit_c, front_end_cost};
+use nasc::emit::{
+    Borders, Element, FrontEnd, Network, Quantizer, RawInput, RawQuantizer, emit_c, front_end_cost,
+};
 use nasc::estimate::{self, Deployment, FrontEndCost};
 use nasc::graph::{Graph, NodeId, Weights};
 use nasc::ops::{
@@ -352,8 +354,9 @@ fn measure(seed: u64, isa: Isa, target: &Target) -> Row {
         offsets: &plan.offsets,
         arena_bytes: plan.arena_bytes,
         arena_align: target.align,
-        input,
-        output,
+        inputs: std::slice::from_ref(input),
+        outputs: std::slice::from_ref(output),
+        borders: Borders::default(),
         raw,
         macs: estimate.macs,
         golden: &[],

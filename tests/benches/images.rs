@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nasc::device::{Samples, link_board, run_board};
-use nasc::emit::{Network, emit_c};
+use nasc::emit::{Borders, Network, emit_c};
 use nasc::estimate::{self, FrontEndCost};
 use nasc::graph::{Graph, Weights};
 use nasc::host::HostNetwork;
@@ -82,8 +82,9 @@ fn measure(name: &str, training: &Graph, target: &Target, terms: bool) -> Image 
         offsets: &deployment.plan.offsets,
         arena_bytes: deployment.plan.arena_bytes,
         arena_align: target.align,
-        input,
-        output,
+        inputs: std::slice::from_ref(input),
+        outputs: std::slice::from_ref(output),
+        borders: Borders::default(),
         raw: None,
         macs: deployment.estimate.macs,
         golden: &[],

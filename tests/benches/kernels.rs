@@ -11,7 +11,7 @@ mod networks;
 use std::time::Duration;
 
 use nasc::device::{Device, Samples, run_board};
-use nasc::emit::{Network, emit_c};
+use nasc::emit::{Borders, Network, emit_c};
 use nasc::estimate::{self, Deployment, FrontEndCost};
 use nasc::graph::{Graph, NodeId, Weights};
 use nasc::ops::{Input, Op};
@@ -50,8 +50,9 @@ fn run(graph: &Graph, target: &Target, keep: Option<&str>) -> (Deployment, Devic
         offsets: &deployment.plan.offsets,
         arena_bytes: deployment.plan.arena_bytes,
         arena_align: target.align,
-        input,
-        output,
+        inputs: std::slice::from_ref(input),
+        outputs: std::slice::from_ref(output),
+        borders: Borders::default(),
         raw: None,
         macs: deployment.estimate.macs,
         golden: &[],

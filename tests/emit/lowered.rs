@@ -1,7 +1,7 @@
 //! A lowered network from end to end: interpreter, emitted C here, emitted C on the board.
 
 use nasc::device::{HostCompiler, STRICT_FLAGS, Samples, find, run_board, run_host};
-use nasc::emit::{GraphFile, Network, emit_c, read_graph_file, write_graph_file};
+use nasc::emit::{Borders, GraphFile, Network, emit_c, read_graph_file, write_graph_file};
 use nasc::graph::{Graph, NodeId};
 use nasc::kernel::{Choice, Interpreter, Placement, Program, Variant, lower_with};
 use nasc::ops::{
@@ -109,8 +109,9 @@ pub(super) fn network_of<'a>(
         offsets: &placement.offsets,
         arena_bytes: placement.arena_bytes(program),
         arena_align: 16,
-        input: graph.ty(graph.network_inputs()[0]),
-        output: graph.ty(graph.outputs()[0]),
+        inputs: std::slice::from_ref(graph.ty(graph.network_inputs()[0])),
+        outputs: std::slice::from_ref(graph.ty(graph.outputs()[0])),
+        borders: Borders::default(),
         raw: None,
         macs: graph.macs().0,
         golden: &[],

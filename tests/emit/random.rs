@@ -1,7 +1,7 @@
 //! Random expressions: the interpreter and the compilers agree on each of them.
 
 use nasc::device::{HostCompiler, Samples, find, run_host};
-use nasc::emit::{Network, emit_c};
+use nasc::emit::{Borders, Network, emit_c};
 use nasc::kernel::{
     Access, Affine, Arg, BinOp, Buffer, BufferId, Call, Expr, Function, FunctionId, Interpreter, Placement,
     Program, Role, Stmt, Ty, Var,
@@ -156,8 +156,9 @@ fn agree(program: &Program, placement: &Placement) {
         offsets: &placement.offsets,
         arena_bytes: placement.arena_bytes(program),
         arena_align: 16,
-        input: &input,
-        output: &output,
+        inputs: std::slice::from_ref(&input),
+        outputs: std::slice::from_ref(&output),
+        borders: Borders::default(),
         raw: None,
         macs: 0,
         golden: &[],

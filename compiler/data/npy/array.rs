@@ -48,22 +48,39 @@ const KINDS: [(&str, Kind); 11] = [
 
 /// What the header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::data) struct Header {
     kind: Kind,
     /// As NumPy writes it.
     descr: String,
     big_endian: bool,
     /// The extents, the last one innermost; the first at most [`limits::SAMPLES`], or [`limits::VALUES`] for rows of
     /// recordings.
-    pub(super) shape: Vec<usize>,
+    pub(in crate::data) shape: Vec<usize>,
 }
 
 impl Header {
-    /// Reads the header of `file`.
+    /// Reads the header of `file`, whose first extent counts samples.
     ///
     /// # Errors
     /// E0702 for what is no `.npy` file, and for arrays that are not read.
     pub(super) fn read<R: Read>(file: &mut Bytes<R>) -> Result<Header, Diagnostic> {
+        let header = Header::read_any(file)?;
+        let Some(&first) = header.shape.first() else {
+            let text = "an array without extents: it is a single number";
+            return Err(file.error(Code::DATA_SHAPE, text).help("the first extent counts the samples"));
+        };
+        if first > limits::VALUES {
+            let text = format!("the header claims {first} samples; at most {} are read", limits::VALUES);
+            return Err(file.error(Code::DATA_LIMIT, text).help("is the file damaged? Else split it"));
+        }
+        Ok(header)
+    }
+
+    /// Reads the header of `file`, which may be a single number.
+    ///
+    /// # Errors
+    /// E0702 for what is no `.npy` file, and for arrays that are not read.
+    pub(in crate::data) fn read_any<R: Read>(file: &mut Bytes<R>) -> Result<Header, Diagnostic> {
         let magic: [u8; 8] = file.array("the magic string")?;
         if magic.starts_with(b"PK") {
             return Err(file
@@ -101,7 +118,7 @@ impl Header {
     }
 
     /// Bytes of one number.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::data) fn bytes(&self) -> usize {
         match self.kind {
             Kind::Bool | Kind::I1 | Kind::U1 => 1,
             Kind::I2 | Kind::U2 => 2,
@@ -130,7 +147,7 @@ impl Header {
     }
 
     /// Brings whole numbers to the order with the least significant byte first.
-    pub(super) fn order(&self, bytes: &mut [u8]) {
+    pub(in crate::data) fn order(&self, bytes: &mut [u8]) {
         if self.big_endian {
             bytes.chunks_exact_mut(self.bytes()).for_each(<[u8]>::reverse);
         }
@@ -151,6 +168,17 @@ impl Header {
             Kind::U8 => i64::try_from(u64::from_le_bytes(cut(item))).unwrap_or(i64::MAX),
             Kind::F4 | Kind::F8 => unreachable!("asked of integers only"),
         })
+    }
+
+    /// Appends whole numbers, ordered, as floats of 64 bits.
+    pub(in crate::data) fn doubles(&self, bytes: &[u8], into: &mut Vec<f64>) {
+        let items = bytes.chunks_exact(self.bytes());
+        match self.kind {
+            Kind::F4 => into.extend(items.map(|item| f64::from(f32::from_le_bytes(cut(item))))),
+            Kind::F8 => into.extend(items.map(|item| f64::from_le_bytes(cut(item)))),
+            Kind::U8 => into.extend(items.map(|item| u64::from_le_bytes(cut(item)) as f64)),
+            _ => into.extend(self.integers(bytes).map(|integer| integer as f64)),
+        }
     }
 
     /// Appends whole numbers, ordered, as floats, each rounded once.
@@ -244,14 +272,6 @@ impl Dictionary {
                 .error(Code::DATA_LIMIT, "the header claims an extent beyond all limits")
                 .help("is the file damaged? Write it again with `numpy.save`"));
         };
-        let Some(&first) = shape.first() else {
-            let text = "an array without extents: it is a single number";
-            return Err(file.error(Code::DATA_SHAPE, text).help("the first extent counts the samples"));
-        };
-        if first > limits::VALUES {
-            let text = format!("the header claims {first} samples; at most {} are read", limits::VALUES);
-            return Err(file.error(Code::DATA_LIMIT, text).help("is the file damaged? Else split it"));
-        }
         Ok(Header { kind, big_endian: order == ">", descr: self.descr, shape })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::emit::c::names::{comment, float, string};
+use crate::emit::c::ports::{self, Side};
 use crate::emit::c::{Context, front_end, reconstruction};
 use crate::emit::front_end::StreamShape;
 use crate::emit::{Network, Reading};
@@ -38,12 +39,6 @@ typedef struct @_ctx {
 /* Prepares an instance. The arena stays the caller's and must outlive it. */
 int @_init(@_ctx *ctx, void *arena, size_t arena_size);
 
-/* The slots in the arena. A run may overwrite the input. */
-@_input_t *@_input(@_ctx *ctx);
-@_output_t *@_output(@_ctx *ctx);
-
-/* Runs the network. NULL or a slot's own pointer means that slot; anything else is copied. */
-int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output);
 ";
 
 const TEST: &str = "
@@ -74,32 +69,23 @@ const ALIGNED: &str = "\
 /// The text of `<name>.h`.
 pub(super) fn header(context: &Context<'_>) -> String {
     let network = context.network;
-    let (input, output) = (network.input, network.output);
     let mut out = context.fill("/* @.h: a network compiled by nasc. */\n#ifndef $_H\n#define $_H\n\n");
     out.push_str(TYPES);
     let mut define = |name: &str, value: String, remark: &str| {
         let remark = if remark.is_empty() { String::new() } else { format!(" /* {} */", comment(remark)) };
         writeln!(out, "#define {}_{name} {value}{remark}", context.upper).expect("a String takes all");
     };
-    let quant = |ty: &crate::tensor::TensorType| {
-        let quant = ty.quant.as_ref().expect("checked before");
-        (float(quant.scale(0)), parenthesised(quant.zero_point))
-    };
     define("ARENA_BYTES", network.arena_bytes.to_string(), "");
     define("ARENA_ALIGN", network.align().to_string(), "");
-    define("INPUT_SIZE", input.shape.elements().to_string(), &input.shape.to_string());
-    define("INPUT_SCALE", quant(input).0, "real = scale * (integer - zero point)");
-    define("INPUT_ZERO_POINT", quant(input).1, "");
+    ports::macros(network, Side::Input, &mut define);
     if let Some(raw) = network.raw {
         let raw_elements: usize = raw.front_end.raw_extents().iter().product();
         define("RAW_SIZE", raw_elements.to_string(), "");
-        for (name, value, remark) in front_end::macros(raw, output.shape.elements()) {
+        for (name, value, remark) in front_end::macros(raw, network.interface().output_elements) {
             define(name, value, remark);
         }
     }
-    define("OUTPUT_SIZE", output.shape.elements().to_string(), &output.shape.to_string());
-    define("OUTPUT_SCALE", quant(output).0, "");
-    define("OUTPUT_ZERO_POINT", quant(output).1, "");
+    ports::macros(network, Side::Output, &mut define);
     define("MACS", network.macs.to_string(), "multiply-accumulates of one run");
     define("WEIGHTS_BYTES", network.weights_bytes().to_string(), "all constant tables");
     if !network.labels.is_empty() {
@@ -111,6 +97,7 @@ pub(super) fn header(context: &Context<'_>) -> String {
     out.push_str(&context.fill(ERRORS));
     out.push_str(&context.fill(ALIGNED));
     out.push_str(&context.fill(&api(context)));
+    out.push_str(&context.fill(&ports::declarations(network)));
     if let Some(raw) = network.raw {
         out.push_str(&front_end::declarations(context, raw));
     }
@@ -125,7 +112,7 @@ fn api(context: &Context<'_>) -> String {
     let shape = context.network.raw.and_then(|raw| StreamShape::new(&raw.front_end));
     match shape {
         Some(shape) => {
-            let members = front_end::members(&shape, context.network.output.shape.elements());
+            let members = front_end::members(&shape, context.network.interface().output_elements);
             API.replace(ARENA, &format!("{ARENA}{members}"))
         }
         None => API.to_owned(),
@@ -151,8 +138,4 @@ fn readings(network: &Network<'_>, define: &mut dyn FnMut(&str, String, &str)) {
     };
     define("NUMBER_MEANS", list(|pair| pair.0), "number = mean + deviation * real output");
     define("NUMBER_DEVIATIONS", list(|pair| pair.1), "");
-}
-
-fn parenthesised(value: i32) -> String {
-    if value < 0 { format!("({value})") } else { value.to_string() }
 }

@@ -11,6 +11,7 @@ mod function;
 mod header;
 mod helper;
 mod names;
+mod ports;
 mod readme;
 mod reconstruction;
 mod self_test;

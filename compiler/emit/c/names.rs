@@ -211,6 +211,11 @@ pub(super) fn call(indent: &str, head: &str, arguments: &[String]) -> String {
     out
 }
 
+/// A number that stands anywhere in an expression.
+pub(super) fn parenthesised(value: i32) -> String {
+    if value < 0 { format!("({value})") } else { value.to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::emit::c::names::comment;
-use crate::emit::c::{Context, reconstruction};
+use crate::emit::c::{Context, ports, reconstruction};
 use crate::emit::front_end::StreamShape;
 
 const CMAKE: &str = "\
@@ -36,21 +36,9 @@ Compile `@.c` and `@_weights.c` with your program; nothing else is needed.
 $_ALIGNED static unsigned char arena[$_ARENA_BYTES];
 static @_ctx network;
 
-int classify(const RAW_TYPE *values)
-{
-    @_output_t scores[$_OUTPUT_SIZE];
-    int best = 0;
-    if (@_init(&network, arena, sizeof arena) != $_OK || @_RUN(&network, values, scores) != $_OK) {
-        return -1;
-    }
-    for (int i = 1; i < $_OUTPUT_SIZE; ++i) {
-        best = scores[i] > scores[best] ? i : best;
-    }
-    return best;
-}
-```
+EXAMPLE```
 
-`@_init` is needed once. To save a copy, write to `@_input(&network)` and pass `NULL`. Every function returns
+`@_init` is needed once. To save a copy, write to `@_input(SLOT)` and pass `NULL`. Every function returns
 `$_OK` or one of the negative `$_ERROR_` codes.
 
 ## Files
@@ -66,6 +54,42 @@ int classify(const RAW_TYPE *values)
 
 The code is C99 and C++11, allocates nothing and needs `memmove` alone of the C library. Several networks
 link into one program. An instance is not shared between threads; instances are independent.
+";
+
+/// A caller of a network with one input and one output.
+const CLASSIFY: &str = "\
+int classify(const RAW_TYPE *values)
+{
+    @_output_t scores[$_OUTPUT_SIZE];
+    int best = 0;
+    if (@_init(&network, arena, sizeof arena) != $_OK || @_RUN(&network, values, scores) != $_OK) {
+        return -1;
+    }
+    for (int i = 1; i < $_OUTPUT_SIZE; ++i) {
+        best = scores[i] > scores[best] ? i : best;
+    }
+    return best;
+}
+";
+
+/// A caller of any other.
+const INFER: &str = "\
+/* Of several inputs or outputs each begins at its _OFFSET. */
+int infer(const @_input_t values[$_INPUT_SIZE], @_output_t results[$_OUTPUT_SIZE])
+{
+    if (@_init(&network, arena, sizeof arena) != $_OK) {
+        return -1;
+    }
+    return @_run(&network, values, results);
+}
+";
+
+const BORDERS: &str = "
+## Elements
+
+The network computes with integers of 8 bit. These functions are between them and what the model takes and gives; each
+may be left out:
+
 ";
 
 const STREAM: &str = "
@@ -145,17 +169,32 @@ pub(super) fn readme(context: &Context<'_>) -> String {
     let network = context.network;
     let (raw_type, run) = if network.raw.is_some() { ("@_raw_t", "run_raw") } else { ("@_input_t", "run") };
     let mut out = format!("# {}\n\nA neural network, compiled to C by nasc.\n", context.name);
-    out.push_str(&context.fill(&USAGE.replace("RAW_TYPE", raw_type).replace("RUN", run)));
+    let (example, slot) = match network.one_each() {
+        Some(_) => (CLASSIFY, "&network"),
+        None if network.inputs.len() == 1 => (INFER, "&network"),
+        None => (INFER, "&network, number"),
+    };
+    let usage = USAGE.replace("EXAMPLE", example).replace("SLOT", slot);
+    out.push_str(&context.fill(&usage.replace("RAW_TYPE", raw_type).replace("RUN", run)));
+    let borders = ports::converters(network);
+    if !borders.is_empty() {
+        out.push_str(BORDERS);
+        borders.iter().for_each(|border| out.push_str(&context.fill(&format!("- `{border}`\n"))));
+    }
     if let Some(shape) = network.raw.and_then(|raw| StreamShape::new(&raw.front_end)) {
-        out.push_str(&context.fill(&stream(&shape, network.output.shape.elements())));
+        out.push_str(&context.fill(&stream(&shape, network.interface().output_elements)));
     }
     out.push_str(&reconstruction::page(context));
     out.push_str("\n## Memory\n\n| what | value |\n|---|---|\n");
     let mut row = |what: &str, value: String| {
         writeln!(out, "| {what} | {value} |").expect("a String takes all");
     };
-    row("input", format!("`{}`", comment(&network.input.to_string())));
-    row("output", format!("`{}`", comment(&network.output.to_string())));
+    for (word, types) in [("input", network.inputs), ("output", network.outputs)] {
+        for (number, ty) in types.iter().enumerate() {
+            let name = if types.len() == 1 { word.to_owned() } else { format!("{word} {number}") };
+            row(&name, format!("`{}`", comment(&ty.to_string())));
+        }
+    }
     row("arena (RAM)", format!("{} B, aligned to {}", network.arena_bytes, network.align()));
     row("constant tables (flash)", format!("{} B", network.weights_bytes()));
     row("multiply-accumulates", network.macs.to_string());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::emit::c::function::{self, Symbols, c_type};
 use crate::emit::c::names::{Scope, call, comment, int32};
-use crate::emit::c::{Context, apart, front_end, reconstruction, table_symbol};
+use crate::emit::c::{Context, apart, front_end, ports, reconstruction, table_symbol};
 use crate::kernel::{Arg, BufferId, Call};
 use crate::tensor::DType;
 
@@ -51,39 +51,6 @@ int @_init(@_ctx *ctx, void *arena, size_t arena_size)
     ctx->arena = (unsigned char *)arena;
     return $_OK;
 }
-
-@_input_t *@_input(@_ctx *ctx)
-{
-    if (ctx == NULL || ctx->arena == NULL) {
-        return NULL;
-    }
-    return (@_input_t *)(ctx->arena + @_at_INPUT);
-}
-
-@_output_t *@_output(@_ctx *ctx)
-{
-    if (ctx == NULL || ctx->arena == NULL) {
-        return NULL;
-    }
-    return (@_output_t *)(ctx->arena + @_at_OUTPUT);
-}
-
-int @_run(@_ctx *ctx, const @_input_t *input, @_output_t *output)
-{
-    @_input_t *const input_slot = @_input(ctx);
-    @_output_t *const output_slot = @_output(ctx);
-    if (input_slot == NULL) {
-        return $_ERROR_NULL;
-    }
-    if (input != NULL && input != input_slot) {
-        memmove(input_slot, input, $_INPUT_SIZE * sizeof(@_input_t));
-    }
-    @_steps(ctx->arena);
-    if (output != NULL && output != output_slot) {
-        memmove(output, output_slot, $_OUTPUT_SIZE * sizeof(@_output_t));
-    }
-    return $_OK;
-}
 ";
 
 /// The end of `_init`, and what it is where there is a stream to forget.
@@ -123,13 +90,11 @@ pub(super) fn source(context: &Context<'_>) -> String {
     }
     out.push_str(&code);
     out.push_str(&steps(context, &symbols, &offsets));
-    let (input, output) = network.slots();
-    let api = API
-        .replace("@_at_INPUT", &offsets.names[input.0 as usize])
-        .replace("@_at_OUTPUT", &offsets.names[output.0 as usize]);
-    let api = if streams { api.replacen(INITIALISED, RESET, 1) } else { api };
+    let api = if streams { API.replacen(INITIALISED, RESET, 1) } else { API.to_owned() };
     out.push_str(&context.fill(&api));
+    out.push_str(&context.fill(&ports::source(network, &offsets.names)));
     if let Some(raw) = network.raw {
+        let input = network.program.inputs[0];
         out.push_str(&front_end::source(context, raw, &offsets.names[input.0 as usize]));
     }
     out.push_str(&reconstruction::source(context));
@@ -170,6 +135,9 @@ fn symbols(context: &Context<'_>) -> Symbols {
         }
     }
     scope.claim(&format!("{}_{}", context.name, reconstruction::SYMBOL));
+    for taken in ports::symbols(context.network) {
+        scope.claim(&format!("{}_{taken}", context.name));
+    }
     for table in &context.network.program.tables {
         scope.claim(&table_symbol(context, &table.name));
     }

@@ -55,7 +55,7 @@ pub fn page(report: &Report, measured: Option<&Measured>) -> String {
         tables::layers(&mut out, &target.layers);
         memory::memory(&mut out, target);
         out.push_str("</section>\n<section>");
-        tables::confusion(&mut out, &target.quality);
+        target.quality.iter().for_each(|quality| tables::confusion(&mut out, quality));
         out.push_str("</section>\n<section>");
         tables::rewrites(&mut out, &target.rewrites);
         out.push_str("</section>\n");
@@ -106,7 +106,6 @@ fn pair(out: &mut String, name: &str, value: &str) {
 /// The figures that are looked at first.
 fn facts(out: &mut String, target: &TargetReport) {
     let TargetReport { quality, memory, compute, .. } = target;
-    let text = |value: f64| quality_text(&quality.metric, value);
     out.push_str("<div class=\"facts\">");
     let mut fact = |title: &str, value: String, below: Vec<String>| {
         let _ = write!(out, "<div><span>{}</span><b>{}</b>", Escaped(title), Escaped(&value));
@@ -115,13 +114,16 @@ fn facts(out: &mut String, target: &TargetReport) {
         });
         out.push_str("</div>");
     };
-    let [low, high] = quality.ci95;
-    let mut below = vec![
-        format!("95 %: {} to {}", text(low), text(high)),
-        format!("int8, {} {} samples", grouped(quality.samples as u64), quality.split),
-    ];
-    below.extend(quality.float.map(|float| format!("float {}", text(float))));
-    fact(&quality.metric, text(quality.int8), below);
+    if let Some(quality) = quality {
+        let [low, high] = quality.ci95;
+        let text = |value: f64| quality_text(&quality.metric, value);
+        let mut below = vec![
+            format!("95 %: {} to {}", text(low), text(high)),
+            format!("int8, {} {} samples", grouped(quality.samples as u64), quality.split),
+        ];
+        below.extend(quality.float.map(|float| format!("float {}", text(float))));
+        fact(&quality.metric, text(quality.int8), below);
+    }
     let proof = match memory.optimal {
         true => "proved: no smaller arena".to_owned(),
         false => format!("not proved; at least {} B", grouped(memory.lower_bound_bytes)),
@@ -201,6 +203,9 @@ fn plural_bytes(bytes: u64) -> String {
 /// How the network was found.
 fn found(out: &mut String, report: &Report) {
     let search = &report.search;
+    if search.is_none() {
+        return;
+    }
     let trials = plural(search.trials, "trial", "trials");
     let _ = writeln!(
         out,

@@ -254,14 +254,19 @@ pub(super) fn rewrites(out: &mut String, rewrites: &[Rewrite]) {
 
 /// What the result follows from.
 pub(super) fn provenance(out: &mut String, provenance: &Provenance, search: &SearchReport) {
-    let Provenance { nasc, data, engine, seed, sections, weights, files } = provenance;
+    let Provenance { nasc, data, engine, model, seed, sections, weights, files } = provenance;
     out.push_str("<h2>Provenance</h2>\n<p>The same gives the same files, on every machine.</p>\n");
     head(out, "Provenance", &[":what", ":is"]);
     pair(out, "nasc", nasc);
-    pair(out, "strategy", &format!("{}, {}", search.strategy, plural(search.trials, "trial", "trials")));
-    pair(out, "seed", &seed.to_string());
+    model.iter().for_each(|model| pair(out, "model", model));
+    if !search.is_none() {
+        pair(out, "strategy", &format!("{}, {}", search.strategy, plural(search.trials, "trial", "trials")));
+        pair(out, "seed", &seed.to_string());
+    }
     engine.iter().for_each(|engine| pair(out, "engine", engine));
-    pair(out, "data", data);
+    if !data.is_empty() {
+        pair(out, "data", data);
+    }
     pair(out, "weights", weights);
     out.push_str(END);
     let list = |out: &mut String, title: &str, hashes: &std::collections::BTreeMap<String, String>| {

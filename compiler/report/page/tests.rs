@@ -23,9 +23,10 @@ fn hostile() -> Report {
     let target = &mut report.targets[0];
     target.name = bad();
     target.genome = Some(genome);
-    (target.quality.metric, target.quality.split) = (bad(), bad());
-    target.quality.classes = vec![bad()];
-    target.quality.confusion = vec![vec![usize::MAX, 1, 1], vec![]];
+    let quality = target.quality.as_mut().expect("a network that nasc trained");
+    (quality.metric, quality.split) = (bad(), bad());
+    quality.classes = vec![bad()];
+    quality.confusion = vec![vec![usize::MAX, 1, 1], vec![]];
     target.memory.family = bad();
     (target.layers[0].name, target.layers[0].op) = (bad(), bad());
     target.layers[0].cycles_estimated = Some(u64::MAX);

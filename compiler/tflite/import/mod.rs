@@ -89,6 +89,31 @@ impl Port {
     }
 }
 
+/// A tensor of the file that a node of the graph gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tap {
+    /// The operator by its place in the file.
+    pub operator: usize,
+    /// The operator's name.
+    pub kind: String,
+    /// The tensor's name.
+    pub tensor: String,
+    /// The node.
+    pub node: NodeId,
+    /// The port, where the tensor is an output of the model outside of the graph.
+    port: Option<Port>,
+}
+
+impl Tap {
+    /// The file's own elements for the graph's integers.
+    pub fn to_file(&self, integers: &[i32]) -> Vec<f32> {
+        match &self.port {
+            Some(port) => port.from_graph(integers),
+            None => integers.iter().map(|&x| x as f32).collect(),
+        }
+    }
+}
+
 /// A model as a graph.
 #[derive(Clone, Debug)]
 pub struct Imported {
@@ -98,6 +123,8 @@ pub struct Imported {
     pub inputs: Vec<Port>,
     /// Outputs in the order of the file.
     pub outputs: Vec<Port>,
+    /// What operators give, in the order of the file.
+    pub taps: Vec<Tap>,
 }
 
 /// The graph of a model.
@@ -117,7 +144,10 @@ pub fn import(model: &Model<'_>) -> Result<Imported, Vec<Refusal>> {
     }
     let outputs = importer.outputs();
     match importer.refusals.is_empty() {
-        true => Ok(Imported { graph: importer.graph, inputs, outputs }),
+        true => {
+            let taps = importer.taps(&outputs);
+            Ok(Imported { graph: importer.graph, inputs, outputs, taps })
+        }
         false => Err(importer.refusals),
     }
 }
@@ -185,6 +215,24 @@ impl<'a> Importer<'_, 'a> {
     fn refuse(&mut self, operator: Option<usize>, name: impl Into<String>, why: Why) {
         let tensor = why.tensor.map(|number| (number, self.model.tensors[number].name.clone()));
         self.refusals.push(Refusal { operator, name: name.into(), tensor, why: why.text });
+    }
+
+    /// Tensors that nodes give.
+    fn taps(&self, ports: &[Port]) -> Vec<Tap> {
+        let mut taps = Vec::new();
+        for (place, operator) in self.model.operators.iter().enumerate() {
+            for number in operator.outputs.iter().filter_map(|number| usize::try_from(number).ok()) {
+                let at = self.model.outputs.iter().position(|&output| output == number);
+                let (node, port) = match (self.places[number], at) {
+                    (Place::Node(node), _) => (node, None),
+                    (Place::Border, Some(at)) => (self.graph.outputs()[at], Some(ports[at].clone())),
+                    _ => continue,
+                };
+                let (kind, tensor) = (operator.name.clone(), self.model.tensors[number].name.clone());
+                taps.push(Tap { operator: place, kind, tensor, node, port });
+            }
+        }
+        taps
     }
 
     /// Takes an operator over, or remembers why not.

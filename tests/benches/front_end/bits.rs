@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nasc::data::{Element, FrontEnd, Quantizer, RawInput, Standardization};
 use nasc::device::{Samples, run_board};
-use nasc::emit::{Network, emit_c, front_end_cost};
+use nasc::emit::{Borders, Network, emit_c, front_end_cost};
 use nasc::estimate::deploy;
 use nasc::graph::Graph;
 use nasc::ops::{Clamp, Input, MaxPool2d, Window};
@@ -46,8 +46,9 @@ fn on_board(raw: &RawInput, recordings: &[Vec<f32>], wanted: &[Vec<i8>]) -> Resu
         offsets: &deployment.plan.offsets,
         arena_bytes: deployment.plan.arena_bytes,
         arena_align: target.align,
-        input,
-        output,
+        inputs: std::slice::from_ref(input),
+        outputs: std::slice::from_ref(output),
+        borders: Borders::default(),
         raw: Some(raw),
         macs: 0,
         golden: &[],

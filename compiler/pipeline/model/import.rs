@@ -5,16 +5,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use super::{ModelFile, deployed, limits, read, target};
+use crate::diagnostic::Diagnostic;
 use crate::elaborate::stdlib_targets;
-use crate::estimate::{FrontEndCost, Limits};
+use crate::estimate::FrontEndCost;
 use crate::pipeline::Failure;
-use crate::pipeline::files::{self, Files};
-use crate::pipeline::passes::Passes;
-use crate::plan::Effort;
+use crate::pipeline::files::Files;
 use crate::target::Target;
-use crate::tensor::Bytes;
-use crate::tflite::{self, Imported, Model, Port, Refusal};
+use crate::tflite::{Imported, Port};
 
 /// An input or output of a model.
 #[derive(Clone, Debug, Serialize)]
@@ -74,23 +72,9 @@ pub struct ImportReport {
 /// # Errors
 /// E1001 for a file that is none, E1002 for each thing that cannot be taken over, E0601 for unknown targets.
 pub fn import(path: &Path, targets: &[String], files: &dyn Files) -> Result<ImportReport, Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let known = stdlib_targets();
     let targets = targets.iter().map(|name| target(&known, name)).collect::<Result<Vec<_>, _>>()?;
-    let bytes = files::read_if_there(files, path, Code::MODEL)?.ok_or_else(|| {
-        Diagnostic::error(Code::MODEL, format!("there is no file `{}`", path.display()))
-            .help("give the path of a `.tflite` file")
-    })?;
-    let model = Model::read(&bytes).map_err(|broken| {
-        Diagnostic::error(
-            Code::MODEL,
-            format!("`{}` is no model of TensorFlow Lite: {broken}", path.display()),
-        )
-        .help("export it again; `nasc import` takes `.tflite` files with one graph")
-    })?;
-    let imported = tflite::import(&model).map_err(|refusals| refused(&name, &refusals))?;
-    let mut operators = BTreeMap::new();
-    model.operators.iter().for_each(|operator| *operators.entry(operator.name.clone()).or_default() += 1);
+    let ModelFile { name, operators, imported, .. } = read(path, files)?;
     let costs = targets.iter().map(|target| cost(&imported, target)).collect::<Result<_, _>>()?;
     Ok(ImportReport {
         file: name,
@@ -100,22 +84,6 @@ pub fn import(path: &Path, targets: &[String], files: &dyn Files) -> Result<Impo
         macs: imported.graph.macs().0,
         costs,
     })
-}
-
-fn target<'t>(known: &'t BTreeMap<String, Target>, name: &str) -> Result<&'t Target, Diagnostic> {
-    known.get(name).ok_or_else(|| {
-        let help = match nearest(name, known.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`nasc targets` lists those known".to_owned(),
-        };
-        Diagnostic::error(Code::UNKNOWN_TARGET, format!("target `{name}` is not known")).help(help)
-    })
-}
-
-/// E1002, once for each reason.
-fn refused(name: &str, refusals: &[Refusal]) -> Diagnostics {
-    let one = |refusal: &Refusal| Diagnostic::error(Code::MODEL_OPERATOR, format!("`{name}`: {refusal}"));
-    Diagnostics(refusals.iter().map(one).collect())
 }
 
 fn summary(port: &Port) -> PortSummary {
@@ -130,14 +98,7 @@ fn summary(port: &Port) -> PortSummary {
 }
 
 fn cost(imported: &Imported, target: &Target) -> Result<ImportedCost, Diagnostic> {
-    let passes = Passes { effort: Effort::Final };
-    let limit = |memory: Option<Bytes>| memory.map_or(f64::INFINITY, |bytes| bytes.0 as f64);
-    let limits =
-        Limits { ram_bytes: limit(target.ram), flash_bytes: limit(target.flash), ..Limits::default() };
-    let graph = passes.without_constant_channels(passes.integer(&imported.graph), &[(target, limits)]);
-    let deployment = passes
-        .choose(&graph, target, FrontEndCost::default(), &limits)
-        .map_err(|error| Diagnostic::error(Code::MODEL_OPERATOR, error))?;
+    let (_, deployment) = deployed(&imported.graph, target, FrontEndCost::default())?;
     let estimate = deployment.estimate;
     Ok(ImportedCost {
         target: target.name.clone(),
@@ -146,6 +107,6 @@ fn cost(imported: &Imported, target: &Target) -> Result<ImportedCost, Diagnostic
         weights_bytes: estimate.weights_bytes,
         cycles: estimate.cycles,
         latency_seconds: estimate.latency_seconds,
-        fits: limits.hold(&estimate),
+        fits: limits(target).hold(&estimate),
     })
 }
