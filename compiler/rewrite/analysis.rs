@@ -10,7 +10,7 @@ use egg::{Analysis, DidMerge, EGraph, Id};
 use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::rewrite::history::History;
-use crate::rewrite::language::{Attribute, LeafId, Term, meet};
+use crate::rewrite::language::{Attribute, LeafId, Term, around, meet};
 use crate::tensor::{TensorType, Value};
 
 /// An e-graph of terms with what is known of them.
@@ -96,6 +96,14 @@ impl Analysis<Term> for Facts {
                 (&Attribute::Clamp(a), &Attribute::Clamp(b)) => Fact::Attribute(Attribute::Clamp(meet(a, b))),
                 (a, b) => panic!("meet of {a} and {b}"),
             },
+            Term::Around([margins, window]) => {
+                match (attribute(terms, *margins), attribute(terms, *window)) {
+                    (&Attribute::Margins(margins), &Attribute::Window(window)) => {
+                        Fact::Attribute(Attribute::Window(around(margins, window)))
+                    }
+                    (margins, window) => panic!("{margins} around {window}"),
+                }
+            }
             Term::Outputs(_) => Fact::Outputs,
             Term::Leaf(id) => {
                 let leaf = terms.analysis.get(*id);

@@ -207,6 +207,7 @@ impl<'g> Walk<'g> {
                         || self.has(inputs[0], below)
                 }
                 Op::Reshape(_) => same_type() || self.has(inputs[0], |op| matches!(op, Op::Reshape(_))),
+                Op::Conv2d(_) | Op::DepthwiseConv2d(_) => self.has(inputs[0], |op| matches!(op, Op::Pad(_))),
                 Op::Pad(_) | Op::Upsample2d(_) | Op::Requantize(_) => same_type(),
                 Op::AvgPool2d(pool) => is_pointwise(&pool.window),
                 Op::MaxPool2d(pool) => {

@@ -12,8 +12,8 @@ use egg::{Id, Language as _, define_language};
 
 use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense,
-    DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mean, Mul, Op, Pad, Requant, Requantize,
-    Reshape, Slice, Softmax, Transpose, Upsample2d, Window,
+    DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mean, Mul, Op, Pad, Padding, Requant,
+    Requantize, Reshape, Slice, Softmax, Transpose, Upsample2d, Window,
 };
 use crate::tensor::{Scale, Shape};
 
@@ -115,6 +115,8 @@ define_language! {
         Leaf(LeafId),
         // The clamp that does what two clamps in a row do; the analysis evaluates it.
         "meet" = Meet([Id; 2]),
+        // The window that sees the zeros of margins as its own padding; the analysis evaluates it.
+        "around" = Around([Id; 2]),
         // window clamp requant x w b
         "conv2d" = Conv2d([Id; 6]),
         // window clamp requant x w b
@@ -173,7 +175,8 @@ impl Term {
             Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
             Term::Pad(_) | Term::Upsample2d(_) | Term::Dropout(_) | Term::Requantize(_) => 1,
             Term::Softmax(_) | Term::Transpose(_) => 1,
-            Term::Meet(_) | Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
+            Term::Meet(_) | Term::Around(_) => 2,
+            Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
             Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) | Term::Mean(_) => 2,
             Term::Conv2d(_) | Term::DepthwiseConv2d(_) | Term::Slice(_) => 3,
         }
@@ -262,7 +265,8 @@ impl Term {
         let beta = |id| read(attribute(id), |a| if let Attribute::Beta(x) = a { Some(*x) } else { None });
         let fixed = |id| read(attribute(id), |a| if let Attribute::Requant(x) = a { *x } else { None });
         Some(match *self {
-            Term::Attribute(_) | Term::Leaf(_) | Term::Meet(_) | Term::Outputs(_) => return None,
+            Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) => return None,
+            Term::Meet(_) | Term::Around(_) => return None,
             Term::Conv2d([w, c, r, ..]) => {
                 Conv2d { window: window(w), clamp: clamp(c), requant: requant(r) }.into()
             }
@@ -310,6 +314,18 @@ fn moving(op: &Op) -> Option<(Make, Vec<Attribute>)> {
         }
         _ => return None,
     })
+}
+
+/// The window with the margins of rows and columns as padding.
+pub(crate) fn around([before, after]: [[usize; 3]; 2], window: Window) -> Window {
+    let Padding { top, bottom, left, right } = window.padding;
+    let padding = Padding {
+        top: top.saturating_add(before[0]),
+        bottom: bottom.saturating_add(after[0]),
+        left: left.saturating_add(before[1]),
+        right: right.saturating_add(after[1]),
+    };
+    Window { padding, ..window }
 }
 
 /// The clamp that does what two clamps in a row do. Each clamp's range lies inside that of the one before it

@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 use egg::{Id, Rewrite, Subst, Var};
 
-use crate::ops::{Clamp, Window};
+use crate::ops::{Clamp, Padding, Window};
 use crate::rewrite::analysis::{Facts, Terms, attribute, tensor};
 use crate::rewrite::history::recording;
-use crate::rewrite::language::{Attribute, Term};
+use crate::rewrite::language::{Attribute, Term, around};
 use crate::tensor::DType;
 
 /// A rule.
@@ -95,6 +95,18 @@ pub(crate) fn is_pointwise(variable: &'static str) -> impl Fn(&mut Terms, Id, &S
     move |terms, _, subst| {
         let window = window(terms, subst, variable);
         window == Window { dilation: window.dilation, ..Window::valid([1, 1], [1, 1]) }
+    }
+}
+
+/// The margins are of rows and columns alone, and with them as padding every window still sees the input.
+pub(crate) fn is_around(margins: &'static str, of: &'static str) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
+    move |terms, _, subst| {
+        let &Attribute::Margins(margins) = attribute(terms, class(subst, margins)) else { return false };
+        let window = around(margins, window(terms, subst, of));
+        let spans = [0, 1].map(|axis| window.kernel[axis].saturating_sub(1) * window.dilation[axis]);
+        let Padding { top, bottom, left, right } = window.padding;
+        let [before, after] = margins;
+        [before[2], after[2]] == [0, 0] && top.max(bottom) <= spans[0] && left.max(right) <= spans[1]
     }
 }
 

@@ -28,6 +28,17 @@ fn perhaps_folded(net: &mut Build, make: fn(&mut Build, NodeId) -> NodeId) {
     output(net, y);
 }
 
+/// A window after margins, in which it may be lost, or which may be of channels.
+fn perhaps_around(net: &mut Build, make: fn(&mut Build, NodeId, Window) -> NodeId) {
+    let x = net.input([1, 3, 3, 1]);
+    let mut margins = || [net.below(3), net.below(3), net.below(4) / 3];
+    let (before, after) = (margins(), margins());
+    let x = net.node(Pad { before, after }, &[x]);
+    let window = Window { dilation: [1, 1 + net.below(2)], ..Window::valid([2, 2], [1, 1]) };
+    let y = make(net, x, window);
+    output(net, y);
+}
+
 fn pool(net: &mut Build, make: fn(Window, Clamp) -> Op) {
     let x = net.any_input();
     let pointwise = net.below(2) == 0;
@@ -72,6 +83,12 @@ const PERHAPS: &[(&str, Draw)] = &[
         let (before, after) = (margins(), margins());
         let y = net.node(Pad { before, after }, &[x]);
         output(net, y);
+    }),
+    ("pad-into-conv2d", |net| {
+        perhaps_around(net, |net, x, window| net.conv2d(x, window, 2, Clamp::Relu));
+    }),
+    ("pad-into-depthwise-conv2d", |net| {
+        perhaps_around(net, |net, x, window| net.depthwise_conv2d(x, window, Clamp::Relu));
     }),
     ("upsample-by-one", |net| {
         let x = net.any_input();

@@ -78,6 +78,15 @@ fn normalised(net: &mut Build, make: fn(&mut Build, Clamp) -> NodeId) {
     output(net, y);
 }
 
+/// A layer with a window of 3 x 3 after margins of up to two rows and columns.
+fn padded(net: &mut Build, make: fn(&mut Build, NodeId) -> NodeId) {
+    let x = net.input([1, 2, 3, 2]);
+    let (before, after) = ([1 + net.below(2), net.below(3), 0], [net.below(3), net.below(3), 0]);
+    let x = net.node(Pad { before, after }, &[x]);
+    let y = make(net, x);
+    output(net, y);
+}
+
 /// Constants where the operators of `make` have inputs.
 fn known(net: &mut Build, make: fn(&mut Build, NodeId) -> NodeId) {
     let shape = [1, 1 + net.below(4), 1 + net.below(4), 1 + net.below(3)];
@@ -145,6 +154,18 @@ const INSTANCES: &[(&str, Draw)] = &[
         let x = net.any_input();
         let y = net.node(Pad { before: [0; 3], after: [0; 3] }, &[x]);
         output(net, y);
+    }),
+    ("pad-into-conv2d", |net| {
+        padded(net, |net, x| {
+            let window = Window { stride: [1 + net.below(2), 1], ..Window::valid([3, 3], [1, 1]) };
+            net.conv2d(x, window, 2, Clamp::None)
+        });
+    }),
+    ("pad-into-depthwise-conv2d", |net| {
+        padded(net, |net, x| {
+            let window = Window { stride: [1, 1 + net.below(2)], ..Window::valid([3, 3], [1, 1]) };
+            net.depthwise_conv2d(x, window, Clamp::None)
+        });
     }),
     ("upsample-by-one", |net| {
         let x = net.any_input();
