@@ -49,6 +49,9 @@ fn target() -> Target {
     nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library")
 }
 
+/// Samples that every way runs; host kernels run those behind them too.
+const EVERYWHERE: usize = 20;
+
 /// Checks evaluator, interpreter, host code and host kernels on samples in the graph's integers.
 fn agree(name: &str, imported: &Imported, samples: &[Sample]) {
     let graph = &imported.graph;
@@ -66,6 +69,15 @@ fn agree(name: &str, imported: &Imported, samples: &[Sample]) {
     };
     let of_values = |values: Vec<Value>| meaning(values.iter().filter_map(Value::to_i32_vec).collect());
     for (at, Sample { inputs, outputs: wanted }) in samples.iter().enumerate() {
+        let slices: Vec<&[i8]> = inputs.iter().map(Vec::as_slice).collect();
+        let wide = |outputs: Vec<Vec<i8>>| {
+            meaning(outputs.into_iter().map(|output| output.into_iter().map(i32::from).collect()).collect())
+        };
+        let ran = host.run(&mut memory, &slices).expect("inputs of the right size");
+        assert_eq!(wide(ran), *wanted, "{name}, sample {at}: host kernels");
+        if at >= EVERYWHERE {
+            continue;
+        }
         let values: Vec<Value> = graph
             .network_inputs()
             .into_iter()
@@ -76,12 +88,6 @@ fn agree(name: &str, imported: &Imported, samples: &[Sample]) {
         assert_eq!(of_values(evaluated), *wanted, "{name}, sample {at}: evaluator");
         let interpreted = interpreter.run(&placement, &values).expect("it runs");
         assert_eq!(of_values(interpreted), *wanted, "{name}, sample {at}: interpreter");
-        let slices: Vec<&[i8]> = inputs.iter().map(Vec::as_slice).collect();
-        let wide = |outputs: Vec<Vec<i8>>| {
-            meaning(outputs.into_iter().map(|output| output.into_iter().map(i32::from).collect()).collect())
-        };
-        let ran = host.run(&mut memory, &slices).expect("inputs of the right size");
-        assert_eq!(wide(ran), *wanted, "{name}, sample {at}: host kernels");
         let raw: Vec<Vec<u8>> = inputs.iter().map(|input| input.iter().map(|&x| x as u8).collect()).collect();
         let raw: Vec<&[u8]> = raw.iter().map(Vec::as_slice).collect();
         let ran = jit.run(&mut arena, &raw).expect("inputs of the right size");
