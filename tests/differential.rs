@@ -24,9 +24,9 @@ use nasc::emit::jit::Jit;
 use nasc::emit::{
     Borders, Golden, GraphFile, Network, check_name, emit_c, read_graph_file, write_graph_file,
 };
-use nasc::estimate::{Deployment, FrontEndCost, deploy};
+use nasc::estimate::{Deployment, FrontEndCost, deploy_with};
 use nasc::graph::{Graph, Weights};
-use nasc::kernel::{Interpreter, Placement, lower};
+use nasc::kernel::{Choice, Interpreter, Placement, Variant, lower};
 use nasc::plan::Effort;
 use nasc::target::{CostTable, Isa, Target, Toolchain};
 use nasc::tensor::{Hertz, Value};
@@ -184,6 +184,12 @@ impl Case {
     }
 }
 
+/// Every second network has its sums computed by convolutions, where that can be.
+fn choice(seed: u64, graph: &Graph) -> Choice {
+    let variant = if seed.is_multiple_of(2) { Variant::Fast } else { Variant::Fused };
+    (0..graph.len()).map(|position| (position, variant)).collect()
+}
+
 /// GCC and Clang, one of them as strict as users may be, the other with checks of undefined behaviour.
 fn compilers(seed: u64) -> Vec<HostCompiler> {
     let strict = |program: &str, level: &str| HostCompiler {
@@ -212,7 +218,8 @@ fn random_networks_give_the_same_bytes_everywhere() {
         let graph = network::network(seed);
         let isa = if seed % 4 == 3 { Isa::Portable } else { Isa::Armv7em };
         let target = cortex_m4([1, 4, 16][seed as usize % 3], isa);
-        match deploy(&graph, &target, FrontEndCost::default(), Effort::Final) {
+        let choice = choice(seed, &graph);
+        match deploy_with(&graph, &target, FrontEndCost::default(), Effort::Final, &choice) {
             Err(reason) => {
                 let expected =
                     ["overflow 32 bits", "no window that touches"].iter().any(|part| reason.contains(part));
@@ -243,12 +250,21 @@ fn random_networks_give_the_same_bytes_everywhere() {
 #[test]
 fn random_networks_agree_in_process() {
     let networks = from_environment("NASC_NETWORKS").map_or(40, |networks| 20 * networks);
+    let mut fused = 0;
     for seed in 1_000_000..1_000_000 + networks {
         let graph = network::network(seed);
         let target = cortex_m4([1, 4, 16][seed as usize % 3], Isa::Armv7em);
         let effort = if seed.is_multiple_of(2) { Effort::Search } else { Effort::Final };
-        if let Ok(deployment) = deploy(&graph, &target, FrontEndCost::default(), effort) {
-            Case::new(seed, graph).in_process(&deployment);
+        for choice in [Choice::default(), choice(1, &graph)] {
+            let deployment = deploy_with(&graph, &target, FrontEndCost::default(), effort, &choice);
+            let Ok(deployment) = deployment else { continue };
+            let absorbs = deployment.program.steps.iter().any(|step| step.absorbs.is_some());
+            if absorbs || choice.is_fast() {
+                Case::new(seed, graph.clone()).in_process(&deployment);
+            }
+            fused += u64::from(absorbs);
         }
     }
+    println!("{fused} of {networks} networks have sums that are computed by convolutions");
+    assert!(30 * fused >= networks, "{fused} of {networks}");
 }

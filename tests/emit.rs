@@ -318,6 +318,7 @@ fn step(name: &str, function: u32, buffers: Vec<Arg>, scalars: Vec<i32>) -> Step
         name: name.into(),
         op: "test".into(),
         node: 0,
+        absorbs: None,
         calls: vec![call],
         reads: vec![],
         writes: vec![],

@@ -1,4 +1,5 @@
-//! Which layers are computed by their lean schedules: those without which a network does not fit its chip.
+//! Which layers are computed by their lean schedules, and which sums by their convolutions: those without which a
+//! network does not fit its chip.
 //!
 //! In: an integer graph, a target and what the network may cost there. Out: its deployment, all fast if that fits;
 //! else of the choices that fit the one with the fewest cycles; else the one that comes nearest. Each alternative of
@@ -12,10 +13,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::estimate::alternatives::{Alternatives, Layer, Way};
+use crate::estimate::alternatives::{Alternatives, Layer, Lowered, Way};
 use crate::estimate::{Deployment, Estimate, FrontEndCost, context_bytes, deploy_with};
 use crate::graph::Graph;
 use crate::kernel::{self, Choice, Variant};
+use crate::ops::Op;
 use crate::plan::Effort;
 use crate::target::Target;
 
@@ -64,21 +66,24 @@ pub fn choose(
     if limits.hold(&fast.estimate) {
         return Ok(fast);
     }
-    let all_lean: Choice = (0..graph.len()).map(|position| (position, Variant::Lean)).collect();
-    let lowered =
-        |choice: &Choice| kernel::lower_with(graph, target.isa, choice).map_err(|error| error.to_string());
-    let lean = lowered(&all_lean)?;
+    let lowered = |variant: Variant| {
+        let all: Choice = (0..graph.len()).map(|position| (position, variant)).collect();
+        kernel::lower_with(graph, target.isa, &all).map_err(|error| error.to_string())
+    };
+    let lean = lowered(Variant::Lean)?;
+    let has_sums = graph.order().into_iter().any(|node| matches!(graph.node(node).op, Op::Add(_)));
+    // One step instead of two is never faster, so it is for RAM alone.
+    let is_short = fast.estimate.ram_bytes as f64 > limits.ram_bytes;
+    let fused = if has_sums && is_short { Some(lowered(Variant::Fused)?) } else { None };
     let mut steps: Vec<_> = fast.plan.order.iter().zip(&fast.program.steps).collect();
     steps.sort_by_key(|&(at, _)| at);
-    let ways = [
-        Way {
-            problem: fast.problem.clone(),
-            steps: steps.into_iter().map(|(_, step)| step).collect(),
-            buffers: &fast.program.buffers,
-        },
-        Way { problem: super::problem(&lean), steps: lean.steps.iter().collect(), buffers: &lean.buffers },
-    ];
-    let alternatives = Alternatives::new(graph, ways, &target.cost);
+    let quick = Lowered {
+        problem: fast.problem.clone(),
+        steps: steps.into_iter().map(|(_, step)| step).collect(),
+        buffers: &fast.program.buffers,
+    };
+    let fused = fused.as_ref().map(Lowered::of);
+    let alternatives = Alternatives::new(graph, [quick, Lowered::of(&lean)], fused, &target.cost);
     let Some(alternatives) = alternatives.filter(|known| !known.layers.is_empty()) else {
         return Ok(fast);
     };
@@ -141,16 +146,14 @@ struct Chooser<'a> {
     known: Alternatives,
     /// Cycles where all layers are fast.
     all_fast: u64,
-    /// RAM that each layer needs at least by each schedule, fast and lean, while all others are open.
-    needs: Vec<[u64; 2]>,
+    /// RAM that each layer needs at least by each way, while all others are open; none where RAM does not matter.
+    needs: Vec<Vec<u64>>,
     seen: BTreeSet<Choice>,
     plans_left: usize,
     bounds_left: usize,
     best: Deployment,
     rank: Rank,
 }
-
-const VARIANTS: [Variant; 2] = [Variant::Fast, Variant::Lean];
 
 impl<'a> Chooser<'a> {
     fn new(
@@ -160,8 +163,11 @@ impl<'a> Chooser<'a> {
         fast: Deployment,
     ) -> Chooser<'a> {
         let estimate = &fast.estimate;
-        let gained: u64 =
-            known.layers.iter().map(|layer| layer.cycles[0].saturating_sub(layer.cycles[1])).sum();
+        let gain = |layer: &Layer| {
+            let least = layer.ways.iter().map(|way| way.cycles).min().unwrap_or(0);
+            layer.ways[0].cycles.saturating_sub(least)
+        };
+        let gained: u64 = known.layers.iter().map(gain).sum();
         let least = estimate.cycles.saturating_sub(gained) as f64 / estimate.cycles.max(1) as f64;
         limits.seconds = limits.seconds.max(estimate.latency_seconds * least);
         limits.joules = limits.joules.max(estimate.energy_joules.map_or(0.0, |joules| joules * least));
@@ -178,7 +184,7 @@ impl<'a> Chooser<'a> {
             limits,
             ram_limit: u64::MAX,
             all_fast: estimate.cycles,
-            needs: vec![[0; 2]; known.layers.len()],
+            needs: known.layers.iter().map(|layer| vec![0; layer.ways.len()]).collect(),
             known,
             seen: BTreeSet::from([Choice::default()]),
             plans_left,
@@ -201,17 +207,17 @@ impl<'a> Chooser<'a> {
         let least = self.ram(&decided);
         self.ram_limit = (self.limits.ram_bytes as u64).max(least);
         for layer in 0..decided.len() {
-            self.needs[layer] = VARIANTS.map(|variant| {
-                decided[layer] = Some(variant);
-                self.ram(&decided)
-            });
+            for way in 0..self.needs[layer].len() {
+                decided[layer] = Some(way);
+                self.needs[layer][way] = self.ram(&decided);
+            }
             decided[layer] = None;
         }
         self.rank.1 = ram_bytes.saturating_sub(self.ram_limit);
     }
 
     /// RAM below which there is no plan.
-    fn ram(&self, decided: &[Option<Variant>]) -> u64 {
+    fn ram(&self, decided: &[Option<usize>]) -> u64 {
         let arena = self.known.lower_bound(decided).max(self.front_end.scratch_bytes);
         arena + context_bytes(self.target.isa, &self.front_end)
     }
@@ -243,27 +249,39 @@ impl<'a> Chooser<'a> {
         Ok(())
     }
 
-    /// The fastest schedule of a layer that RAM allows; where none is allowed, the one that needs less.
-    fn fastest(&self, layer: usize) -> Variant {
-        let [fast, lean] = [0, 1].map(|variant| {
-            let excess = self.needs[layer][variant].saturating_sub(self.ram_limit);
-            (excess, self.known.layers[layer].cycles[variant])
-        });
-        if lean < fast { Variant::Lean } else { Variant::Fast }
+    fn ways(&self, layer: usize) -> &[Way] {
+        &self.known.layers[layer].ways
     }
 
-    fn choice(&self, variant: impl Fn(usize, &Layer) -> Variant) -> Choice {
+    /// The fastest way of a layer that RAM allows; where none is allowed, the one that needs least.
+    fn fastest(&self, layer: usize) -> usize {
+        let cost = |&way: &usize| {
+            let excess = self.needs[layer][way].saturating_sub(self.ram_limit);
+            (excess, self.ways(layer)[way].cycles)
+        };
+        (0..self.ways(layer).len()).min_by_key(cost).unwrap_or(0)
+    }
+
+    fn choice(&self, way: impl Fn(usize, &Layer) -> usize) -> Choice {
         let layers = self.known.layers.iter().enumerate();
-        layers.map(|(at, layer)| (layer.position, variant(at, layer))).collect()
+        layers.flat_map(|(at, layer)| layer.ways[way(at, layer)].variants.iter().copied()).collect()
+    }
+
+    /// The best choice with another way for a layer.
+    fn best_with(&self, layer: usize, way: usize) -> Choice {
+        let ways = self.ways(layer);
+        let fast = ways.iter().flat_map(|way| &way.variants).map(|&(position, _)| (position, Variant::Fast));
+        let variants = fast.chain(ways[way].variants.iter().copied());
+        variants.fold(self.best.choice.clone(), |choice, (at, variant)| choice.with(at, variant))
     }
 
     /// Each layer as if it were the only one.
     fn each_by_itself(&mut self) -> Result<(), String> {
         self.offer(self.choice(|layer, _| self.fastest(layer)))?;
         if !self.fits() {
-            let least = |at: usize, _: &Layer| {
-                let [fast, lean] = self.needs[at];
-                if fast < lean { Variant::Fast } else { Variant::Lean }
+            let least = |at: usize, layer: &Layer| {
+                let ways = (0..layer.ways.len()).rev();
+                ways.min_by_key(|&way| self.needs[at][way]).unwrap_or(0)
             };
             self.offer(self.choice(least))?;
         }
@@ -278,18 +296,22 @@ impl<'a> Chooser<'a> {
         if is_hopeless || self.limits.excess_of_flash(weights, flash) == 0.0 {
             return Ok(());
         }
-        let ops: BTreeSet<String> = self.known.layers.iter().map(|layer| layer.op.clone()).collect();
-        let ops: Vec<String> = ops.into_iter().collect();
+        let ways = self.known.layers.iter().flat_map(|layer| &layer.ways);
+        let ops: BTreeSet<&String> = ways.flat_map(|way| &way.lean).collect();
+        let ops: Vec<String> = ops.into_iter().cloned().collect();
         for kinds in 1..1u32 << ops.len() {
-            let is_of = |layer: &Layer| {
-                let of = |(number, op): (usize, &String)| kinds >> number & 1 == 1 && *op == layer.op;
-                ops.iter().enumerate().any(of)
+            let is_of =
+                |op: &String| ops.iter().position(|known| known == op).is_some_and(|at| kinds >> at & 1 == 1);
+            let way = |at: usize, layer: &Layer| {
+                // The one whose lean operators are all those of the layer that are of these kinds, if there are any.
+                let all = layer.ways.iter().flat_map(|way| &way.lean).filter(|op| is_of(op));
+                let wanted: BTreeSet<&String> = all.collect();
+                let is_it = |way: &usize| layer.ways[*way].lean.iter().collect::<BTreeSet<_>>() == wanted;
+                let found = (0..layer.ways.len()).find(is_it).filter(|_| !wanted.is_empty());
+                let allowed = found.filter(|&way| self.needs[at][way] <= self.ram_limit);
+                allowed.unwrap_or_else(|| self.fastest(at))
             };
-            let variant = |at: usize, layer: &Layer| {
-                let is_lean = is_of(layer) && self.needs[at][1] <= self.ram_limit;
-                if is_lean { Variant::Lean } else { self.fastest(at) }
-            };
-            self.offer(self.choice(variant))?;
+            self.offer(self.choice(way))?;
         }
         Ok(())
     }
@@ -297,10 +319,17 @@ impl<'a> Chooser<'a> {
     /// Makes lean layers fast again, those first that lose most.
     fn faster(&mut self) -> Result<(), String> {
         for at in 0..self.known.layers.len() {
-            let Layer { position, cycles: [fast, lean], .. } = self.known.layers[at];
-            let is_lean = self.best.choice.of(position) == Variant::Lean;
-            if is_lean && fast < lean && self.needs[at][0] <= self.ram_limit {
-                self.offer(self.best.choice.clone().with(position, Variant::Fast))?;
+            let mut ways: Vec<usize> = (0..self.ways(at).len()).collect();
+            ways.sort_by_key(|&way| self.ways(at)[way].cycles);
+            for way in ways {
+                let choice = self.best_with(at, way);
+                if choice == self.best.choice {
+                    // What follows is slower.
+                    break;
+                }
+                if self.needs[at][way] <= self.ram_limit {
+                    self.offer(choice)?;
+                }
             }
         }
         Ok(())
@@ -312,13 +341,13 @@ impl<'a> Chooser<'a> {
             return Ok(());
         }
         let layers = &self.known.layers;
-        let all_fast: u64 = layers.iter().map(|layer| layer.cycles[0]).sum();
+        let all_fast: u64 = layers.iter().map(|layer| layer.ways[0].cycles).sum();
         let mut least = vec![0; layers.len() + 1];
         for at in (0..layers.len()).rev() {
-            let allowed = (0..2).filter(|&variant| self.needs[at][variant] <= self.ram_limit);
-            let cycles = allowed.map(|variant| layers[at].cycles[variant]).min();
-            least[at] =
-                least[at + 1] + cycles.unwrap_or_else(|| layers[at].cycles.into_iter().min().unwrap_or(0));
+            let cycles = layers[at].ways.iter().map(|way| way.cycles);
+            let needs = cycles.clone().zip(&self.needs[at]);
+            let allowed = needs.filter(|(_, need)| **need <= self.ram_limit).map(|(cycles, _)| cycles);
+            least[at] = least[at + 1] + allowed.min().or(cycles.min()).unwrap_or(0);
         }
         let others = self.all_fast.saturating_sub(all_fast);
         self.descend(&mut vec![None; layers.len()], 0, (others, &least))
@@ -327,27 +356,27 @@ impl<'a> Chooser<'a> {
     /// Decides on the layers from one on; `cycles` are of all that is decided, and at least of what is not.
     fn descend(
         &mut self,
-        decided: &mut Vec<Option<Variant>>,
+        decided: &mut Vec<Option<usize>>,
         at: usize,
         (cycles, least): (u64, &[u64]),
     ) -> Result<(), String> {
         if at == decided.len() {
             return self.offer(self.choice(|layer, _| decided[layer].unwrap_or_default()));
         }
-        let mut order = VARIANTS;
-        order.sort_by_key(|&variant| self.known.layers[at].cycles[variant as usize]);
-        for variant in order {
-            let after = cycles + self.known.layers[at].cycles[variant as usize];
+        let mut order: Vec<usize> = (0..self.ways(at).len()).collect();
+        order.sort_by_key(|&way| self.ways(at)[way].cycles);
+        for way in order {
+            let after = cycles + self.ways(at)[way].cycles;
             let total = after + least[at + 1];
-            if self.is_no_better(self.needs[at][variant as usize], total) {
+            if self.is_no_better(self.needs[at][way], total) {
                 continue;
             }
             if self.bounds_left == 0 {
                 return Ok(());
             }
             self.bounds_left -= 1;
-            decided[at] = Some(variant);
-            let needs = if self.needs[at] == [0; 2] { 0 } else { self.ram(decided) };
+            decided[at] = Some(way);
+            let needs = if self.needs[at].iter().all(|&need| need == 0) { 0 } else { self.ram(decided) };
             if !self.is_no_better(needs, total) {
                 self.descend(decided, at + 1, (after, least))?;
             }

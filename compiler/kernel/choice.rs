@@ -13,6 +13,9 @@ pub enum Variant {
     Fast,
     /// No working memory, and no function in assembly.
     Lean,
+    /// Of a sum: computed by the convolution that makes one of its terms, so that its output may take the place of the
+    /// other. Where that cannot be, the same as fast.
+    Fused,
 }
 
 /// The schedules of a graph's layers, by the nodes' positions in its order; those that are not named are fast.
@@ -30,7 +33,7 @@ impl Choice {
     pub fn with(mut self, position: usize, variant: Variant) -> Choice {
         match variant {
             Variant::Fast => self.0.remove(&position),
-            Variant::Lean => self.0.insert(position, variant),
+            Variant::Lean | Variant::Fused => self.0.insert(position, variant),
         };
         self
     }
@@ -38,6 +41,16 @@ impl Choice {
     /// Whether all layers are fast.
     pub fn is_fast(&self) -> bool {
         self.0.values().all(|&variant| variant == Variant::Fast)
+    }
+
+    /// Whether some sum is to be computed by a convolution.
+    pub(in crate::kernel) fn has_fused(&self) -> bool {
+        self.0.values().any(|&variant| variant == Variant::Fused)
+    }
+
+    /// How many nodes have a schedule.
+    pub fn count(&self, variant: Variant) -> usize {
+        self.0.values().filter(|&&named| named == variant).count()
     }
 
     /// Positions of the nodes that are named.

@@ -499,6 +499,8 @@ pub struct Step {
     pub op: String,
     /// Position of its node in the order of the graph.
     pub node: usize,
+    /// Position of a node before that one which it computes too: a convolution whose outputs are summed at once.
+    pub absorbs: Option<usize>,
     /// Its calls in order.
     pub calls: Vec<Call>,
     /// Buffers that it loads from, but scratch.

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 mod choice;
 mod lookup;
 mod recurring;
+mod residuals;
 
 /// Random choices from a seed.
 struct Dice(u64);
@@ -274,9 +275,8 @@ fn one_operator(seed: u64) -> Graph {
     net.graph
 }
 
-/// For each distance from `-out` to `in` whether the trace forbids it.
-fn forbidden(program: &Program) -> Vec<(i64, bool)> {
-    let (read, written) = (program.inputs[0], program.outputs[0]);
+/// For each distance of a written buffer from one that is read, from `-out` to `in`, whether the trace forbids it.
+fn forbidden(program: &Program, read: BufferId, written: BufferId) -> Vec<(i64, bool)> {
     let length = |id: BufferId| program.buffers[id.0 as usize].len;
     let mut last_load = vec![None; length(read)];
     let mut first_store = vec![usize::MAX; length(written)];
@@ -324,7 +324,7 @@ fn check_distances(graph: &Graph, seed: u64, isa: Isa) -> Result<(), TestCaseErr
         }
         Placement { offsets }
     };
-    let exact = forbidden(&program);
+    let exact = forbidden(&program, program.inputs[0], program.outputs[0]);
     for &(distance, clash) in &exact {
         prop_assert!(!(clash && declared(distance)), "distance {distance} is declared safe, {safe:?}");
         let result = interpreter.run(&at(distance), &inputs);
@@ -359,7 +359,7 @@ fn bounds_are_exact_for_touching_windows() {
                 net.graph.add_output(y);
                 let program = lower(&net.graph, Isa::Armv7em).expect("lowers");
                 let bound = program.steps[0].overlaps[0].safe[0].1;
-                let exact = forbidden(&program);
+                let exact = forbidden(&program, program.inputs[0], program.outputs[0]);
                 // Channels that are all taken apart before the first is computed clash nowhere.
                 let first = exact.iter().find(|&&(_, clash)| clash).map_or(i64::MAX / 2 + 1, |&(at, _)| at);
                 let case = format!("{kernel:?} {stride:?} {extents:?} {filters} {depthwise}");

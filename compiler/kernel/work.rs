@@ -89,11 +89,13 @@ pub enum Work {
     Sum,
     /// What scaling one of the inputs costs besides.
     ScaledSum,
+    /// A call that sums what a tile has computed.
+    Strip,
 }
 
 impl Work {
     /// All of them.
-    pub const ALL: [Work; 42] = [
+    pub const ALL: [Work; 43] = [
         Work::Tile,
         Work::PairRelu,
         Work::PairSigned,
@@ -136,5 +138,6 @@ impl Work {
         Work::DenseGroup,
         Work::Sum,
         Work::ScaledSum,
+        Work::Strip,
     ];
 }

@@ -154,11 +154,18 @@ pub struct Compute {
     pub energy_joules: Option<f64>,
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// What the network would cost with fast schedules only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lean {
     /// Layers that are lean.
     pub layers: usize,
+    /// Sums that are computed by the convolutions that make one of their terms.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fused: usize,
     /// `ram_bytes` without them.
     pub ram_bytes_fast: u64,
     /// `flash_bytes` without them.
@@ -183,7 +190,7 @@ pub struct Layer {
     /// Estimated cycles. Rounded for each layer, so their sum may differ a little from that of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles_estimated: Option<u64>,
-    /// `lean` where it is not the fast one.
+    /// `lean` or `fused` where it is not the fast one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Variant>,
 }
@@ -253,7 +260,8 @@ impl TargetReport {
                 energy_joules: estimate.energy_joules,
             },
             lean: deployment.all_fast.as_ref().map(|fast| Lean {
-                layers: deployment.choice.positions().count(),
+                layers: deployment.choice.count(Variant::Lean),
+                fused: deployment.program.steps.iter().filter(|step| step.absorbs.is_some()).count(),
                 ram_bytes_fast: fast.ram_bytes,
                 flash_bytes_fast: fast.flash_bytes,
                 cycles_estimated_fast: fast.cycles,
@@ -293,8 +301,11 @@ fn layers(program: &Program, choice: &Choice) -> Vec<Layer> {
                 outputs: step.writes.iter().map(|id| program.buffers[id.0 as usize].len).sum(),
                 weights_bytes: tables.iter().map(|&table| program.tables[table as usize].bytes()).sum(),
                 cycles_estimated: None,
-                schedule: Some(choice.of(step.node))
-                    .filter(|&variant| variant != Variant::Fast && step.op != "copy"),
+                schedule: Some(choice.of(step.node)).filter(|&variant| match variant {
+                    Variant::Fast => false,
+                    Variant::Lean => step.op != "copy",
+                    Variant::Fused => step.absorbs.is_some(),
+                }),
             }
         })
         .collect()

@@ -75,7 +75,7 @@ fn measured_text(quality: &Quality) -> String {
     )
 }
 
-/// What lean layers save and cost against fast ones.
+/// What lean layers and fused sums save and cost against fast ones.
 pub(super) fn lean_text(lean: &Lean, target: &TargetReport) -> String {
     let (memory, compute) = (&target.memory, &target.compute);
     let change = |now: u64, fast: u64, what: &str| match now.cmp(&fast) {
@@ -89,9 +89,18 @@ pub(super) fn lean_text(lean: &Lean, target: &TargetReport) -> String {
         Some(format!("about {} cycles instead of {}", compute.cycles_estimated, lean.cycles_estimated_fast)),
     ];
     let changes: Vec<String> = changes.into_iter().flatten().collect();
-    let layers =
-        if lean.layers == 1 { "1 layer is".to_owned() } else { format!("{} layers are", lean.layers) };
-    format!("{layers} lean, with {}", changes.join(", "))
+    let layers = match lean.layers {
+        0 => None,
+        1 => Some("1 layer is lean".to_owned()),
+        layers => Some(format!("{layers} layers are lean")),
+    };
+    let sums = match lean.fused {
+        0 => None,
+        1 => Some("1 sum is fused with its convolution".to_owned()),
+        sums => Some(format!("{sums} sums are fused with their convolutions")),
+    };
+    let schedules: Vec<String> = layers.into_iter().chain(sums).collect();
+    format!("{}, with {}", schedules.join(", "), changes.join(", "))
 }
 
 /// A line for each layer, columns as wide as their entries; one of cycles where they are known of a layer alone.
@@ -119,6 +128,7 @@ fn layers(out: &mut String, layers: &[Layer]) {
 fn operator_text(layer: &Layer) -> String {
     match layer.schedule {
         Some(Variant::Lean) => format!("{}, lean", layer.op),
+        Some(Variant::Fused) => format!("{}, fused", layer.op),
         Some(Variant::Fast) | None => layer.op.clone(),
     }
 }

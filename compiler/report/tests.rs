@@ -180,6 +180,7 @@ fn layers_count_each_table_once() {
         name: "a".into(),
         op: "conv2d".into(),
         node: 0,
+        absorbs: None,
         calls: vec![call(), call()],
         reads: vec![BufferId(0)],
         writes: Vec::new(),

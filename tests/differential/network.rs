@@ -79,6 +79,7 @@ pub(crate) fn network(seed: u64) -> Graph {
             let x = b.reshaped(input);
             b.sum(x, x).unwrap_or(x)
         }
+        5..=8 => b.blocks(input),
         _ => b.body(input),
     };
     b.graph.add_output(output);
@@ -129,6 +130,11 @@ impl Builder {
         let scale = Scale(((size * factor / 40.0) as f32).clamp(1e-37, 1e37));
         let rounding = self.dice.pick(&[Rounding::Double, Rounding::Single]);
         Some(Requant { dtype: DType::I8, scale, zero_point: self.zero_point(), rounding })
+    }
+
+    /// The same with the rounding that schedules in assembly have.
+    fn doubled(&mut self, size: f64) -> Option<Requant> {
+        self.requant(size).map(|requant| Requant { rounding: Rounding::Double, ..requant })
     }
 
     pub(crate) fn scale(&self, node: NodeId) -> f64 {
@@ -271,6 +277,16 @@ impl Builder {
         self.layer(conv, &[x, w, b])
     }
 
+    /// A convolution that keeps its input's shape.
+    fn like(&mut self, x: NodeId) -> Option<NodeId> {
+        let [_, height, width, channels] = self.graph.ty(x).shape.nhwc()?;
+        let kernel = [height, width].map(|extent| 1 + self.dice.below(extent.min(4)));
+        let window = Window::same(kernel, [1, 1], [height, width]);
+        let ([w, b], size) = self.weights(x, &[channels, kernel[0], kernel[1], channels], 0);
+        let conv = Conv2d { window, clamp: self.clamp(), requant: self.doubled(size) };
+        self.layer(conv, &[x, w, b])
+    }
+
     fn depthwise(&mut self, x: NodeId, [height, width, channels]: [usize; 3]) -> Option<NodeId> {
         let window = self.window([height, width], false);
         let [kh, kw] = window.kernel;
@@ -289,11 +305,27 @@ impl Builder {
     }
 
     fn residual(&mut self, x: NodeId) -> Option<NodeId> {
+        let x = if self.dice.one_in(2) { self.like(x).unwrap_or(x) } else { x };
         let shape = &self.graph.ty(x).shape;
         let equal: Vec<NodeId> =
             self.nodes.iter().copied().filter(|&node| self.graph.ty(node).shape == *shape).collect();
         let other = if self.dice.one_in(5) { self.constant_like(x) } else { self.dice.pick(&equal) };
         self.sum(x, other)
+    }
+
+    /// Convolutions with what goes around them.
+    fn blocks(&mut self, input: NodeId) -> NodeId {
+        let mut x = input;
+        for _ in 0..1 + self.dice.below(3) {
+            let first = self.like(x);
+            let second = if self.dice.one_in(2) { first.and_then(|y| self.like(y)) } else { first };
+            let Some(y) = second else { break };
+            let [a, b] = if self.dice.one_in(2) { [x, y] } else { [y, x] };
+            let size = 80.0 * self.scale(a).max(self.scale(b));
+            let add = Add { clamp: self.clamp(), requant: self.doubled(size) };
+            x = self.layer(add, &[a, b]).unwrap_or(y);
+        }
+        if self.dice.one_in(3) { x } else { self.head(x) }
     }
 
     fn head(&mut self, x: NodeId) -> NodeId {

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use nasc::device::{Samples, find, run_board};
+use nasc::device::{Device, Samples, find, run_board};
 use nasc::emit::emit_c;
+use nasc::estimate::{FrontEndCost, deploy_with};
 use nasc::graph::{Graph, NodeId};
-use nasc::kernel::{Interpreter, Placement, Special, lower};
+use nasc::kernel::{Choice, Interpreter, Placement, Program, Special, Variant, lower};
 use nasc::ops::{
     Add, AvgPool2d, Clamp, Conv2d, Dense, DepthwiseConv2d, Input, MaxPool2d, Reshape, Upsample2d, Window,
 };
+use nasc::plan::Effort;
 use nasc::target::Isa;
 use nasc::tensor::arith::Rounding;
 use nasc::tensor::{DType, Quant, TensorType, Value};
@@ -263,6 +265,65 @@ fn windows_of_all_sizes_are_in_assembly() {
     check(&windows(3, 6), all);
 }
 
+/// Convolutions whose outputs are summed at once: of greater and of lesser scale than the residual, with all endings of
+/// both, windows of one pixel and of more, and lanes to spare.
+fn residuals() -> Graph {
+    let mut builder = Builder { graph: Graph::new(), bytes: Bytes(23) };
+    let ty = TensorType::quantized(DType::I8, [1, 9, 7, 8], Quant::per_tensor(0.04, -5));
+    let last = builder.graph.add(Input { ty }, &[]).expect("an input");
+    let mut chain = Chain { builder, last };
+    for (at, kernel) in [3, 1, 3].into_iter().enumerate() {
+        let residual = chain.last;
+        chain.conv2d(kernel, 8, ENDINGS[at]);
+        chain.add(residual, ENDINGS[(at + 1) % 3]);
+    }
+    let Chain { mut builder, last } = chain;
+    builder.graph.add_output(last);
+    builder.graph
+}
+
+#[test]
+fn convolutions_into_their_residuals_run_on_the_board() {
+    let graph = residuals();
+    let target = nasc::elaborate::stdlib_targets().remove("cortex-m4").expect("a target of the library");
+    let deployed = |variant: Variant| {
+        let choice: Choice = (0..graph.len()).map(|position| (position, variant)).collect();
+        let deployed = deploy_with(&graph, &target, FrontEndCost::default(), Effort::Final, &choice);
+        deployed.expect("an int8 graph")
+    };
+    let (fast, fused) = (deployed(Variant::Fast), deployed(Variant::Fused));
+    assert_eq!(fused.program.steps.iter().filter(|step| step.absorbs.is_some()).count(), 3);
+    assert!(fused.estimate.ram_bytes < fast.estimate.ram_bytes);
+    let samples: Vec<Vec<i8>> = (0..3).map(|seed| Bytes(seed).take(9 * 7 * 8)).collect();
+    let evaluated = |sample: &Vec<i8>| {
+        let input = Value::from_i8(&[1, 9, 7, 8].into(), sample.clone()).expect("as many");
+        let outputs = graph.evaluate(&[input], &Default::default()).expect("an integer graph");
+        outputs[0].as_i8().expect("bytes").iter().copied().collect::<Vec<i8>>()
+    };
+    let wanted: Vec<Vec<i8>> = samples.iter().map(evaluated).collect();
+    for deployment in [&fast, &fused] {
+        let placement = Placement { offsets: deployment.plan.offsets.clone() };
+        // A tile and a sum with each ending.
+        let way = (&deployment.program, &placement);
+        let Some(device) = run_at(&graph, way, 3 + 3, samples.clone()) else { return };
+        let network = network_of(&graph, &deployment.program, &placement);
+        let (bundle, interface) = (emit_c(&network), network.interface());
+        let toolchain = cortex_m4().expect("it is there");
+        let run = run_board(&bundle, &interface, Samples::Int8(&samples), &wanted, &toolchain, LIMIT);
+        let again = run.unwrap_or_else(|e| panic!("{e:#?}")).measured.device;
+        assert_eq!(again.mismatched_bytes, 0);
+        let estimate = &deployment.estimate;
+        assert_eq!(device.ram_bytes(deployment.plan.arena_bytes), estimate.ram_bytes);
+        assert_eq!(device.weights_bytes_linked, estimate.weights_bytes);
+        let code = device.flash_bytes() - device.weights_bytes_linked;
+        assert!(code <= estimate.code_bytes, "{code} B of {} B", estimate.code_bytes);
+        println!(
+            "{} instructions, estimated {} cycles, RAM {} B, code {code} B of {} B",
+            device.instructions, estimate.cycles, estimate.ram_bytes, estimate.code_bytes
+        );
+    }
+}
+
 /// Runs a network that has so many functions in assembly on random samples.
 fn check(graph: &Graph, functions: usize) {
     let elements = graph.ty(graph.network_inputs()[0]).shape.elements();
@@ -270,13 +331,22 @@ fn check(graph: &Graph, functions: usize) {
 }
 
 fn run(graph: &Graph, functions: usize, samples: Vec<Vec<i8>>) {
-    let Some(with_floats) = cortex_m4() else { return };
     let program = lower(graph, Isa::Armv7em).expect("an int8 graph");
-    let placement = Placement::disjoint(&program);
-    let interpreter = Interpreter::new(&program).expect("it verifies");
+    run_at(graph, (&program, &Placement::disjoint(&program)), functions, samples);
+}
+
+/// The same of a program whose buffers have places; what the core with registers for floats did.
+fn run_at(
+    graph: &Graph,
+    (program, placement): (&Program, &Placement),
+    functions: usize,
+    samples: Vec<Vec<i8>>,
+) -> Option<Device> {
+    let with_floats = cortex_m4()?;
+    let interpreter = Interpreter::new(program).expect("it verifies");
     let interpret = |sample: &Vec<i8>| {
         let input = Value::from_i8(&[sample.len()].into(), sample.clone()).expect("as many");
-        let outputs = interpreter.run(&placement, &[input]).expect("no rule is broken");
+        let outputs = interpreter.run(placement, &[input]).expect("no rule is broken");
         outputs[0].as_i8().expect("bytes").iter().copied().collect::<Vec<i8>>()
     };
     let wanted: Vec<Vec<i8>> = samples.iter().map(interpret).collect();
@@ -288,8 +358,9 @@ fn run(graph: &Graph, functions: usize, samples: Vec<Vec<i8>>) {
         }
     }
     assert_eq!(assemblies.len(), functions, "{:?}", assemblies.keys());
-    let network = network_of(graph, &program, &placement);
+    let network = network_of(graph, program, placement);
     let (bundle, interface) = (emit_c(&network), network.interface());
+    let mut measured = None;
     let mut without = with_floats.clone();
     without.flags = ["-mcpu=cortex-m4", "-mfloat-abi=soft"].map(String::from).to_vec();
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
@@ -298,6 +369,7 @@ fn run(graph: &Graph, functions: usize, samples: Vec<Vec<i8>>) {
         let device = run.unwrap_or_else(|e| panic!("{e:#?}")).measured.device;
         assert_eq!(device.mismatched_bytes, 0);
         assert!(device.stack_bytes <= device.stack_bound_bytes, "{device:?}");
+        measured.get_or_insert(device);
         let folder = tempfile::tempdir().expect("a folder");
         for (file, contents) in &bundle.files {
             std::fs::write(folder.path().join(file), contents).expect("a file");
@@ -316,6 +388,7 @@ fn run(graph: &Graph, functions: usize, samples: Vec<Vec<i8>>) {
         assemblies.iter().map(|(name, assembly)| (name.clone(), assembly.bytes)).collect();
     assert_eq!(found, stated, "sizes in bytes, found and stated");
     clang_accepts(&bundle);
+    measured
 }
 
 /// Clang assembles what GCC does.

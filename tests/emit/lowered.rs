@@ -120,16 +120,23 @@ pub(super) fn network_of<'a>(
     }
 }
 
+/// All layers fast; every second one lean; all sums fused.
+fn choices(graph: &Graph) -> [Choice; 3] {
+    let of = |variant: fn(usize) -> Variant| (0..graph.len()).map(|at| (at, variant(at))).collect();
+    let every_second = |at: usize| if at.is_multiple_of(2) { Variant::Lean } else { Variant::Fast };
+    [of(|_| Variant::Fast), of(every_second), of(|_| Variant::Fused)]
+}
+
 #[test]
 fn a_lowered_network_gives_the_same_bytes_everywhere() {
     let graph = network();
     let samples: Vec<Vec<i8>> = (0..12).map(|seed| Bytes(seed).take(11 * 8 * 3)).collect();
     let mut all = Vec::new();
-    let every_second: Choice =
-        (0..graph.len()).map(|at| (at, if at % 2 == 0 { Variant::Lean } else { Variant::Fast })).collect();
-    let fast = Choice::default();
-    for (isa, choice) in [(Isa::Portable, &fast), (Isa::Armv7em, &fast), (Isa::Armv7em, &every_second)] {
+    let [fast, every_second, fused] = choices(&graph);
+    let dsp = [&fast, &every_second, &fused].map(|choice| (Isa::Armv7em, choice));
+    for (isa, choice) in [(Isa::Portable, &fast)].into_iter().chain(dsp) {
         let program = lower_with(&graph, isa, choice).expect("an int8 graph");
+        assert_eq!(program.steps.iter().any(|step| step.absorbs.is_some()), *choice == fused);
         let placement = Placement::disjoint(&program);
         let interpreter = Interpreter::new(&program).expect("it verifies");
         let wanted: Vec<Vec<i8>> = samples
@@ -173,6 +180,7 @@ fn a_lowered_network_gives_the_same_bytes_everywhere() {
     }
     assert_eq!(all[0], all[1]);
     assert_eq!(all[0], all[2]);
+    assert_eq!(all[0], all[3]);
     let distinct = all[0].iter().flatten().collect::<std::collections::BTreeSet<_>>().len();
     assert!(distinct > 10, "outputs vary");
 }
@@ -180,13 +188,15 @@ fn a_lowered_network_gives_the_same_bytes_everywhere() {
 #[test]
 fn the_graph_file_gives_the_same_program() {
     let graph = network();
-    let choice: Choice = (0..graph.len()).map(|at| (at, Variant::Lean)).collect();
-    let program = lower_with(&graph, Isa::Armv7em, &choice).expect("an int8 graph");
-    assert_ne!(lower_with(&graph, Isa::Armv7em, &Choice::default()).expect("an int8 graph"), program);
-    let placement = Placement::disjoint(&program);
-    let network = network_of(&graph, &program, &placement);
-    let file = GraphFile { choice, ..GraphFile::new(&network, &graph, None) };
-    let back = read_graph_file("lowered.graph", &write_graph_file(&file)).expect("what was written");
-    assert_eq!(lower_with(&back.graph, Isa::Armv7em, &back.choice).expect("an int8 graph"), program);
-    assert_eq!(back.plan, file.plan);
+    for variant in [Variant::Lean, Variant::Fused] {
+        let choice: Choice = (0..graph.len()).map(|at| (at, variant)).collect();
+        let program = lower_with(&graph, Isa::Armv7em, &choice).expect("an int8 graph");
+        assert_ne!(lower_with(&graph, Isa::Armv7em, &Choice::default()).expect("an int8 graph"), program);
+        let placement = Placement::disjoint(&program);
+        let network = network_of(&graph, &program, &placement);
+        let file = GraphFile { choice, ..GraphFile::new(&network, &graph, None) };
+        let back = read_graph_file("lowered.graph", &write_graph_file(&file)).expect("what was written");
+        assert_eq!(lower_with(&back.graph, Isa::Armv7em, &back.choice).expect("an int8 graph"), program);
+        assert_eq!(back.plan, file.plan);
+    }
 }

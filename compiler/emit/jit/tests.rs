@@ -267,6 +267,7 @@ fn requant_program(len: usize, rounding: Rounding) -> Program {
             name: "requant".into(),
             op: "requant".into(),
             node: 0,
+            absorbs: None,
             calls: vec![call],
             reads: ids[..3].to_vec(),
             writes: vec![ids[3]],

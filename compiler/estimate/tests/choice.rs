@@ -5,6 +5,8 @@ use crate::kernel::{Choice, Variant, lower_with};
 
 /// Switchable layers up to which all choices are tried.
 const LAYERS: usize = 7;
+/// What a layer can be; the last of sums alone.
+const VARIANTS: [Variant; 3] = [Variant::Fast, Variant::Lean, Variant::Fused];
 
 fn chosen(graph: &Graph, effort: Effort, limits: &Limits) -> Deployment {
     choose(graph, &target(Isa::Armv7em), FrontEndCost::default(), effort, limits).expect("deploys")
@@ -22,20 +24,27 @@ fn all_choices(seed: u64, is_trained: bool) -> Option<(Graph, Vec<Estimate>)> {
     let samples = net.samples(3);
     let graph =
         if is_trained { net.quantized(&samples).ok()? } else { skeleton(&net.graph).expect("floats") };
-    let all: Choice = (0..graph.len()).map(|position| (position, Variant::Lean)).collect();
-    let [fast, lean] = [&Choice::default(), &all].map(|choice| lower_with(&graph, Isa::Armv7em, choice));
-    let (fast, lean) = (fast.expect("lowers"), lean.expect("lowers"));
+    let [fast, lean, fused] = VARIANTS.map(|variant| {
+        let all: Choice = (0..graph.len()).map(|position| (position, variant)).collect();
+        lower_with(&graph, Isa::Armv7em, &all).expect("lowers")
+    });
+    let is_fused = |node: usize| fused.steps.iter().any(|step| step.node == node && step.absorbs.is_some());
     let differs = fast.steps.iter().zip(&lean.steps).filter(|(a, b)| a.work != b.work);
-    let positions: Vec<usize> = differs.map(|(step, _)| step.node).collect();
-    if positions.is_empty() || positions.len() > LAYERS {
+    let layers: Vec<(usize, usize)> =
+        differs.map(|(step, _)| (step.node, if is_fused(step.node) { 3 } else { 2 })).collect();
+    if layers.is_empty() || layers.len() > LAYERS {
         return None;
     }
-    let choice = |mask: u32| -> Choice {
-        let lean = positions.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1);
-        lean.map(|(_, &position)| (position, Variant::Lean)).collect()
+    let choice = |mut number: usize| -> Choice {
+        let mut variant = |&(position, count): &(usize, usize)| {
+            let digit = number % count;
+            number /= count;
+            (position, VARIANTS[digit])
+        };
+        layers.iter().map(&mut variant).collect()
     };
-    let costs = (0..1u32 << positions.len()).map(|mask| deployed(&graph, &choice(mask))).collect();
-    Some((graph, costs))
+    let count = layers.iter().map(|(_, count)| count).product::<usize>();
+    Some((graph.clone(), (0..count).map(|number| deployed(&graph, &choice(number))).collect()))
 }
 
 /// The fewest cycles of those within the limits.
@@ -129,5 +138,54 @@ proptest! {
         let ram_bytes = promised.estimate.ram_bytes as f64;
         let kept = chosen(&after, Effort::Final, &Limits { ram_bytes, ..Limits::default() });
         prop_assert!(kept.estimate.ram_bytes <= promised.estimate.ram_bytes);
+    }
+}
+
+/// A map, a convolution of it and their sum: what the two need together is the convolution's distance from its input.
+fn block() -> Graph {
+    let mut net = FloatNet::new(3, false);
+    let x = net.input([1, 8, 6, 4]);
+    let window = crate::ops::Window::same([3, 3], [1, 1], [8, 6]);
+    let first = net.conv2d(x, window, 16, crate::ops::Clamp::Relu);
+    let second = net.conv2d(first, window, 16, crate::ops::Clamp::Relu);
+    let y = net.conv2d(second, window, 16, crate::ops::Clamp::None);
+    let sum = net.add(crate::ops::Add { clamp: crate::ops::Clamp::Relu, requant: None }, &[first, y]);
+    let flat = net.flat(sum);
+    let y = net.dense(flat, 3, crate::ops::Clamp::None);
+    net.graph.add_output(y);
+    skeleton(&net.graph).expect("floats")
+}
+
+#[test]
+fn sums_are_fused_where_ram_is_short_and_only_there() {
+    let graph = block();
+    let sum = graph.order().iter().position(|&node| matches!(graph.node(node).op, crate::ops::Op::Add(_)));
+    let sum = sum.expect("a sum");
+    // Figures of a core on which assembly pays.
+    let cost = CostTable { cycles_per_mac: 1.41, cycles_per_element: 40.0, cycles_per_call: 100.0 };
+    let target = Target { cost, ..target(Isa::Armv7em) };
+    let none = FrontEndCost::default();
+    let deployed = |choice: &Choice| {
+        deploy_with(&graph, &target, none, Effort::Search, choice).expect("deploys").estimate
+    };
+    let chosen =
+        |effort: Effort, limits: &Limits| choose(&graph, &target, none, effort, limits).expect("deploys");
+    let fast = deployed(&Choice::default());
+    let fused = deployed(&Choice::default().with(sum, Variant::Fused));
+    assert!(fused.ram_bytes < fast.ram_bytes, "{} of {} B", fused.ram_bytes, fast.ram_bytes);
+    // It costs a call for each tile, and little against what plain loops do.
+    assert!(fused.cycles > fast.cycles && fused.cycles - fast.cycles < fast.cycles / 20);
+    for effort in [Effort::Search, Effort::Final] {
+        let limits = |ram_bytes: u64| Limits { ram_bytes: ram_bytes as f64, ..Limits::default() };
+        assert!(chosen(effort, &limits(fast.ram_bytes)).choice.is_fast());
+        for ram_bytes in [fast.ram_bytes - 1, fused.ram_bytes] {
+            let found = chosen(effort, &limits(ram_bytes));
+            // Plain loops may be as fast elsewhere, but not there.
+            assert_eq!(found.choice.of(sum), Variant::Fused, "{effort:?}");
+            assert!(found.estimate.cycles <= fused.cycles);
+            assert_eq!(found.estimate.ram_bytes, fused.ram_bytes);
+            assert_eq!(found.all_fast.as_ref().map(|fast| fast.ram_bytes), Some(fast.ram_bytes));
+            assert_eq!(found.program.steps.iter().filter(|step| step.absorbs.is_some()).count(), 1);
+        }
     }
 }

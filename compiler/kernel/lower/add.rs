@@ -7,8 +7,9 @@ use super::sums::{self, Sum};
 use super::{
     Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, int, load, requant, scalar,
 };
+use crate::graph::NodeId;
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, BinOp, Stmt};
+use crate::kernel::{Access, Affine, Arg, BinOp, Stmt};
 use crate::ops::Add;
 use crate::tensor::arith::Multiplier;
 
@@ -17,9 +18,19 @@ const LEFT_SHIFT: i64 = 20;
 
 impl Lowering<'_> {
     pub(super) fn add(&mut self, layer: &Layer, op: &Add) -> Result<Kernel, String> {
-        let rescale = op.requant.as_ref().ok_or("is not quantized")?;
         let inputs = self.graph.inputs(layer.node);
         let sources = inputs.iter().map(|&node| self.source(node)).collect::<Result<Vec<_>, _>>()?;
+        let sum = self.sum_of(layer.node, op)?;
+        if self.is_fast(layer) && sums::applies(self.isa, &sum) {
+            return Ok(self.sum(layer, &sum, &sources));
+        }
+        Ok(self.plain_sum(layer, &sum, sources))
+    }
+
+    /// The parameters of a sum.
+    pub(super) fn sum_of(&self, node: NodeId, op: &Add) -> Result<Sum, String> {
+        let rescale = op.requant.as_ref().ok_or("is not quantized")?;
+        let inputs = self.graph.inputs(node);
         let quants: Vec<(f64, i32)> =
             inputs.iter().map(|&node| activation_quant(self.graph.ty(node))).collect::<Result<_, _>>()?;
         let twice = 2.0 * quants[0].0.max(quants[1].0);
@@ -28,25 +39,20 @@ impl Lowering<'_> {
         if !holds(1 << 29, out) {
             return Err("has an output scale with which the sum may overflow 32 bits".into());
         }
+        let inputs = quants.iter().map(|&(scale, zero)| (zero, Multiplier::new(scale / twice))).collect();
+        Ok(Sum { inputs, multiplier: out, clamp: op.clamp, requant: *rescale })
+    }
+
+    /// A sum in plain loops.
+    fn plain_sum(&mut self, layer: &Layer, sum: &Sum, sources: Vec<Arg>) -> Kernel {
+        let Sum { inputs, multiplier, clamp, requant: rescale } = sum;
+        let (low, high) = clamp.range(rescale);
         let elements = self.graph.ty(layer.node).shape.elements();
-        let multipliers: Vec<(i32, Multiplier)> =
-            quants.iter().map(|&(scale, zero)| (zero, Multiplier::new(scale / twice))).collect();
-        let (low, high) = op.clamp.range(rescale);
-        let sum = Sum {
-            sources: sources.clone(),
-            inputs: multipliers.clone(),
-            multiplier: out,
-            clamp: op.clamp,
-            requant: *rescale,
-        };
-        if self.is_fast(layer) && sums::applies(self.isa, &sum, 1 << 28) {
-            return Ok(self.sum(layer, sum));
-        }
         let mut scalars = vec![elements as i32];
-        for (zero, Multiplier { value, shift }) in multipliers {
-            scalars.extend([zero, value, shift]);
+        for (zero, Multiplier { value, shift }) in inputs {
+            scalars.extend([*zero, *value, *shift]);
         }
-        scalars.extend([out.value, out.shift, rescale.zero_point, low, high]);
+        scalars.extend([multiplier.value, multiplier.shift, rescale.zero_point, low, high]);
 
         let mut builder = FunctionBuilder::default();
         let terms = ["a", "b"].map(|name| builder.int8(name, Access::Read));
@@ -66,13 +72,13 @@ impl Lowering<'_> {
             let sum = ending.apply(binary(BinOp::Add, a, b), scalar(value), scalar(shift));
             vec![Stmt::Store { buf: output, index: at.clone(), value: sum }]
         });
-        Ok(Kernel {
+        Kernel {
             function: builder.finish(body),
             inputs: sources,
             scalars: vec![scalars],
             safe: overlap::elementwise(elements as i64),
             scratch: Vec::new(),
             work: Vec::new(),
-        })
+        }
     }
 }

@@ -27,16 +27,27 @@ pub(super) struct Assembled {
 impl Assembled {
     /// Declares them; `scratch` is a name.
     pub(super) fn new(builder: &mut FunctionBuilder, scratch: &str, ending: Ending) -> Assembled {
+        Assembled::with(builder, scratch, ending, |_| ()).0
+    }
+
+    /// Declares them, and what a layer has besides: its buffers between the others and the output, its scalars first.
+    pub(super) fn with<T>(
+        builder: &mut FunctionBuilder,
+        scratch: &str,
+        ending: Ending,
+        besides: impl FnOnce(&mut FunctionBuilder) -> T,
+    ) -> (Assembled, T) {
         let [input, weight] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
         let quant = builder.param("quant", DType::I32, Access::Read);
         let scratch = builder.param(scratch, DType::I16, Access::ReadWrite);
+        let besides = besides(builder);
         let output = builder.int8("output", Access::Write);
         let [input_zero, half] = ["input_zero", "half"].map(|name| builder.scalar(name));
         let mut all = vec![half];
         if ending == Ending::General {
             all.extend(["low", "high"].map(|name| builder.scalar(name)));
         }
-        Assembled { input, weight, quant, scratch, output, input_zero, ending: all }
+        (Assembled { input, weight, quant, scratch, output, input_zero, ending: all }, besides)
     }
 
     /// The last arguments of a micro-kernel.

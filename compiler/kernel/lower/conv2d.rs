@@ -50,7 +50,7 @@ impl Lowering<'_> {
             self.graph.ty(layer.node).shape.elements() / (geometry.output[0] * geometry.output[1]);
         let parameters = self.parameters(layer, requant, |index| index / taps)?;
         if self.is_fast(layer) && tiles::applies(self.isa, &geometry, requant, &parameters) {
-            return Ok(self.tiles(layer, &geometry, requant, clamp, &parameters));
+            return Ok(self.tiles(layer, &geometry, requant, clamp, &parameters, None));
         }
         let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;
         let used = [(ROWS, n_filters >= ROWS), (1, !n_filters.is_multiple_of(ROWS))];

@@ -48,7 +48,9 @@ impl Lowering<'_> {
         self.graph.network_inputs().into_iter().for_each(|input| needed[input.index()] = true);
         let mut stack = self.graph.outputs().to_vec();
         while let Some(node) = stack.pop() {
-            if !std::mem::replace(&mut needed[node.index()], true) && self.only_value(node).is_none() {
+            let is_new = !std::mem::replace(&mut needed[node.index()], true);
+            // A sum may compute a convolution of one value like any other.
+            if is_new && (self.only_value(node).is_none() || self.absorber(node).is_some()) {
                 stack.extend(self.graph.inputs(node));
             }
         }

@@ -23,6 +23,7 @@ mod mul;
 mod planes;
 mod pool;
 mod recurring;
+mod residuals;
 mod softmax;
 mod sums;
 mod tiles;
@@ -90,9 +91,13 @@ pub fn lower_with(graph: &Graph, isa: Isa, choice: &Choice) -> Result<Program, L
         is_skeleton: is_skeleton(graph),
         used: Vec::new(),
         hash: None,
+        positions: vec![0; graph.len()],
+        waiting: BTreeMap::new(),
     };
+    let order = graph.order();
+    order.iter().enumerate().for_each(|(position, node)| lowering.positions[node.index()] = position);
     let needed = lowering.needed();
-    for (position, node) in graph.order().into_iter().enumerate() {
+    for (position, node) in order.into_iter().enumerate() {
         if !needed[node.index()] {
             continue;
         }
@@ -154,11 +159,18 @@ struct Lowering<'g> {
     used: Vec<Arc<MicroKernel>>,
     /// The hash of its function, where that is known.
     hash: Option<u64>,
+    /// Each node's position in the order of the graph, by its index.
+    positions: Vec<usize>,
+    /// Convolutions that wait for their sums.
+    waiting: BTreeMap<NodeId, residuals::Absorbed>,
 }
 
 impl Lowering<'_> {
     fn node(&mut self, layer: &Layer) -> Result<(), String> {
         let graph = self.graph;
+        if self.choice.has_fused() && (self.absorb(layer)? || self.absorbing_sum(layer)?) {
+            return Ok(());
+        }
         if let Some(value) = self.only_value(layer.node) {
             let kernel = self.fill(layer, value);
             return self.step(layer, "fill", kernel, 0);
@@ -244,6 +256,7 @@ impl Lowering<'_> {
             name: layer.name.clone(),
             op: op.into(),
             node: layer.position,
+            absorbs: None,
             calls,
             reads,
             writes: vec![output],
@@ -278,7 +291,7 @@ impl Lowering<'_> {
 
     /// Whether a layer may have working memory and a function in assembly.
     fn is_fast(&self, layer: &Layer) -> bool {
-        self.choice.of(layer.position) == Variant::Fast
+        self.choice.of(layer.position) != Variant::Lean
     }
 
     fn copy(&mut self, node: NodeId, source: Arg, position: usize) -> BufferId {

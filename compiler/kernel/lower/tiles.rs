@@ -7,6 +7,7 @@
 use super::assembled::Assembled;
 use super::conv2d::input_index;
 use super::filters::Parameters;
+use super::residuals::{Strips, Term};
 use super::{FunctionBuilder, Kernel, Layer, Lowering};
 use crate::kernel::schedule::armv7em::ending::{self, Ending};
 use crate::kernel::schedule::armv7em::pack::{doubled, pack, pack_zeros};
@@ -64,7 +65,7 @@ struct Place {
 }
 
 impl Lowering<'_> {
-    /// A convolution to which the schedule [`applies`].
+    /// A convolution to which the schedule [`applies`], or the sum of which it is a term.
     pub(super) fn tiles(
         &mut self,
         layer: &Layer,
@@ -72,6 +73,7 @@ impl Lowering<'_> {
         requant: &Requant,
         clamp: Clamp,
         parameters: &Parameters,
+        term: Option<&Term>,
     ) -> Kernel {
         let filters = parameters.biases.len();
         let [kernel_rows, kernel_columns] = geometry.window.kernel;
@@ -83,7 +85,9 @@ impl Lowering<'_> {
         let scratch = self.scratch(layer, "packed", packed_len);
         let [weight, quant] = self.tile_tables(layer, parameters, (run, padded_run, kernel_rows));
         let mut builder = FunctionBuilder::default();
-        let own = Assembled::new(&mut builder, "packed", ending);
+        let (own, strips) = Assembled::with(&mut builder, "packed", ending, |builder| {
+            term.map(|term| Strips::new(builder, term))
+        });
         let (input, packed, input_zero) = (own.input, own.scratch, own.input_zero);
         let (packs, tile) = ([pack(), pack_zeros()], tile(ending));
         let names = packs.each_ref().map(|micro| micro.meaning.name.clone());
@@ -99,31 +103,39 @@ impl Lowering<'_> {
             stmts.extend(definitions);
             let value = |affine: Affine| MicroArg::Value(Expr::Index(affine));
             let pointer = |buf: Buf, index: Affine| MicroArg::Pointer { buf, index };
+            let at = first.times(filters as i64);
             let mut arguments = vec![
                 pointer(packed, Affine::default()),
                 pointer(own.weight, Affine::default()),
                 pointer(own.quant, Affine::default()),
-                pointer(own.output, first.times(filters as i64)),
+                strips.as_ref().map_or_else(|| pointer(own.output, at), Strips::pointer),
                 value(Affine::constant((padded / GROUP) as i64)),
                 value(Affine::constant(filters as i64)),
             ];
             arguments.extend(offsets.into_iter().map(value));
             arguments.extend(own.ending());
             stmts.push(Stmt::Micro { kernel: tile_name.clone(), registers: Vec::new(), arguments });
+            if let Some(strips) = &strips {
+                stmts.extend(strips.sum(builder, own.output, &first, [pixels, filters]));
+            }
             stmts
         });
         // Compilers warn of functions that nothing calls.
         for micro in packs.into_iter().filter(|micro| calls(&body, &micro.meaning.name)).chain([tile]) {
             self.micro(micro);
         }
-        Kernel {
+        let mut kernel = Kernel {
             function: builder.finish(body),
             inputs: vec![parameters.source, weight, quant, Arg::Buffer(scratch)],
             scalars: vec![own.scalars(parameters.input_zero, clamp, requant)],
             safe: overlap::safe(units(geometry, filters).into_iter()),
             scratch: vec![scratch],
             work: work(geometry, filters, ending, padded_run),
+        };
+        if let Some(term) = term {
+            term.complete(&mut kernel, pixels.div_ceil(LANES));
         }
+        kernel
     }
 
     /// Weights and quantization as [`tile`] takes them.

@@ -110,6 +110,14 @@ pub(in crate::kernel) fn elementwise(elements: i64) -> Vec<(i64, i64)> {
     if elements < 2 { vec![(-FAR, FAR)] } else { vec![(-FAR, 0), (elements, FAR)] }
 }
 
+/// Distances that are in both of two lists of intervals, each disjoint and ascending.
+pub(in crate::kernel) fn both(one: &[(i64, i64)], other: &[(i64, i64)]) -> Vec<(i64, i64)> {
+    let pairs = one.iter().flat_map(|a| other.iter().map(|b| (a.0.max(b.0), a.1.min(b.1))));
+    let mut common: Vec<(i64, i64)> = pairs.filter(|(low, high)| low <= high).collect();
+    common.sort_unstable();
+    common
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -5,6 +5,13 @@ use std::sync::Arc;
 use super::*;
 use crate::kernel::{Choice, Variant, lower_with};
 
+/// A schedule for each layer of a graph by a number.
+fn mixed(graph: &Graph, which: u64) -> Choice {
+    let variants = [Variant::Fast, Variant::Lean, Variant::Fused, Variant::Fused];
+    let variant = |position: usize| variants[(which >> (2 * position % 64) & 3) as usize];
+    (0..graph.len()).map(|position| (position, variant(position))).collect()
+}
+
 /// The layers of a graph that a number names, lean.
 fn some_lean(graph: &Graph, which: u64) -> Choice {
     let lean = |&position: &usize| which >> (position % 64) & 1 == 1;
@@ -18,7 +25,7 @@ proptest! {
     fn programs_of_any_choice_compute_what_graphs_do(seed in any::<u64>(), which in any::<u64>()) {
         let graph = Net::random(seed, true);
         let inputs = random_inputs(&graph, seed);
-        let program = lower_with(&graph, Isa::Armv7em, &some_lean(&graph, which)).expect("lowers");
+        let program = lower_with(&graph, Isa::Armv7em, &mixed(&graph, which)).expect("lowers");
         program.verify().expect("verifies");
         let found = run(&program, &Placement::disjoint(&program), &inputs);
         let found = bytes(&found.map_err(|trap| TestCaseError::fail(trap.to_string()))?);
@@ -46,5 +53,9 @@ fn what_is_fast_is_not_named() {
     let text = serde_json::to_string(&choice).expect("plain data");
     assert_eq!(text, r#"{"3":"lean","7":"lean"}"#);
     assert_eq!(serde_json::from_str::<Choice>(&text).expect("its own text"), choice);
-    assert!(choice.with(3, Variant::Fast).with(7, Variant::Fast).is_fast());
+    assert_eq!((choice.count(Variant::Lean), choice.count(Variant::Fused)), (2, 0));
+    let choice = choice.with(3, Variant::Fast).with(7, Variant::Fused);
+    assert_eq!(serde_json::to_string(&choice).expect("plain data"), r#"{"7":"fused"}"#);
+    assert!(choice.has_fused() && !choice.is_fast());
+    assert!(choice.with(7, Variant::Fast).is_fast());
 }

@@ -47,6 +47,7 @@ fn program(elem: DType, values: Vec<i32>, from_table: bool) -> Program {
             name: "step".into(),
             op: "curve".into(),
             node: 0,
+            absorbs: None,
             calls: vec![Call { function: FunctionId(0), buffers, scalars: Vec::new() }],
             reads: vec![BufferId(0)],
             writes: vec![BufferId(1)],

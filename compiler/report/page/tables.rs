@@ -154,6 +154,7 @@ pub(super) fn layers(out: &mut String, layers: &[Layer]) {
         };
         let schedule = match layer.schedule {
             Some(Variant::Lean) => "lean",
+            Some(Variant::Fused) => "fused",
             Some(Variant::Fast) | None if is_front_end(layer) || layer.op == "copy" => "",
             Some(Variant::Fast) | None => "fast",
         };
