@@ -131,10 +131,14 @@ pub(crate) fn deployment(
 
 /// Why a locked network's layers are computed otherwise than the spec writes them. Nothing for a genome that is none of
 /// the space, as of a lock that this nasc reads otherwise than the one that wrote it: a bundle does without.
-pub(crate) fn rewrites(program: &Program, genome: &serde_json::Value) -> Vec<Rewrite> {
+pub(crate) fn rewrites(
+    program: &Program,
+    genome: &serde_json::Value,
+    targets: &[(&Target, Limits)],
+) -> Vec<Rewrite> {
     let genome = space::from_json(&program.space, genome).ok();
     let graph = genome.and_then(|genome| space::instantiate(&program.space, &genome).ok());
-    let all = graph.map(|graph| Passes { effort: Effort::Final }.explanations(&graph));
+    let all = graph.map(|graph| Passes { effort: Effort::Final }.explanations(&graph, targets));
     all.into_iter().flatten().map(|(pass, explanation)| rewrite(pass, explanation)).collect()
 }
 

@@ -246,8 +246,9 @@ pub(crate) fn emitted(
     name: &str,
 ) -> Result<Emitted, Diagnostic> {
     let genome = &lock.networks[&lock.targets[&target.name]].genome;
-    let rewrites = bundle::rewrites(program, genome);
-    bundle::emit(lock, stored, target, figures::limits(program, target), (name, &rewrites))
+    let limits = figures::limits(program, target);
+    let rewrites = bundle::rewrites(program, genome, &[(target, limits)]);
+    bundle::emit(lock, stored, target, limits, (name, &rewrites))
 }
 
 /// E0204 for a space that is nobody's spec.

@@ -1,6 +1,6 @@
 //! From a training graph to a deployment, with a verifier between the passes.
 
-use crate::estimate::{self, Deployment, FrontEndCost, Limits};
+use crate::estimate::{self, Deployment, Estimate, FrontEndCost, Limits};
 use crate::graph::{Graph, Weights};
 use crate::ops::Op;
 use crate::plan::Effort;
@@ -51,6 +51,9 @@ pub struct Passes {
 /// Branches of the exact extraction in `Effort::Final`.
 const EXACT_LIMIT: usize = 20_000;
 
+/// Alternatives of extraction that are planned in `Effort::Final`.
+const ALTERNATIVES: usize = 32;
+
 /// Multiples of channels that are tried where constant channels go: kernels in assembly take two or four at a time.
 const GRANULES: [usize; 3] = [1, 2, 4];
 
@@ -78,10 +81,15 @@ impl Passes {
 
     /// The integer graph of an untrained candidate, for its costs.
     pub fn skeleton(self, graph: &Graph) -> Graph {
+        self.skeleton_for(graph, &[])
+    }
+
+    /// The integer graph of an untrained candidate, as [`Passes::integer_for`] chooses it.
+    pub fn skeleton_for(self, graph: &Graph, targets: &[(&Target, Limits)]) -> Graph {
         let deployment = self.float(graph).graph;
         let integer = checked("quantize", quantize::skeleton(&deployment));
         // Its rewriting verifies it first.
-        self.integer(&integer)
+        self.integer_for(&integer, targets)
     }
 
     /// The integer graph of a trained network; `samples` give the ranges of its activations.
@@ -89,20 +97,94 @@ impl Passes {
     /// # Errors
     /// When weights or activations are not finite.
     pub fn quantized(self, graph: &Graph, weights: &Weights, samples: &Value) -> Result<Graph, String> {
+        Ok(self.integer(&self.unwritten(graph, weights, samples)?))
+    }
+
+    /// The same before its rewriting.
+    ///
+    /// # Errors
+    /// As [`Passes::quantized`].
+    pub(super) fn unwritten(
+        self,
+        graph: &Graph,
+        weights: &Weights,
+        samples: &Value,
+    ) -> Result<Graph, String> {
         let deployment = self.float(graph).graph;
         let ranges = quantize::calibrate(&deployment, weights, samples).map_err(|error| error.to_string())?;
         let integer = quantize::quantize(&deployment, weights, &ranges).map_err(|error| error.to_string())?;
         checked("quantize", integer.verify());
-        Ok(self.integer(&integer))
+        Ok(integer)
     }
 
     /// The integer graph after its rewriting.
     pub fn integer(self, graph: &Graph) -> Graph {
-        self.integer_rewritten(graph).graph
+        self.integer_for(graph, &[])
     }
 
-    fn integer_rewritten(self, graph: &Graph) -> Rewritten {
-        checked("rewrite-integer", rewrite::integer(graph, &LayerCost, self.exactness()))
+    /// The integer graph after its rewriting. In `Effort::Final`, of the cheapest and those that cost hardly more, it
+    /// is the one that takes the least RAM on these targets together, then the fewest cycles, then the first.
+    pub fn integer_for(self, graph: &Graph, targets: &[(&Target, Limits)]) -> Graph {
+        self.integer_rewritten(graph, targets).graph
+    }
+
+    fn integer_rewritten(self, graph: &Graph, targets: &[(&Target, Limits)]) -> Rewritten {
+        let most = match self.effort {
+            Effort::Final if !targets.is_empty() => ALTERNATIVES,
+            Effort::Final | Effort::Search => 0,
+        };
+        let all = rewrite::integer_alternatives(graph, &LayerCost, self.exactness(), most);
+        let (first, others) = checked("rewrite-integer", all);
+        if others.is_empty() {
+            return first;
+        }
+        let quick = Passes { effort: Effort::Search };
+        match quick.least(&first, &others, targets) {
+            // What quick plans say of the two, the best ones have to confirm.
+            Some(found) if self.least(&first, std::slice::from_ref(found), targets).is_some() => {
+                found.clone()
+            }
+            Some(_) | None => first,
+        }
+    }
+
+    /// Of the others the best on these targets, if there is one that is better than the first. It may take more flash
+    /// or cycles only where limits are kept by that which the first exceeds, so that what a network was promised by its
+    /// cheapest form holds.
+    fn least<'r>(
+        self,
+        first: &Rewritten,
+        others: &'r [Rewritten],
+        targets: &[(&Target, Limits)],
+    ) -> Option<&'r Rewritten> {
+        let rank = |all: &[Estimate]| {
+            let over = all.iter().zip(targets).filter(|(found, (_, limits))| !limits.hold(found)).count();
+            let sum = |of: fn(&Estimate) -> u64| all.iter().map(of).sum::<u64>();
+            (over, sum(|found| found.ram_bytes), sum(|found| found.cycles))
+        };
+        let given = self.estimates(&first.graph, targets)?;
+        let (mut best, mut least) = (None, rank(&given));
+        for other in others {
+            let Some(found) = self.estimates(&other.graph, targets) else { continue };
+            let is_no_dearer = |(new, old): (&Estimate, &Estimate)| {
+                new.flash_bytes <= old.flash_bytes && new.cycles <= old.cycles
+            };
+            let is_allowed = rank(&found).0 < rank(&given).0 || found.iter().zip(&given).all(is_no_dearer);
+            if is_allowed && rank(&found) < least {
+                (best, least) = (Some(other), rank(&found));
+            }
+        }
+        best
+    }
+
+    /// What an integer graph costs on each of these targets, by the schedules that its limits call for; `None` where it
+    /// cannot be lowered.
+    fn estimates(self, graph: &Graph, targets: &[(&Target, Limits)]) -> Option<Vec<Estimate>> {
+        let estimate = |(target, limits): &(&Target, Limits)| {
+            let deployment = self.choose(graph, target, FrontEndCost::default(), limits).ok()?;
+            Some(deployment.estimate)
+        };
+        targets.iter().map(estimate).collect()
     }
 
     /// An integer graph without channels that are known before the network runs, if on each of these targets, by the
@@ -110,11 +192,8 @@ impl Passes {
     /// a kernel that is slower or larger.
     pub fn without_constant_channels(self, graph: Graph, targets: &[(&Target, Limits)]) -> Graph {
         let figures = |graph: &Graph| -> Option<Vec<[u64; 3]>> {
-            let costs = targets.iter().map(|(target, limits)| {
-                let estimate = self.choose(graph, target, FrontEndCost::default(), limits).ok()?.estimate;
-                Some([estimate.ram_bytes, estimate.flash_bytes, estimate.cycles])
-            });
-            costs.collect()
+            let all = self.estimates(graph, targets)?;
+            Some(all.iter().map(|found| [found.ram_bytes, found.flash_bytes, found.cycles]).collect())
         };
         let mut given = None;
         let mut best: Option<(u64, Graph)> = None;
@@ -138,22 +217,27 @@ impl Passes {
 
     /// Why layers of an untrained graph are computed otherwise than they were written, by the name of the pass; what needs
     /// weights to be known is not among it.
-    pub fn explanations(self, graph: &Graph) -> Vec<(&'static str, Explanation)> {
+    pub fn explanations(
+        self,
+        graph: &Graph,
+        targets: &[(&Target, Limits)],
+    ) -> Vec<(&'static str, Explanation)> {
         let float = self.float(graph);
-        let integer = self.integer_explanations(&checked("quantize", quantize::skeleton(&float.graph)));
+        let skeleton = checked("quantize", quantize::skeleton(&float.graph));
+        let integer = self.integer_explanations(&skeleton, targets);
         let named = |pass: &'static str, all: Vec<Explanation>| all.into_iter().map(move |one| (pass, one));
         let float = named("rewrite-float", float.explanations);
         float.chain(named("rewrite-integer", integer)).collect()
     }
 
     /// An integer graph after its rewriting as text, with what was done.
-    pub fn integer_text(self, graph: &Graph) -> String {
-        explained(&self.integer_rewritten(graph))
+    pub fn integer_text(self, graph: &Graph, targets: &[(&Target, Limits)]) -> String {
+        explained(&self.integer_rewritten(graph, targets))
     }
 
     /// Why layers of an integer graph are computed otherwise than they were written.
-    pub fn integer_explanations(self, graph: &Graph) -> Vec<Explanation> {
-        self.integer_rewritten(graph).explanations
+    pub fn integer_explanations(self, graph: &Graph, targets: &[(&Target, Limits)]) -> Vec<Explanation> {
+        self.integer_rewritten(graph, targets).explanations
     }
 
     /// Kernels, plan and costs of an integer graph, by the schedules that limits call for.
@@ -238,14 +322,15 @@ impl Passes {
     pub fn text(self, graph: &Graph, target: &Target, front_end: FrontEndCost, stage: Stage) -> String {
         let float = || self.float(graph).graph;
         let quantized = || checked("quantize", quantize::skeleton(&float()));
-        let deployed = || checked("kernel", self.deploy(&self.integer(&quantized()), target, front_end));
+        let integer = || self.integer_rewritten(&quantized(), &[(target, Limits::default())]);
+        let deployed = || checked("kernel", self.deploy(&integer().graph, target, front_end));
         match stage {
             // Before there is a graph: the caller has the program.
             Stage::Elaborate => String::new(),
             Stage::Instantiate => graph.to_text_with_labels(),
             Stage::RewriteFloat => explained(&self.float(graph)),
             Stage::Quantize => quantized().to_text_with_labels(),
-            Stage::RewriteInteger => self.integer_text(&quantized()),
+            Stage::RewriteInteger => explained(&integer()),
             Stage::Kernel => deployed().program.to_text(),
             Stage::Plan => {
                 let deployment = deployed();

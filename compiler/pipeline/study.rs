@@ -9,7 +9,7 @@ use crate::data::FrontEnd;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::elaborate::{Metric, Program, Proxy, ProxyScore};
 use crate::emit;
-use crate::estimate::FrontEndCost;
+use crate::estimate::{FrontEndCost, Limits};
 use crate::graph::{Graph, Weights};
 use crate::pipeline::checkpoint;
 use crate::pipeline::figures::{
@@ -139,7 +139,8 @@ impl Study<'_> {
                 && deployment.estimate.lower_bound_bytes < deployment.estimate.arena_bytes
             {
                 let last = Passes { effort: Effort::Final };
-                deployment = last.choose(&last.skeleton(graph), target, before, &limits)?;
+                let skeleton = last.skeleton_for(graph, &self.limited());
+                deployment = last.choose(&skeleton, target, before, &limits)?;
             }
             if let Some(requirement) = violated(&self.program.requirements, target, &deployment.estimate) {
                 let reason = format!("{} on {}", requirement_text(requirement), target.name);
@@ -149,6 +150,11 @@ impl Study<'_> {
             insert_costs(&mut metrics, target, &deployment.estimate);
         }
         Ok(metrics)
+    }
+
+    /// The targets, with the most that a network may cost there.
+    fn limited(&self) -> Vec<(&Target, Limits)> {
+        self.targets.iter().map(|&target| (target, figures::limits(self.program, target))).collect()
     }
 
     /// The RAM that a candidate's figures promise, by target, where its trained network keeps to it by lean layers.
@@ -377,11 +383,10 @@ impl Study<'_> {
         let features = self.data.features(self.program, genome).map_err(|diagnostic| diagnostic.message)?;
         let samples = features.splits.train.spread(quantize.calibration_samples);
         let samples = features.standardization.inputs(&samples);
-        let integer = passes.quantized(graph, weights, &samples)?;
+        let integer = passes.unwritten(graph, weights, &samples)?;
         let last = Passes { effort: Effort::Final };
-        let targets: Vec<_> =
-            self.targets.iter().map(|&target| (target, figures::limits(self.program, target))).collect();
-        let integer = last.without_constant_channels(integer, &targets);
+        let targets = self.limited();
+        let integer = last.without_constant_channels(last.integer_for(&integer, &targets), &targets);
         let raw = features.raw_input(&integer)?;
         IntegerNetwork::new(integer, raw)
     }

@@ -1,3 +1,4 @@
+mod alternatives;
 mod data;
 mod full;
 mod rewrites;

@@ -5,7 +5,8 @@
 //! weights needed), [`integer`] bit for bit. Rules are tables by theme under `rules/`, directional, so that
 //! saturation is quick; egg is bounded by nodes and iterations and never by time, and why it stopped is reported.
 //!
-//! Not done here: costs that depend on the order of operators (the plan), layouts (the plan), weights.
+//! Not done here: costs that depend on the order of operators (the plan; [`integer_alternatives`] gives it something to
+//! choose from), layouts (the plan), weights.
 
 mod analysis;
 mod classes;
@@ -30,6 +31,7 @@ use crate::rewrite::rules::{Rule, constant_channels};
 use crate::tensor::TensorType;
 
 pub use extract::Exactness;
+use extract::Selection;
 
 /// Rounds of rule application. Every rule is directional, so real graphs saturate in fewer than ten.
 const ITERATION_LIMIT: usize = 30;
@@ -156,6 +158,20 @@ pub fn integer(
     rewrite(graph, Theme::Integer, cost, exactness)
 }
 
+/// As [`integer`], and with it graphs that compute one thing otherwise and cost hardly more, at most so many, cheapest
+/// first: of graphs with equal costs one may need less memory, which only the plan tells.
+///
+/// # Errors
+/// As [`integer`].
+pub fn integer_alternatives(
+    graph: &Graph,
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+    most: usize,
+) -> Result<(Rewritten, Vec<Rewritten>), VerifyError> {
+    rewrite_near(graph, Theme::Integer, cost, exactness, most)
+}
+
 /// An integer graph without channels whose value is known, as those of filters of zeros; not a bit of its outputs
 /// changes. What has a multiple of `granule` channels keeps one, since some kernels work on several channels at once.
 /// `None` if there are none. Kernels for fewer channels can be other kernels and larger, which only the plan tells.
@@ -184,12 +200,23 @@ fn rewrite(
     cost: &dyn DeploymentCost,
     exactness: Exactness,
 ) -> Result<Rewritten, VerifyError> {
+    rewrite_near(graph, theme, cost, exactness, 0).map(|(first, _)| first)
+}
+
+/// The cheapest graph, and at most so many that are hardly dearer.
+fn rewrite_near(
+    graph: &Graph,
+    theme: Theme,
+    cost: &dyn DeploymentCost,
+    exactness: Exactness,
+    most: usize,
+) -> Result<(Rewritten, Vec<Rewritten>), VerifyError> {
     graph.verify()?;
     let (classes, run) = direct::saturate(graph, theme).unwrap_or_else(|| saturate(graph, theme.rules()));
     let cost_before = total(graph, cost);
     if convert::is_itself(graph, &classes) {
         // There is nothing to choose from, and the graph is verified already.
-        return Ok(Rewritten {
+        let itself = Rewritten {
             graph: graph.clone(),
             iterations: run.iterations,
             nodes: run.nodes,
@@ -199,27 +226,33 @@ fn rewrite(
             cost_before,
             cost_after: cost_before,
             proved: matches!(exactness, Exactness::Exact { .. }),
-        });
+        };
+        return Ok((itself, Vec::new()));
     }
     let choices = convert::choices(&classes, cost);
     let selection = extract::extract(&choices.problem, &choices.given, exactness);
-    let (rewritten, chosen) = convert::decode(graph, &classes, &choices, &selection);
-    rewritten.verify()?;
-    let explanations = match exactness {
-        Exactness::Greedy => Vec::new(),
-        Exactness::Exact { .. } => history::explanations(graph, &rewritten, &classes, &chosen),
+    let decoded = |selection: &Selection| -> Result<Rewritten, VerifyError> {
+        let (rewritten, chosen) = convert::decode(graph, &classes, &choices, selection);
+        rewritten.verify()?;
+        let explanations = match exactness {
+            Exactness::Greedy => Vec::new(),
+            Exactness::Exact { .. } => history::explanations(graph, &rewritten, &classes, &chosen),
+        };
+        Ok(Rewritten {
+            graph: rewritten,
+            iterations: run.iterations,
+            nodes: run.nodes,
+            stop: run.stop,
+            applied: run.applied.clone(),
+            explanations,
+            cost_before,
+            cost_after: selection.cost.deployment,
+            proved: selection.proved,
+        })
     };
-    Ok(Rewritten {
-        graph: rewritten,
-        iterations: run.iterations,
-        nodes: run.nodes,
-        stop: run.stop,
-        applied: run.applied,
-        explanations,
-        cost_before,
-        cost_after: selection.cost.deployment,
-        proved: selection.proved,
-    })
+    let others = extract::near(&choices.problem, &selection, most);
+    let others = others.iter().map(&decoded).collect::<Result<_, _>>()?;
+    Ok((decoded(&selection)?, others))
 }
 
 /// The sum of costs of a graph.

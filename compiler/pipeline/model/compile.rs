@@ -85,7 +85,7 @@ pub fn model_stage_text(
         || deployed(&graph, &targets[0], FrontEndCost::default()).map(|(_, deployment)| deployment);
     Ok(match stage {
         Stage::Quantize => graph.to_text_with_labels(),
-        Stage::RewriteInteger => passes.integer_text(&graph),
+        Stage::RewriteInteger => passes.integer_text(&graph, &[(&targets[0], limits(&targets[0]))]),
         Stage::Kernel => deployed()?.program.to_text(),
         Stage::Plan => {
             let deployment = deployed()?;
@@ -139,7 +139,8 @@ fn emitted(
         .map_err(|error| Diagnostic::error(Code::MODEL_OPERATOR, error))?;
     let content = Content { graph: &graph, raw: None, golden: &golden, classes: &[], readings: &[], borders };
     let mut on_target = costs_on(target, &graph, &deployment, None);
-    let explanations = Passes { effort: Effort::Final }.integer_explanations(&imported.graph);
+    let explanations =
+        Passes { effort: Effort::Final }.integer_explanations(&imported.graph, &[(target, limits(target))]);
     on_target.rewrites = explanations.into_iter().map(|one| rewrite("rewrite-integer", one)).collect();
     let provenance = Provenance {
         nasc: env!("CARGO_PKG_VERSION").to_owned(),

@@ -93,7 +93,8 @@ fn deployed(
 ) -> Result<(Graph, Deployment), Diagnostic> {
     let passes = Passes { effort: Effort::Final };
     let limits = limits(target);
-    let graph = passes.without_constant_channels(passes.integer(graph), &[(target, limits)]);
+    let targets = [(target, limits)];
+    let graph = passes.without_constant_channels(passes.integer_for(graph, &targets), &targets);
     let deployment = passes
         .choose(&graph, target, outside, &limits)
         .map_err(|error| Diagnostic::error(Code::MODEL_OPERATOR, error))?;

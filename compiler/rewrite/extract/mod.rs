@@ -5,7 +5,8 @@
 //! and whether it is proved cheapest. Ties go to fewer operators, then to the given selection, then to the
 //! earlier candidate, so the result depends on the problem alone. Time is never read.
 //!
-//! Not done here: costs that are not sums over terms, such as peak memory.
+//! Not done here: costs that are not sums over terms, such as peak memory. For those there is [`near`]: selections
+//! that cost about as little, of which the caller may know more.
 //!
 //! Source  greedy-DAG: egraphs-good/extraction-gym, `greedy_dag`; its results can be cyclic (issue 25 there), so
 //! every selection is checked before it is taken.
@@ -144,6 +145,33 @@ pub(crate) fn select(problem: &Problem, choice: &Choice) -> Option<Selection> {
         }
     }
     Some(selection)
+}
+
+/// What a selection may cost more than the cheapest, as a divisor of that one's cost: 1.6 %.
+const NEAR: u64 = 64;
+
+/// Selections that differ from a good one in the candidate of one needed class, and in what that needs besides, and
+/// cost hardly more: the cheapest of them, at most so many, those of earlier classes first where they cost the same.
+pub(crate) fn near(problem: &Problem, best: &Selection, most: usize) -> Vec<Selection> {
+    if most == 0 || problem.classes.iter().all(|candidates| candidates.len() == 1) {
+        return Vec::new();
+    }
+    let others = greedy(problem);
+    let limit = best.cost.deployment.saturating_add(best.cost.deployment / NEAR);
+    let mut found: Vec<Selection> = Vec::new();
+    for &class in &best.order {
+        for index in (0..problem.classes[class].len()).filter(|&index| best.choice[class] != Some(index)) {
+            let mut choice = best.choice.clone();
+            choice.iter_mut().zip(&others).for_each(|(chosen, other)| *chosen = chosen.or(*other));
+            choice[class] = Some(index);
+            let selection = select(problem, &choice).filter(|found| found.cost.deployment <= limit);
+            let is_new = |selection: &Selection| found.iter().all(|known| known.choice != selection.choice);
+            found.extend(selection.filter(is_new));
+        }
+    }
+    found.sort_by_key(|selection| selection.cost);
+    found.truncate(most);
+    found
 }
 
 /// A set of classes.

@@ -142,3 +142,40 @@ fn a_cycle_between_parts_is_searched_as_one() {
     assert!(selection.proved);
     assert_eq!(selection.cost.deployment, 6);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_near_costs_hardly_more_and_differs_in_one_choice(problem in problem(), most in 0usize..6) {
+        let best = extract(&problem, &first(&problem), Exactness::Exact { limit: 1_000_000 });
+        let found = near(&problem, &best, most);
+        prop_assert!(found.len() <= most);
+        prop_assert_eq!(&found, &near(&problem, &best, most));
+        for (at, selection) in found.iter().enumerate() {
+            check(&problem, selection);
+            let limit = best.cost.deployment + best.cost.deployment / NEAR;
+            prop_assert!(best.cost <= selection.cost && selection.cost.deployment <= limit);
+            let both = best.choice.iter().zip(&selection.choice);
+            let otherwise = both.filter(|(a, b)| a.is_some() && b.is_some() && a != b).count();
+            prop_assert_eq!(otherwise, 1);
+            prop_assert!(found[..at].iter().all(|other| other.choice != selection.choice));
+        }
+        prop_assert!(found.is_sorted_by_key(|selection| selection.cost));
+    }
+}
+
+#[test]
+fn near_selections_are_found_and_dearer_ones_are_not() {
+    // A class that is computed in three ways: for the same, for a little more with another class, for much more.
+    let ways = vec![via(1_000, 0), Candidate { cost: cost(1_000), children: vec![1] }, via(1_017, 0)];
+    let root = vec![Candidate { cost: cost(0), children: vec![0, 2] }];
+    let leaf = |own| vec![alone(own)];
+    let problem = Problem { classes: vec![leaf(0), leaf(15), ways, root], root: 3 };
+    let best = extract(&problem, &first(&problem), Exactness::Exact { limit: 100 });
+    assert_eq!(best.choice[2], Some(0));
+    let found = near(&problem, &best, 8);
+    assert_eq!(found.iter().map(|found| found.choice[2]).collect::<Vec<_>>(), [Some(1)]);
+    assert_eq!(found[0].cost.deployment, 1_015);
+    assert!(near(&problem, &best, 0).is_empty());
+}
