@@ -98,6 +98,28 @@ pub(super) fn report() -> Report {
     }
 }
 
+#[test]
+fn schedules_that_are_not_fast_are_counted() {
+    let mut target = report().targets.remove(0);
+    let mut text = |layers, fused| {
+        let ram_bytes_fast = target.memory.ram_bytes + 80;
+        let lean = Lean {
+            layers,
+            fused,
+            ram_bytes_fast,
+            flash_bytes_fast: target.memory.flash_bytes,
+            cycles_estimated_fast: 33_000,
+        };
+        target.layers[0].schedule = Some(if fused > 0 { Variant::Fused } else { Variant::Lean });
+        terminal::lean_text(&lean, &target)
+    };
+    let tail = ", with 80 B less RAM, about 34000 cycles instead of 33000";
+    assert_eq!(text(1, 0), format!("1 layer is lean{tail}"));
+    assert_eq!(text(0, 1), format!("1 sum is fused with its convolution{tail}"));
+    assert_eq!(text(2, 2), format!("2 layers are lean, 2 sums are fused with their convolutions{tail}"));
+    assert_eq!(serde_json::to_string(&target.layers[0].schedule).expect("plain data"), r#""fused""#);
+}
+
 /// Users parse this file: a change here needs another schema version.
 #[test]
 fn the_schema_is_stable() {
