@@ -50,11 +50,10 @@ fn text(report: &ExportReport) -> String {
     let operators: Vec<String> =
         report.operators.iter().map(|(name, count)| format!("{count} {name}")).collect();
     line("operators", &operators.join(", "));
-    let behind = match &report.front_end {
-        None => "the model takes standardised values as int8, what the bundle's `run` takes",
-        Some(_) => "the model takes standardised features as int8, what the bundle's `run` takes",
-    };
-    line("begins", &format!("behind nasc's front end, which is not part of it: {behind}"));
+    line(
+        "begins",
+        "behind nasc's front end, which is not in it: with the int8 that the bundle's `run` takes",
+    );
     if let Some(front_end) = &report.front_end {
         line("front end", front_end);
     }

@@ -7,11 +7,11 @@
 
 The test writes each network as `<name>.tflite` with random inputs and what nasc's evaluator makes of them, in
 `<name>.inputs` and `<name>.outputs`; `NASC_EXPORT_SAMPLES` says how many there are, 1,000 by default. All models of a
-folder are run, or those that are named. A model that `nasc export` wrote of a bundle is run on the bundle's golden
-vectors:
+folder are run, or those that are named. A model that `nasc export` wrote of a bundle is run on the vectors of the
+bundle's self-test:
 
     nasc export build/vowels/cortex-m4 -o vowels.tflite
-    python3 tests/models/check_export.py vowels.tflite build/vowels/cortex-m4/vowels_golden.safetensors
+    python3 tests/models/check_export.py vowels.tflite build/vowels/cortex-m4/vowels.graph
 
 Exit code 0: all bytes are equal. 1: some differ, and which model and sample is told.
 """
@@ -59,20 +59,13 @@ def beside(model):
 
 
 def golden(path):
-    """Inputs and outputs of a bundle's golden vectors."""
-    content = read(path)
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    found = {}
-    for name, tensor in header.items():
-        if name in ("inputs", "outputs"):
-            start, end = (8 + length + offset for offset in tensor["data_offsets"])
-            found[name] = np.frombuffer(content[start:end], dtype=np.int8)
-    return [found["inputs"], found["outputs"]]
+    """Inputs and outputs of a bundle's self-test."""
+    vectors = json.loads(read(path))["golden"]
+    return [np.array([vector[kind] for vector in vectors], dtype=np.int8) for kind in ("input", "output")]
 
 
 def main(arguments):
-    if len(arguments) == 2 and arguments[1].endswith(".safetensors"):
+    if len(arguments) == 2 and arguments[1].endswith(".graph"):
         cases = [(arguments[0], golden(arguments[1]))]
     else:
         models = []
@@ -81,7 +74,7 @@ def main(arguments):
             models += [name for name in folder if name.endswith(".tflite")]
         cases = [(model, beside(model)) for model in models]
     if not cases:
-        sys.exit("name a folder with models, or models, or a model and golden vectors: see the head of this file")
+        sys.exit("name a folder with models, or models, or a model and a `.graph`: see the head of this file")
     totals, failed = np.zeros(3, dtype=np.int64), 0
     for model, (inputs, wanted) in cases:
         name = os.path.basename(model)

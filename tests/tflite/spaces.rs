@@ -53,10 +53,70 @@ impl elaborate::Files for Beside<'_> {
     }
 }
 
+/// Models of blocks that no small network of the spaces has: gates, concatenations, larger maps, borders.
+const BLOCKS: [(&str, &str); 3] = [
+    (
+        "gated",
+        r"use std/blocks { mbconv_se }
+model gated(input: (16, 14, 3), classes: 4) {
+  conv2d(filters: 16, kernel: 3, stride: 2, norm: batch, act: hswish)
+  mbconv_se(out: 16, expand: 3)
+  mbconv_se(out: 24, kernel: 5, stride: 2, act: relu6)
+  conv2d(filters: 32, kernel: 1, act: hsigmoid)
+  global_avg_pool
+  dense(units: 20, act: hswish)
+  dense(units: classes, act: sigmoid)
+}
+",
+    ),
+    (
+        "joined",
+        r"use std/blocks { inception, fire, dense_block }
+model joined(input: (15, 15, 4), classes: 5) {
+  inception(one: 4, three_in: 3, three: 6, five_in: 2, five: 3, pool: 5)
+  max_pool(size: 2)
+  fire(squeeze: 4, expand: 6)
+  dense_block(layers: 3, growth: 4)
+  upsample(factor: 2)
+  avg_pool(size: 3, stride: 2, padding: same)
+  global_avg_pool
+  dense(units: classes)
+}
+",
+    ),
+    (
+        "plain",
+        r"model plain(input: (30, 6), classes: 3) {
+  conv1d(filters: 8, kernel: 5, stride: 2, norm: batch, act: relu)
+  residual {
+    conv1d(filters: 8, kernel: 3, norm: batch, act: relu)
+    conv1d(filters: 8, kernel: 3, norm: batch)
+  }
+  flatten
+  dense(units: 16, act: relu)
+  dense(units: classes)
+}
+",
+    ),
+];
+
+/// A spec around a model.
+fn spec_of(model: &str) -> String {
+    format!(
+        "nas 1\n{model}data {{ source: ts(train: \"a.ts\", test: \"b.ts\"), split: holdout(val: 20 %) }}\n\
+         train {{ optimizer: adamw(lr: 1e-3), epochs: 1, batch: 8 }}\nsearch {{ strategy: random, trials: 1 }}\n\
+         maximize accuracy\n"
+    )
+}
+
 fn space(name: &str, path: &Path) -> Space {
+    space_of(name, &fs::read_to_string(path).expect("a spec"), path.parent().expect("a folder"))
+}
+
+fn space_of(name: &str, text: &str, folder: &Path) -> Space {
     let mut sources = SourceMap::new();
-    let file = sources.add(name, fs::read_to_string(path).expect("a spec"));
-    let beside = Beside(path.parent().expect("a folder"));
+    let file = sources.add(name, text);
+    let beside = Beside(folder);
     let options = Options { files: &beside, params: BTreeMap::new() };
     let (program, diagnostics) = elaborate::elaborate(&mut sources, file, &options);
     let told = render(&diagnostics, &sources, Style::Plain);
@@ -92,36 +152,48 @@ fn integer(graph: &Graph, dice: &mut Dice) -> Graph {
     Passes { effort: Effort::Search }.quantized(graph, &weights, &samples).expect("finite")
 }
 
-#[test]
-fn networks_of_the_spaces_are_written_and_read_again() {
+/// Writes some networks of a space and reads them again; how many, and how many of them LiteRT computes otherwise for
+/// some sums.
+fn written(name: &str, space: &Space) -> [u64; 2] {
     let (mut written, mut beside) = (0, 0);
-    for (name, path) in specs() {
-        let space = space(&name, &path);
-        let mut found = 0;
-        for seed in 0..DRAWN {
-            if found == NETWORKS {
-                break;
-            }
-            let point = sample(&space, &mut ChaCha8Rng::seed_from_u64(seed));
-            let Ok(graph) = instantiate(&space, &point) else { continue };
-            if graph.macs().0 > MAX_MACS {
-                continue;
-            }
-            let graph = integer(&graph, &mut Dice(seed));
-            let name = format!("{name}_{seed}");
-            let exported = export(&graph, &name).unwrap_or_else(|refusals| panic!("{name}: {refusals:#?}"));
-            for layer in &exported.beside {
-                println!("{name}: {layer:?}");
-            }
-            found += 1;
-            written += 1;
-            beside += u64::from(!exported.beside.is_empty());
-            assert!(round_trip(&name, &graph, &exported, seed), "{name}");
+    for seed in 0..DRAWN {
+        let point = sample(space, &mut ChaCha8Rng::seed_from_u64(seed));
+        let Ok(graph) = instantiate(space, &point) else { continue };
+        if graph.macs().0 > MAX_MACS {
+            continue;
         }
-        if found == 0 {
-            println!("{name}: no network of at most {MAX_MACS} multiply-accumulates was drawn");
+        let graph = integer(&graph, &mut Dice(seed));
+        let name = format!("{name}_{seed}");
+        let exported = export(&graph, &name).unwrap_or_else(|refusals| panic!("{name}: {refusals:#?}"));
+        exported.beside.iter().for_each(|layer| println!("{name}: {layer:?}"));
+        beside += u64::from(!exported.beside.is_empty());
+        assert!(round_trip(&name, &graph, &exported, seed), "{name}");
+        written += 1;
+        if written == NETWORKS {
+            break;
         }
     }
-    println!("{written} networks, {beside} with sums beside ties");
-    assert!(written >= 16, "{written}");
+    [written, beside]
+}
+
+#[test]
+fn networks_of_the_spaces_are_written_and_read_again() {
+    let (mut networks, mut beside) = (0, 0);
+    for (name, path) in specs() {
+        let [more, some] = written(&name, &space(&name, &path));
+        if more == 0 {
+            println!("{name}: no network of at most {MAX_MACS} multiply-accumulates was drawn");
+        }
+        (networks, beside) = (networks + more, beside + some);
+    }
+    println!("{networks} networks, {beside} with sums beside ties");
+    assert!(networks >= 16, "{networks}");
+}
+
+#[test]
+fn networks_of_blocks_are_written_and_read_again() {
+    for (name, model) in BLOCKS {
+        let [networks, _] = written(name, &space_of(name, &spec_of(model), Path::new(".")));
+        assert_eq!(networks, NETWORKS, "{name}");
+    }
 }

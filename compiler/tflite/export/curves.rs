@@ -29,6 +29,8 @@ const RELU: i8 = 1;
 const FAR: i32 = 15;
 /// Weights that are tried, the greatest first: the finer the sums, the likelier they fit.
 const WEIGHTS: std::ops::RangeInclusive<i32> = 8..=127;
+/// Slopes that are tried, as multiples of the true one: a table has room for some of them.
+const SLOPES: [f64; 9] = [1.0, 1.0001, 0.9999, 1.0003, 0.9997, 1.001, 0.999, 1.003, 0.997];
 /// Bias, at most.
 const MAX_BIAS: f64 = (1 << 29) as f64;
 
@@ -51,21 +53,16 @@ impl Tap {
 
     /// A tap that gives `max(x + 3, 0) / 6` as a table has it.
     fn of(table: &[i8], from: &Quant, to: &Quant) -> Option<Tap> {
-        for weight in WEIGHTS.rev() {
-            let scale = (1.0 / (6.0 * f64::from(weight))) as f32;
-            let middle = (3.0 * f64::from(weight) / f64::from(from.scale(0))).round();
-            if middle > MAX_BIAS {
-                continue;
-            }
-            for bias in [0, 1, -1, 2, -2].map(|by| middle as i32 + by) {
-                let tap = Tap { weight, bias, scale };
-                let fits = |(x, &y): (i32, &i8)| tap.apply(x, from, to) == i32::from(y);
-                if (-128..128).zip(table).all(fits) {
-                    return Some(tap);
-                }
-            }
-        }
-        None
+        let fits = |tap: &Tap| {
+            (-128..128).zip(table).all(|(x, &wanted)| tap.apply(x, from, to) == i32::from(wanted))
+        };
+        let of_weight = |weight: i32| {
+            let middle = (3.0 * f64::from(weight) / f64::from(from.scale(0))).round().min(MAX_BIAS) as i32;
+            let scales = SLOPES.map(move |slope| (slope / (6.0 * f64::from(weight))) as f32);
+            let bias = move |scale: f32| [0, 1, -1, 2, -2].map(|by| Tap { weight, bias: middle + by, scale });
+            scales.into_iter().flat_map(bias)
+        };
+        WEIGHTS.rev().flat_map(of_weight).find(fits)
     }
 }
 
