@@ -17,6 +17,8 @@ mod data;
 mod determinism;
 #[path = "cli/engine.rs"]
 mod engine;
+#[path = "cli/export.rs"]
+mod export;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/html.rs"]

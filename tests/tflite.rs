@@ -5,6 +5,20 @@
 //! with more of their kind.
 
 #![allow(clippy::disallowed_methods, reason = "the environment names a folder with more models")]
+#![expect(clippy::print_stdout, reason = "how many networks there were is said")]
+
+#[path = "tflite/export.rs"]
+mod export;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "differential/network.rs"]
+mod network;
+#[allow(dead_code, reason = "benches use the rest")]
+#[path = "benches/networks/mod.rs"]
+mod networks;
+#[path = "differential/others.rs"]
+mod others;
+#[path = "tflite/spaces.rs"]
+mod spaces;
 
 use std::path::{Path, PathBuf};
 

@@ -85,6 +85,13 @@ pub(crate) enum Command {
         #[arg(long = "target", value_name = "NAME")]
         targets: Vec<String>,
     },
+    /// The int8 network of a lock or of a bundle as a model of TensorFlow Lite, for LiteRT and TFLM.
+    #[command(after_help = "Examples:\n  nasc export examples/vowels/vowels.nas -o vowels.tflite\n  \
+                            nasc export build/vowels/cortex-m4 -o vowels.tflite\n\n\
+                            A spec needs its lock and weights; nothing is searched or trained. The model begins behind the front \
+                            end. LiteRT's reference kernels run it to the same bytes; what cannot be written so is listed with its \
+                            layer, all of it at once, and the exit code is 1 then.")]
+    Export(ExportArgs),
     /// Quality of the locked integer network, or of a bundle's, on data.
     #[command(after_help = "Examples:\n  nasc eval examples/vowels/vowels.nas --data recordings\n  \
                             nasc eval kws.nas --data new_recordings --split all\n  \
@@ -295,6 +302,26 @@ pub(crate) enum EngineName {
     Embedded,
     /// libtorch, in a nasc that is built with `--features torch`.
     Torch,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// A spec with its lock and weights, or a bundle's folder.
+    pub(crate) input: PathBuf,
+    /// The model, a `.tflite` file.
+    #[arg(short, long = "output", value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The target whose network is meant, where they differ.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// Value of a `param`, as it was given to `compile`; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub(crate) params: Vec<(String, String)>,
+    /// Fail where LiteRT gives another byte for any input: its dense layers round by doubles, so that a sum may end on
+    /// the other side of a tie. Without it that is a warning.
+    #[arg(long)]
+    pub(crate) exact: bool,
 }
 
 /// Arguments of `report`.

@@ -5,6 +5,7 @@
 mod args;
 mod bars;
 mod data;
+mod export;
 mod fmt;
 mod memory;
 mod model;
@@ -59,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Verify { bundle, emulator_only, against: None } => verify(&bundle, emulator_only, format),
         Command::Table(args) => table::table(&args, format),
         Command::Import { model, targets } => model::import(&model, &targets, format),
+        Command::Export(args) => export::export(&args, format),
         Command::Fmt(args) => fmt::fmt(&args, format),
         Command::Explain { code } => explain(code.as_deref(), format),
         Command::Targets => targets(format),

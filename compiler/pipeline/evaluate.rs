@@ -220,7 +220,7 @@ fn part_of(splits: Splits, scope: Scope) -> Dataset {
 const OF_NETWORK: [&str; 3] = ["quantize", "space", "train"];
 
 /// E0901 if the lock's network is not one of this spec and these values of its `param`s.
-fn other_network(
+pub(crate) fn other_network(
     lock: &Lock,
     program: &Program,
     params: &BTreeMap<String, String>,
@@ -241,7 +241,7 @@ fn other_network(
         Some(why) => {
             error.note(why).help("give the values that it was made with, or run `nasc compile` with these")
         }
-        None => error.help("run `nasc compile`, or give `nasc eval` a bundle"),
+        None => error.help("run `nasc compile`, or give a bundle"),
     })
 }
 

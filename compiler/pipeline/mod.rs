@@ -10,6 +10,7 @@ mod checkpoint;
 mod compile;
 mod diff;
 mod evaluate;
+mod export;
 mod figures;
 mod files;
 mod forecast;
@@ -48,6 +49,7 @@ pub use compile::{
 };
 pub use diff::{Given, diff};
 pub use evaluate::{Evaluated, Scope, WeakClass, evaluate_bundle, evaluate_spec};
+pub use export::{BesideTies, ExportOptions, ExportReport, ExportedEnd, export_bundle, export_spec};
 pub use files::{Files, cannot_write};
 pub use forecast::{Drawn, Forecast, ForecastOptions, Pace, forecast};
 pub use golden::GoldenSet;

@@ -31,6 +31,7 @@ use crate::source::SourceMap;
 use crate::space;
 
 pub use measure::{Range, Sound};
+pub(in crate::pipeline) use words::front_end as front_end_text;
 pub use words::{duration_text, number_text};
 
 /// Arguments of [`inspect`].

@@ -73,7 +73,7 @@ pub(super) fn split(split: &Split, settings: &Settings, data: &Collection) -> St
 }
 
 /// What stands between sensor and network.
-pub(super) fn front_end(front_end: &FrontEnd) -> String {
+pub(in crate::pipeline) fn front_end(front_end: &FrontEnd) -> String {
     match front_end {
         FrontEnd::Values { .. } => "none, numbers go to the network as they are".to_owned(),
         FrontEnd::Series(series) => format!(
