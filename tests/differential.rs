@@ -12,6 +12,8 @@
     reason = "the environment asks for more networks; the library reads none of it"
 )]
 
+#[path = "differential/imported.rs"]
+mod imported;
 #[path = "differential/network.rs"]
 mod network;
 #[path = "differential/others.rs"]

@@ -126,13 +126,18 @@ fn models_give_the_bytes_of_litert() {
     }
 }
 
-fn in_folder(folder: &Path) {
+/// The models of a folder, in order.
+fn models(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
     let mut models: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "tflite")).collect();
     models.sort();
     assert!(models.len() >= 3, "{} lost its models", folder.display());
-    for model in models {
+    models
+}
+
+fn in_folder(folder: &Path) {
+    for model in models(folder) {
         let name = model.file_stem().expect("a name").to_string_lossy();
         let imported = imported(&read(&model));
         let samples: Samples = serde_json::from_slice(&read(&model.with_extension("json"))).expect("samples");
@@ -161,10 +166,7 @@ impl Dice {
 #[test]
 fn damaged_models_give_errors() {
     let mutants: usize = std::env::var("NASC_MUTANTS").map_or(3_000, |text| text.parse().expect("a number"));
-    let models: Vec<Vec<u8>> = ["cnn", "borders", "unsigned"]
-        .iter()
-        .map(|name| read(&folder().join(format!("{name}.tflite"))))
-        .collect();
+    let models: Vec<Vec<u8>> = models(&folder()).iter().map(|path| read(path)).collect();
     let mut dice = Dice(1);
     let (mut broken, mut refused, mut taken) = (0, 0, 0);
     for _ in 0..mutants {

@@ -6,7 +6,7 @@
 
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{Program, Step, Work};
-use crate::ops::{AvgPool2d, MaxPool2d, Op};
+use crate::ops::{AvgPool2d, Elementwise, ElementwiseFunction, MaxPool2d, Op};
 use crate::target::CostTable;
 
 /// A kind of work with what it counts as: multiply-accumulates, elements, calls.
@@ -128,9 +128,16 @@ fn count(counts: &mut Counts, (graph, order): (&Graph, &[NodeId]), program: &Pro
             let filters = graph.ty(node).shape.0.last().copied().unwrap_or(1);
             products(counts, step.macs, outputs, (rows, run, filters));
         }
+        Some((node, Op::TransposeConv2d(conv))) => {
+            let taps = [0, 1].map(|axis| conv.window.kernel[axis].div_ceil(conv.window.stride[axis]));
+            let [channels, filters] = [graph.input_types(node)[0], graph.ty(node)]
+                .map(|ty| ty.shape.0.last().copied().unwrap_or(1));
+            products(counts, step.macs, outputs, (taps[0], taps[1] * channels, filters));
+        }
         Some((node, Op::Dense(_))) => {
-            let features = graph.input_types(node)[0].shape.elements();
-            products(counts, step.macs, outputs, (1, features, outputs));
+            let [features, units] = [graph.input_types(node)[0], graph.ty(node)]
+                .map(|ty| ty.shape.0.last().copied().unwrap_or(1));
+            products(counts, step.macs, outputs, (1, features, units));
         }
         Some((_, Op::DepthwiseConv2d(_))) => {
             counts[2] += step.macs as f64;
@@ -139,10 +146,16 @@ fn count(counts: &mut Counts, (graph, order): (&Graph, &[NodeId]), program: &Pro
         Some((_, Op::AvgPool2d(AvgPool2d { window, .. }) | Op::MaxPool2d(MaxPool2d { window, .. }))) => {
             counts[3] += (outputs * window.kernel[0] * window.kernel[1]) as f64;
         }
+        // Four products for each output.
+        Some((_, Op::ResizeBilinear(_))) => counts[3] += 4.0 * outputs as f64,
+        Some((_, Op::Elementwise(Elementwise { function, .. }))) => {
+            let is_sum = matches!(function, ElementwiseFunction::Add | ElementwiseFunction::Sub);
+            counts[if is_sum { 7 } else { 10 }] += outputs as f64;
+        }
         Some((_, Op::Add(_))) => counts[7] += outputs as f64,
         Some((_, Op::Mul(_))) => counts[10] += outputs as f64,
         Some((_, Op::Requantize(_))) => counts[11] += outputs as f64,
-        Some((_, Op::Curve(_))) => counts[12] += outputs as f64,
+        Some((_, Op::Curve(_) | Op::Lookup(_))) => counts[12] += outputs as f64,
         Some(_) | None => counts[8] += outputs as f64,
     }
     counts[9] += step.calls.len() as f64;

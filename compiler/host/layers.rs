@@ -26,9 +26,9 @@ pub(super) fn work(graph: &Graph, node: NodeId, level: Level, from: &[Slot]) -> 
             Work::Products(products(graph, node, level, moves, end)?, input)
         }
         Op::Dense(op) => {
-            let channels = types[0].shape.elements();
+            let &[samples, channels] = &types[0].shape.0[..] else { return None };
             let window = Window::valid([1, 1], [1, 1]);
-            let moves = Moves { window, input: [1, 1], output: [1, 1], channels };
+            let moves = Moves { window, input: [1, samples], output: [1, samples], channels };
             let multipliers = op.multipliers(types[0], types[1], output);
             let end = End { multipliers, requant: op.requant.as_ref()?, clamp: op.clamp };
             Work::Products(products(graph, node, level, moves, end)?, input)
@@ -72,6 +72,7 @@ pub(super) fn work(graph: &Graph, node: NodeId, level: Level, from: &[Slot]) -> 
         op @ (Op::Activation(_) | Op::Curve(_) | Op::Requantize(_)) => {
             Work::Lookup(Lookup::new(op, types[0], output)?, input)
         }
+        Op::Lookup(_) => Work::Lookup(Lookup::of(constant(graph, node, 1)?, output)?, input),
         _ => return None,
     })
 }
@@ -105,6 +106,14 @@ impl End<'_> {
     }
 }
 
+/// An input that is known.
+fn constant(graph: &Graph, node: NodeId, at: usize) -> Option<&Value> {
+    match &graph.node(*graph.inputs(node).get(at)?).op {
+        Op::Constant(constant) => graph.constant(&constant.name).map(|value| &**value),
+        _ => None,
+    }
+}
+
 /// Weights and biases.
 struct Constants {
     weights: Vec<i8>,
@@ -114,13 +123,7 @@ struct Constants {
 impl Constants {
     /// Those of a node that has an activation, weights and biases.
     fn of(graph: &Graph, node: NodeId) -> Option<Constants> {
-        let inputs = graph.inputs(node);
-        let value = |at: usize| -> Option<&Value> {
-            match &graph.node(*inputs.get(at)?).op {
-                Op::Constant(constant) => graph.constant(&constant.name).map(|value| &**value),
-                _ => None,
-            }
-        };
+        let value = |at: usize| constant(graph, node, at);
         let weights = value(1)?.as_i8()?.iter().copied().collect();
         Some(Constants { weights, biases: value(2)?.to_i32_vec()? })
     }

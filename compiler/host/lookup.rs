@@ -22,6 +22,15 @@ impl Lookup {
         Some(Lookup { elements: output.shape.elements(), table: table.try_into().ok()? })
     }
 
+    /// For a table that begins with what is made of -128; `None` where it has not 256 elements.
+    pub(super) fn of(table: &Value, output: &TensorType) -> Option<Lookup> {
+        let table: Vec<i8> = table.as_i8()?.iter().copied().collect();
+        // By the byte without its sign.
+        let of = |byte: u8| table.get((i32::from(byte as i8) + 128) as usize).copied();
+        let table: Vec<i8> = (0..=255).map(of).collect::<Option<_>>()?;
+        Some(Lookup { elements: output.shape.elements(), table: table.try_into().ok()? })
+    }
+
     /// Looks all elements up.
     ///
     /// # Safety

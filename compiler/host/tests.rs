@@ -2,8 +2,8 @@ use super::*;
 use crate::emit::jit::tests::{Net, random_input};
 use crate::graph::{NodeId, Weights};
 use crate::ops::{
-    AvgPool2d, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, Input, MaxPool2d, Mul, Padding,
-    Requantize, Reshape, Window,
+    AvgPool2d, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, Input, Lookup, MaxPool2d, Mul,
+    Padding, Requantize, Reshape, Window,
 };
 use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, TensorType};
@@ -71,9 +71,10 @@ fn layer(seed: u64) -> Graph {
             net.sum(x, y)
         }
         6 => {
-            let elements = net.graph.ty(x).shape.elements();
-            let flat = net.add(Reshape { shape: [1, elements].into() }, &[x]);
-            let [w, b] = net.weights(vec![filters, elements], 0);
+            let samples = if net.below(2) == 0 { 1 } else { extents[0] };
+            let features = net.graph.ty(x).shape.elements() / samples;
+            let flat = net.add(Reshape { shape: [samples, features].into() }, &[x]);
+            let [w, b] = net.weights(vec![filters, features], 0);
             let (clamp, requant) = (net.clamp(), net.requant(Rounding::Single));
             net.add(Dense { clamp, requant }, &[flat, w, b])
         }
@@ -151,10 +152,13 @@ fn what_has_no_kernel_is_host_code() {
     let y = net.add(DepthwiseConv2d { window, clamp, requant }, &[y, w, b]);
     let requant = net.requant(Rounding::Double).expect("one");
     let y = net.add(Requantize { requant }, &[y]);
+    let table = net.constant(vec![256], DType::I8, Quant::per_tensor(1.0, 0), 127);
+    let requant = net.requant(Rounding::Double).expect("one");
+    let y = net.add(Lookup { requant }, &[y, table]);
     net.graph.add_output(y);
     net.graph.add_output(x);
     let parts = agrees(&net.graph, 1).expect("exact");
-    assert_eq!(parts, (3, 2), "the product and the copy of the input are host code");
+    assert_eq!(parts, (4, 2), "the product and the copy of the input are host code");
 }
 
 #[test]

@@ -39,6 +39,22 @@ pub struct AddParameters {
 }
 
 impl AddParameters {
+    /// Of two inputs and the output.
+    ///
+    /// # Panics
+    /// When a type is not quantized.
+    pub fn new(a: &TensorType, b: &TensorType, output: &TensorType) -> AddParameters {
+        let scale = |ty| f64::from(quant(ty).scale(0));
+        let left_shift = if output.dtype == DType::I16 { 15 } else { 20 };
+        let common = 2.0 * scale(a).max(scale(b));
+        AddParameters {
+            left_shift,
+            a: Multiplier::new(scale(a) / common),
+            b: Multiplier::new(scale(b) / common),
+            output: Multiplier::new(common / (f64::from(1u32 << left_shift) * scale(output))),
+        }
+    }
+
     /// The sum of two elements less their zero points; the output's zero point and clamp come after it.
     pub fn apply(&self, a: i32, b: i32, rounding: Rounding) -> i32 {
         let a = self.a.apply(a << self.left_shift, rounding);
@@ -53,15 +69,7 @@ impl Add {
     /// # Panics
     /// When a type is not quantized.
     pub fn parameters(&self, a: &TensorType, b: &TensorType, output: &TensorType) -> AddParameters {
-        let scale = |ty| f64::from(quant(ty).scale(0));
-        let left_shift = if output.dtype == DType::I16 { 15 } else { 20 };
-        let common = 2.0 * scale(a).max(scale(b));
-        AddParameters {
-            left_shift,
-            a: Multiplier::new(scale(a) / common),
-            b: Multiplier::new(scale(b) / common),
-            output: Multiplier::new(common / (f64::from(1u32 << left_shift) * scale(output))),
-        }
+        AddParameters::new(a, b, output)
     }
 }
 

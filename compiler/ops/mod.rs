@@ -15,8 +15,10 @@ mod curve;
 mod dense;
 mod depthwise_conv2d;
 mod dropout;
+mod elementwise;
 mod fold;
 mod leaf;
+mod lookup;
 mod mean;
 mod mul;
 mod pad;
@@ -24,9 +26,11 @@ mod pool;
 mod reference;
 mod requantize;
 mod reshape;
+mod resize_bilinear;
 mod slice;
 mod softmax;
 mod transpose;
+mod transpose_conv2d;
 mod upsample2d;
 mod window;
 
@@ -44,18 +48,24 @@ pub use curve::{Curve, CurveFunction};
 pub use dense::Dense;
 pub use depthwise_conv2d::DepthwiseConv2d;
 pub use dropout::Dropout;
+pub(crate) use elementwise::broadcast_strides;
+pub use elementwise::{Elementwise, ElementwiseFunction, ElementwiseParameters};
 pub use fold::{FoldBias, FoldWeight};
 pub use leaf::{Constant, Input, Param, ParamRole};
+pub use lookup::Lookup;
 pub use mean::Mean;
 pub use mul::Mul;
 pub use pad::Pad;
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use requantize::Requantize;
 pub use reshape::Reshape;
+pub(crate) use resize_bilinear::{Places, STEPS as BILINEAR_STEPS};
+pub use resize_bilinear::{ResizeBilinear, ResizeMode};
 pub use slice::Slice;
 pub use softmax::Softmax;
 pub use transpose::Transpose;
 pub(crate) use transpose::strides;
+pub use transpose_conv2d::TransposeConv2d;
 pub use upsample2d::Upsample2d;
 pub use window::{Padding, Window};
 
@@ -317,6 +327,14 @@ ops! {
     Mean,
     /// Part of a tensor.
     Slice,
+    /// A function of two, with broadcasting.
+    Elementwise,
+    /// A table of what is made of each byte.
+    Lookup,
+    /// Transposed convolution.
+    TransposeConv2d,
+    /// A map of other extents.
+    ResizeBilinear,
 }
 
 /// Checks the number of inputs.

@@ -35,7 +35,7 @@ impl Mul {
     }
 }
 
-fn factor([a, b, output]: [&Quant; 3]) -> f32 {
+pub(crate) fn factor([a, b, output]: [&Quant; 3]) -> f32 {
     a.scale(0) * b.scale(0) / output.scale(0)
 }
 

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::tensor::{Shape, arith};
 
+mod imported;
 mod others;
 
 /// A window and an input that it fits.

@@ -250,10 +250,7 @@ impl<'a> Builder<'a> {
             | Op::MaxPool2d(_)
             | Op::Reshape(_)
             | Op::Pad(_)
-            | Op::Upsample2d(_) => {
-                let x = self.known(inputs[0])?;
-                self.add(op, &[x])
-            }
+            | Op::Upsample2d(_) => self.add(op, &[self.known(inputs[0])?]),
             Op::Mul(mul) => {
                 let inputs = [self.known(inputs[0])?, self.known(inputs[1])?];
                 let least = least_product_scale(inputs.map(|input| self.scale(input)));
@@ -272,11 +269,17 @@ impl<'a> Builder<'a> {
             | Op::Softmax(_)
             | Op::Slice(_)
             | Op::Mean(_)
-            | Op::Transpose(_) => {
-                let name = self.graph.node(node).op.name();
-                Err(QuantizeError(format!("`{name}` at node {} has no integer form here", node.index())))
-            }
+            | Op::Elementwise(_)
+            | Op::Lookup(_)
+            | Op::ResizeBilinear(_)
+            | Op::Transpose(_)
+            | Op::TransposeConv2d(_) => Err(self.formless(node)),
         }
+    }
+
+    fn formless(&self, node: NodeId) -> QuantizeError {
+        let name = self.graph.node(node).op.name();
+        QuantizeError(format!("`{name}` at node {} has no integer form here", node.index()))
     }
 
     /// The integer node of an activation.

@@ -12,8 +12,9 @@ use egg::{Id, Language as _, define_language};
 
 use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense,
-    DepthwiseConv2d, Dropout, FoldBias, FoldWeight, MaxPool2d, Mean, Mul, Op, Pad, Padding, Requant,
-    Requantize, Reshape, Slice, Softmax, Transpose, Upsample2d, Window,
+    DepthwiseConv2d, Dropout, Elementwise, ElementwiseFunction, FoldBias, FoldWeight, Lookup, MaxPool2d,
+    Mean, Mul, Op, Pad, Padding, Requant, Requantize, Reshape, ResizeBilinear, ResizeMode, Slice, Softmax,
+    Transpose, TransposeConv2d, Upsample2d, Window,
 };
 use crate::tensor::{Scale, Shape};
 
@@ -36,12 +37,16 @@ pub(crate) enum Attribute {
     Function(CurveFunction),
     /// Zeros of a pad, before and after.
     Margins([[usize; 3]; 2]),
-    /// Factors of an enlargement.
+    /// Factors of an enlargement, rows and columns of a transposed convolution.
     Factor([usize; 2]),
     /// Share of a dropout.
     Rate(Scale),
     /// What a softmax multiplies scores by.
     Beta(Scale),
+    /// Where pixels of a resized map lie.
+    Resize(ResizeMode),
+    /// Function of two tensors.
+    Elementwise(ElementwiseFunction),
 }
 
 impl fmt::Display for Attribute {
@@ -66,6 +71,8 @@ impl fmt::Display for Attribute {
             Attribute::Factor([down, right]) => write!(f, "factor:{down}x{right}"),
             Attribute::Rate(rate) => write!(f, "rate:{}", rate.0),
             Attribute::Beta(beta) => write!(f, "beta:{}", beta.0),
+            Attribute::Resize(mode) => write!(f, "resize:{}", mode.name()),
+            Attribute::Elementwise(function) => write!(f, "elementwise:{}", function.name()),
         }
     }
 }
@@ -161,6 +168,14 @@ define_language! {
         "slice" = Slice([Id; 4]),
         // order x
         "transpose" = Transpose([Id; 2]),
+        // function clamp requant a b
+        "elementwise" = Elementwise([Id; 5]),
+        // window output clamp requant x w b
+        "transpose_conv2d" = TransposeConv2d([Id; 7]),
+        // output mode x
+        "resize_bilinear" = ResizeBilinear([Id; 3]),
+        // requant x table
+        "lookup" = Lookup([Id; 3]),
         "outputs" = Outputs(Box<[Id]>),
     }
 }
@@ -174,11 +189,13 @@ impl Term {
             Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) | Term::Concat(_) => 0,
             Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
             Term::Pad(_) | Term::Upsample2d(_) | Term::Dropout(_) | Term::Requantize(_) => 1,
-            Term::Softmax(_) | Term::Transpose(_) => 1,
+            Term::Softmax(_) | Term::Transpose(_) | Term::Lookup(_) => 1,
             Term::Meet(_) | Term::Around(_) => 2,
             Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
             Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) | Term::Mean(_) => 2,
-            Term::Conv2d(_) | Term::DepthwiseConv2d(_) | Term::Slice(_) => 3,
+            Term::ResizeBilinear(_) => 2,
+            Term::TransposeConv2d(_) => 4,
+            Term::Conv2d(_) | Term::DepthwiseConv2d(_) | Term::Slice(_) | Term::Elementwise(_) => 3,
         }
     }
 
@@ -231,15 +248,19 @@ impl Term {
             Op::Requantize(op) => {
                 (|ids| Term::Requantize(fixed(ids)), attributes(vec![A::Requant(Some(op.requant))]))
             }
-            Op::Mean(Mean { axes, requant }) => (
-                |ids| Term::Mean(fixed(ids)),
-                attributes(vec![A::Shape(axes.clone()), A::Requant(Some(*requant))]),
-            ),
             Op::Reshape(_) | Op::Pad(_) | Op::Upsample2d(_) | Op::Transpose(_) | Op::Slice(_) => {
                 let (make, list) = moving(op)?;
                 (make, attributes(list))
             }
-            Op::Softmax(op) => (|ids| Term::Softmax(fixed(ids)), attributes(vec![A::Beta(op.beta)])),
+            Op::Mean(_)
+            | Op::Softmax(_)
+            | Op::Elementwise(_)
+            | Op::Lookup(_)
+            | Op::TransposeConv2d(_)
+            | Op::ResizeBilinear(_) => {
+                let (make, list) = imported(op)?;
+                (make, attributes(list))
+            }
         };
         let children: Vec<Id> = attributes.into_iter().chain(inputs.iter().copied()).collect();
         Some(make(&children))
@@ -263,6 +284,9 @@ impl Term {
         let factor = |id| read(attribute(id), |a| if let Attribute::Factor(x) = a { Some(*x) } else { None });
         let rate = |id| read(attribute(id), |a| if let Attribute::Rate(x) = a { Some(*x) } else { None });
         let beta = |id| read(attribute(id), |a| if let Attribute::Beta(x) = a { Some(*x) } else { None });
+        let mode = |id| read(attribute(id), |a| if let Attribute::Resize(x) = a { Some(*x) } else { None });
+        let two =
+            |id| read(attribute(id), |a| if let Attribute::Elementwise(x) = a { Some(*x) } else { None });
         let fixed = |id| read(attribute(id), |a| if let Attribute::Requant(x) = a { *x } else { None });
         Some(match *self {
             Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) => return None,
@@ -283,10 +307,7 @@ impl Term {
             Term::FoldWeight([a, e, ..]) => FoldWeight { axis: axis(a), epsilon: epsilon(e) }.into(),
             Term::FoldBias([e, ..]) => FoldBias { epsilon: epsilon(e) }.into(),
             Term::Concat(_) => Concat {}.into(),
-            Term::Pad([m, _]) => {
-                let [before, after] = margins(m);
-                Pad { before, after }.into()
-            }
+            Term::Pad([m, _]) => Pad { before: margins(m)[0], after: margins(m)[1] }.into(),
             Term::Mul([c, r, ..]) => Mul { clamp: clamp(c), requant: requant(r) }.into(),
             Term::Curve([f, r, _]) => Curve { function: function(f), requant: requant(r) }.into(),
             Term::Upsample2d([f, _]) => Upsample2d { factor: factor(f) }.into(),
@@ -296,6 +317,15 @@ impl Term {
             Term::Slice([f, c, s, _]) => Slice { first: shape(f), count: shape(c), step: shape(s) }.into(),
             Term::Transpose([s, _]) => Transpose { order: shape(s) }.into(),
             Term::Softmax([b, _]) => Softmax { beta: beta(b) }.into(),
+            Term::Elementwise([f, c, r, ..]) => {
+                Elementwise { function: two(f), clamp: clamp(c), requant: fixed(r) }.into()
+            }
+            Term::TransposeConv2d([w, o, c, r, ..]) => {
+                let (window, output) = (window(w), factor(o));
+                TransposeConv2d { window, output, clamp: clamp(c), requant: fixed(r) }.into()
+            }
+            Term::ResizeBilinear([o, m, _]) => ResizeBilinear { output: factor(o), mode: mode(m) }.into(),
+            Term::Lookup([r, ..]) => Lookup { requant: fixed(r) }.into(),
         })
     }
 }
@@ -326,6 +356,33 @@ pub(crate) fn around([before, after]: [[usize; 3]; 2], window: Window) -> Window
         right: right.saturating_add(after[1]),
     };
     Window { padding, ..window }
+}
+
+/// Term and attributes of an operator that imported graphs alone have; `None` for others.
+fn imported(op: &Op) -> Option<(Make, Vec<Attribute>)> {
+    use Attribute as A;
+    Some(match op {
+        Op::Mean(op) => {
+            let list = vec![A::Shape(op.axes.clone()), A::Requant(Some(op.requant))];
+            (|ids| Term::Mean(fixed(ids)), list)
+        }
+        Op::Softmax(op) => (|ids| Term::Softmax(fixed(ids)), vec![A::Beta(op.beta)]),
+        Op::Elementwise(op) => {
+            let mut list = vec![A::Elementwise(op.function)];
+            list.extend(ending(op.clamp, Some(op.requant)));
+            (|ids| Term::Elementwise(fixed(ids)), list)
+        }
+        Op::ResizeBilinear(op) => {
+            (|ids| Term::ResizeBilinear(fixed(ids)), vec![A::Factor(op.output), A::Resize(op.mode)])
+        }
+        Op::Lookup(op) => (|ids| Term::Lookup(fixed(ids)), vec![A::Requant(Some(op.requant))]),
+        Op::TransposeConv2d(op) => {
+            let mut list = vec![A::Window(op.window), A::Factor(op.output)];
+            list.extend(ending(op.clamp, Some(op.requant)));
+            (|ids| Term::TransposeConv2d(fixed(ids)), list)
+        }
+        _ => return None,
+    })
 }
 
 /// The clamp that does what two clamps in a row do. Each clamp's range lies inside that of the one before it

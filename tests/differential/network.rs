@@ -141,7 +141,7 @@ impl Builder {
         f64::from(self.graph.ty(node).quant.as_ref().expect("an activation").scale(0))
     }
 
-    fn constant(&mut self, ty: TensorType, value: Option<Value>) -> NodeId {
+    pub(crate) fn constant(&mut self, ty: TensorType, value: Option<Value>) -> NodeId {
         let name = format!("c{}", self.graph.len());
         self.graph.set_constant(name.clone(), value.expect("as many elements"));
         self.graph.add(Constant { name, ty }, &[]).expect("a constant")
@@ -156,7 +156,7 @@ impl Builder {
     }
 
     /// Weights, bias and the usual size of the output.
-    fn weights(&mut self, x: NodeId, shape: &[usize], axis: usize) -> ([NodeId; 2], f64) {
+    pub(crate) fn weights(&mut self, x: NodeId, shape: &[usize], axis: usize) -> ([NodeId; 2], f64) {
         let channels = shape[axis];
         let shape = Shape::from(shape);
         let base = 10f64.powf(-4.0 * self.dice.unit());
@@ -247,7 +247,8 @@ impl Builder {
         let mut x = input;
         for _ in 0..1 + self.dice.below(7) {
             let Some([_, height, width, channels]) = self.graph.ty(x).shape.nhwc() else { break };
-            let next = match self.dice.below(15) {
+            let next = match self.dice.below(18) {
+                15..=17 => self.imported(x),
                 10..=14 => self.other(x),
                 0..=3 => self.conv(x, [height, width, channels]),
                 4 | 5 => self.depthwise(x, [height, width, channels]),

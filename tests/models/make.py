@@ -86,18 +86,55 @@ class Model:
             return self.op(B.DEPTHWISE_CONV_2D, 3, inputs, y, O.DepthwiseConv2DOptions, o)
         return self.op(B.CONV_2D, 3, inputs, y, O.Conv2DOptions, o)
 
-    def dense(self, x, units, act=0, bias=True):
-        features = int(np.prod(self.shape(x)))
+    def dense(self, x, units, act=0, bias=True, features=None, shape=None):
+        features = features or int(np.prod(self.shape(x)))
         w = self.tensor([units, features], scales=0.01, data=self.rng.integers(-127, 128, (units, features)))
         b = self.tensor([units], T.INT32, 0.01 * self.meaning(x)[0], 0, 0, self.rng.integers(-9000, 9000, units)) if bias else -1
-        y = self.tensor([1, units], scales=0.3, zeros=5)
+        y = self.tensor(shape or [1, units], scales=0.3, zeros=5)
         o = tflite.FullyConnectedOptionsT()
-        o.fusedActivationFunction = act
+        o.fusedActivationFunction, o.keepNumDims = act, len(shape or []) > 2
         return self.op(B.FULLY_CONNECTED, 4, [x, w, b], y, O.FullyConnectedOptions, o)
 
-    def pair(self, code, a, b, kind, options):
-        y = self.tensor(self.shape(a), scales=0.25, zeros=-8)
-        return self.op(code, 2, [a, b], y, kind, options)
+    def pair(self, code, a, b, kind, options, scale=0.25, zero=-8, element=T.INT8, version=2):
+        shape = np.broadcast_shapes(tuple(self.shape(a)), tuple(self.shape(b)))
+        y = self.tensor([int(extent) for extent in shape], element, scale, zero)
+        return self.op(code, version, [a, b], y, kind, options)
+
+    def add(self, a, b, act=0, **meaning):
+        o = tflite.AddOptionsT()
+        o.fusedActivationFunction = act
+        return self.pair(B.ADD, a, b, O.AddOptions, o, **meaning)
+
+    def sub(self, a, b, act=0, **meaning):
+        o = tflite.SubOptionsT()
+        o.fusedActivationFunction = act
+        return self.pair(B.SUB, a, b, O.SubOptions, o, **meaning)
+
+    def mul(self, a, b, act=0, **meaning):
+        o = tflite.MulOptionsT()
+        o.fusedActivationFunction = act
+        return self.pair(B.MUL, a, b, O.MulOptions, o, **meaning)
+
+    def constant(self, shape, scale, zero, element=T.INT8):
+        low = 0 if element == T.UINT8 else -128
+        return self.tensor(shape, element, scale, zero, data=self.rng.integers(low, low + 256, shape))
+
+    def transposed(self, x, filters, kernel, stride, extents=None, act=0, bias=True, element=T.INT8):
+        """With extents padded as SAME, else VALID."""
+        _, h, w, c = self.shape(x)
+        scales = 0.01 * self.rng.uniform(0.5, 2.0, filters)
+        shape = [filters, *kernel, c]
+        weights = self.tensor(shape, scales=scales, data=self.rng.integers(-127, 128, shape))
+        o = tflite.TransposeConvOptionsT()
+        o.padding, o.strideH, o.strideW, o.fusedActivationFunction = (0 if extents else 1), *stride, act
+        extents = extents or [(e - 1) * s + k for e, s, k in zip((h, w), stride, kernel)]
+        given = self.tensor([4], T.INT32, data=[1, *extents, filters])
+        inputs = [given, weights, x]
+        if bias:
+            by_channel = np.float32(self.meaning(x)[0]) * np.float32(scales)
+            inputs.append(self.tensor([filters], T.INT32, by_channel, 0, 0, self.rng.integers(-9000, 9000, filters)))
+        y = self.tensor([1, *extents, filters], scales=0.2 + self.rng.uniform(0, 0.1), zeros=self.rng.integers(-40, 40))
+        return self.op(B.TRANSPOSE_CONV, 4 if act else 3, inputs, y, O.TransposeConvOptions, o)
 
     def pool(self, code, x, kernel, stride):
         _, h, w, c = self.shape(x)
@@ -150,6 +187,39 @@ class Model:
         self.operators[-1].outputs = ys
         return ys
 
+    def split_v(self, x, axis, sizes):
+        given = self.tensor([len(sizes)], T.INT32, data=sizes)
+        along = self.tensor([1], T.INT32, data=[axis])
+        rest = self.shape(x)[axis] - sum(size for size in sizes if size > 0)
+        extents = lambda size: [(rest if size < 0 else size) if i == axis else e for i, e in enumerate(self.shape(x))]
+        ys = [self.tensor(extents(size), T.INT8, *self.meaning(x)) for size in sizes]
+        o = tflite.SplitVOptionsT()
+        o.numSplits = len(sizes)
+        self.op(B.SPLIT_V, 1, [x, given, along], ys[0], O.SplitVOptions, o)
+        self.operators[-1].outputs = ys
+        return ys
+
+    def pack(self, xs, axis):
+        shape = list(self.shape(xs[0]))
+        shape.insert(axis, len(xs))
+        o = tflite.PackOptionsT()
+        o.valuesCount, o.axis = len(xs), axis
+        return self.op(B.PACK, 2, xs, self.tensor(shape, T.INT8, *self.meaning(xs[0])), O.PackOptions, o)
+
+    def reduce_max(self, x, axes, keep=True):
+        given = self.tensor([len(axes)], T.INT32, data=axes)
+        extents = [1 if i in axes else e for i, e in enumerate(self.shape(x)) if keep or i not in axes]
+        o = tflite.ReducerOptionsT()
+        o.keepDims = keep
+        return self.op(B.REDUCE_MAX, 2, [x, given], self.tensor(extents, T.INT8, *self.meaning(x)), O.ReducerOptions, o)
+
+    def bilinear(self, x, extents, align=False, half=False):
+        given = self.tensor([2], T.INT32, data=extents)
+        y = self.tensor([1, *extents, self.shape(x)[3]], T.INT8, *self.meaning(x))
+        o = tflite.ResizeBilinearOptionsT()
+        o.alignCorners, o.halfPixelCenters = align, half
+        return self.op(B.RESIZE_BILINEAR, 3, [x, given], y, O.ResizeBilinearOptions, o)
+
     def strided(self, x, shape, begins, ends, steps, **masks):
         given = [self.tensor([len(given)], T.INT32, data=given) for given in (begins, ends, steps)]
         o = tflite.StridedSliceOptionsT()
@@ -163,10 +233,13 @@ class Model:
         y = self.tensor(extents, T.INT8, *self.meaning(x))
         return self.op(B.SLICE, 2, [x, *given], y, O.SliceOptions, tflite.SliceOptionsT())
 
-    def concat(self, xs):
-        y = self.tensor([*self.shape(xs[0])[:-1], sum(self.shape(x)[-1] for x in xs)], T.INT8, *self.meaning(xs[0]))
+    def concat(self, xs, axis=-1, meaning=None, element=T.INT8):
+        shape = list(self.shape(xs[0]))
+        axis %= len(shape)
+        shape[axis] = sum(self.shape(x)[axis] for x in xs)
+        y = self.tensor(shape, element, *(meaning or self.meaning(xs[0])))
         o = tflite.ConcatenationOptionsT()
-        o.axis = len(self.shape(xs[0])) - 1
+        o.axis = axis
         return self.op(B.CONCATENATION, 2, xs, y, O.ConcatenationOptions, o)
 
     def softmax(self, x):
@@ -253,6 +326,106 @@ def parts():
     return m, m.bytes(m.dense(m.concat([g, i]), 3), h)
 
 
+def pairs():
+    """Sums, differences and products of tensors of other shapes, and of constants."""
+    m = Model(5)
+    x, gate = m.input([1, 5, 4, 6]), m.input([1, 5, 4, 1], scale=0.02, zero=7)
+    y = m.sub(x, m.conv(x, 6, 1), act=1)
+    y = m.mul(y, gate, scale=0.1, zero=-90)
+    y = m.add(m.constant([6], 0.04, -11), y, act=3)
+    y = m.sub(y, m.constant([1, 1, 1, 1], 0.03, 9), scale=0.2, zero=-30)
+    y = m.mul(m.constant([], 0.01, -128), y, scale=0.2, zero=-50)
+    y = m.sub(m.constant([1, 5, 4, 6], 0.03, 5), y)
+    y = m.add(y, m.constant([1, 5, 4, 6], 0.3, 5), scale=0.5)
+    z = m.mul(m.mean(x, [1, 2]), m.constant([4, 1], 0.02, 3), scale=0.05)
+    y = m.add(y, z, scale=0.4, zero=3)
+    o = tflite.MaximumMinimumOptionsT
+    y = m.pair(B.MAXIMUM, y, m.constant([4, 1], *m.meaning(y)), O.MaximumMinimumOptions, o(), *m.meaning(y))
+    y = m.pair(B.MINIMUM, m.constant([], 0.4, 3), y, O.MaximumMinimumOptions, o(), *m.meaning(y))
+    w = m.pair(B.PRELU, x, m.constant([1, 1, 6], 0.01, 20), 0, None, 0.06, -40, version=1)
+    return m, m.bytes(y, m.pool(B.AVERAGE_POOL_2D, w, (5, 4), 1), m.sub(gate, gate))
+
+
+def decoder():
+    """Transposed convolutions: strides below, at and above the kernel, odd extents, one of a row."""
+    m = Model(6)
+    x = m.input([1, 3, 4, 5])
+    x = m.transposed(x, 6, (3, 3), (2, 2), [6, 8], act=1)
+    y = m.transposed(x, 3, (2, 2), (2, 2))
+    y = m.transposed(m.pool(B.MAX_POOL_2D, y, (3, 3), 3), 4, (1, 3), (3, 2), [10, 9], bias=False)
+    z = m.transposed(m.conv(x, 4, 3, stride=3), 5, (4, 3), (3, 1), [4, 3], act=3)
+    w = m.transposed(m.pool(B.MAX_POOL_2D, x, (6, 2), 2), 2, (1, 5), (1, 2), [1, 8])
+    return m, m.bytes(y, z, w, m.transposed(z, 2, (3, 3), (3, 3), [10, 7]))
+
+
+def joins():
+    """Tensors put together and taken apart along any dimension, and matrices on many vectors."""
+    m = Model(7)
+    x = m.input([1, 4, 3, 5])
+    y = m.concat([x, m.quantize(m.conv(x, 5, 3), *m.meaning(x))], axis=1)
+    z = m.concat([m.slice(y, [0, 2, 0, 0], [1, 4, 2, 5]), x], axis=2)
+    a, b, c = m.split_v(z, 2, [2, -1, 1])
+    a = m.concat([a, b], axis=-2)
+    a, b = m.split_v(a, 3, [4, 1])
+    rows = m.unpack(m.reshape(a, [4, 16]), 0)
+    d = m.pack([rows[2], rows[0], rows[3]], 0)
+    d = m.pack([d, m.transpose(m.reshape(d, [16, 3]), [1, 0])], 2)
+    d = m.dense(m.reshape(d, [1, 6, 16]), 7, features=16, shape=[1, 6, 7], act=1)
+    e = m.dense(d, 4, features=7, shape=[6, 4], bias=False)
+    return m, m.bytes(m.dense(m.softmax(e), 3), m.mean(d, [0, 1]), c, b)
+
+
+def tables():
+    """What makes an element of an element, with floats in between."""
+    m = Model(8)
+    x = m.input([1, 6, 6, 4], scale=0.04, zero=-20)
+    y = m.curve(B.TANH, x, 1 / 128, 0)
+    o = tflite.LeakyReluOptionsT()
+    o.alpha = 0.17
+    z = m.curve(B.LEAKY_RELU, x, 0.03, -40, O.LeakyReluOptions, o)
+    w = m.curve(B.RELU6, x, 0.02, -128)
+    v = m.curve(B.RELU, m.quantize(m.dequantize(z), 0.05, 11), 0.07, -100)
+    u = m.quantize(m.quantize(x, 0.09, 100, T.UINT8), 0.03, 2)
+    return m, m.bytes(m.pool(B.MAX_POOL_2D, y, (2, 2), 2), z, w, v, u, m.dequantize(v))
+
+
+def resized():
+    """Maps of other extents, and greatest elements along dimensions that touch and that do not."""
+    m = Model(10)
+    x = m.input([1, 4, 3, 3])
+    y = m.bilinear(m.bilinear(m.bilinear(x, [7, 5]), [3, 8], half=True), [5, 6], align=True)
+    z = m.bilinear(x, [8, 6], half=True)
+    return m, m.bytes(y, z, m.reduce_max(z, [1, 2]), m.reduce_max(y, [1, 3], keep=False))
+
+
+def unsigned_inside():
+    """A network of bytes without a sign throughout."""
+    m, u = Model(9), T.UINT8
+    x = m.input([1, 7, 7, 3], u, 0.05, 120)
+    w = m.tensor([6, 3, 3, 3], u, 0.01, 131, data=m.rng.integers(3, 256, [6, 3, 3, 3]))
+    b = m.tensor([6], T.INT32, 0.01 * 0.05, data=m.rng.integers(-4000, 4000, 6))
+    o = tflite.Conv2DOptionsT()
+    o.padding, o.strideH, o.strideW, o.fusedActivationFunction, o.dilationHFactor, o.dilationWFactor = 0, 2, 2, 1, 1, 1
+    x = m.op(B.CONV_2D, 1, [x, w, b], m.tensor([1, 4, 4, 6], u, 0.2, 10), O.Conv2DOptions, o)
+    w = m.tensor([1, 3, 3, 6], u, 0.02, 125, data=m.rng.integers(0, 253, [1, 3, 3, 6]))
+    o = tflite.DepthwiseConv2DOptionsT()
+    o.padding, o.strideH, o.strideW, o.depthMultiplier, o.dilationHFactor, o.dilationWFactor = 0, 1, 1, 1, 1, 1
+    b = m.tensor([6], T.INT32, 0.2 * 0.02, data=m.rng.integers(-4000, 4000, 6))
+    y = m.op(B.DEPTHWISE_CONV_2D, 1, [x, w, b], m.tensor([1, 4, 4, 6], u, 0.3, 100), O.DepthwiseConv2DOptions, o)
+    x = m.add(x, y, act=1, scale=0.4, zero=30, element=u)
+    x = m.mul(x, m.constant([6], 0.02, 60, u), scale=0.6, zero=128, element=u)
+    x = m.concat([x, y], meaning=(0.5, 90), element=u)
+    o = tflite.Pool2DOptionsT()
+    o.padding, o.strideH, o.strideW, o.filterHeight, o.filterWidth = 1, 1, 1, 3, 3
+    x = m.op(B.AVERAGE_POOL_2D, 1, [x], m.tensor([1, 2, 2, 12], u, 0.5, 90), O.Pool2DOptions, o)
+    w = m.tensor([5, 48], u, 0.01, 128, data=m.rng.integers(1, 256, [5, 48]))
+    y = m.tensor([1, 5], u, 0.4, 128)
+    y = m.op(B.FULLY_CONNECTED, 1, [x, w, -1], y, O.FullyConnectedOptions, tflite.FullyConnectedOptionsT())
+    o = tflite.SoftmaxOptionsT()
+    o.beta = 0.5
+    return m, m.bytes(m.op(B.SOFTMAX, 1, [y], m.tensor([1, 5], u, 1 / 256, 0), O.SoftmaxOptions, o), x)
+
+
 def sample(m, interpreter):
     inputs = []
     for detail in interpreter.get_input_details():
@@ -266,7 +439,7 @@ def sample(m, interpreter):
 
 
 def main():
-    for make in (cnn, borders, unsigned, parts):
+    for make in (cnn, borders, unsigned, parts, pairs, decoder, joins, tables, resized, unsigned_inside):
         m, content = make()
         with open(os.path.join(HERE, f"{make.__name__}.tflite"), "wb") as file:
             file.write(content)

@@ -119,7 +119,12 @@ impl Ending {
     /// The output of an accumulator and its multiplier.
     pub(in crate::kernel) fn apply(&self, x: Expr, value: Expr, shift: Expr) -> Expr {
         let scaled = requant(x, value, shift, self.rounding);
-        clamp(binary(BinOp::Add, scaled, scalar(self.zero)), self.low, self.high)
+        self.rescaled(scaled)
+    }
+
+    /// The output of what is in its scale.
+    pub(in crate::kernel) fn rescaled(&self, x: Expr) -> Expr {
+        clamp(binary(BinOp::Add, x, scalar(self.zero)), self.low, self.high)
     }
 }
 

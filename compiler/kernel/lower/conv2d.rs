@@ -6,14 +6,26 @@ use crate::kernel::schedule::dot::ROWS;
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::{Loops, Pixel};
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, Buf, Expr, MicroArg, Reg, Stmt, Var};
+use crate::kernel::{Access, Affine, Buf, Expr, Function, MicroArg, Reg, Stmt, Var};
 use crate::ops::{Clamp, Conv2d, Requant};
 use crate::tensor::{DType, TensorType};
+
+/// Where a convolution stores its pixels, in pixels of the output.
+pub(super) struct Placement {
+    /// From one row to the next.
+    pub(super) row: i64,
+    /// From one column to the next.
+    pub(super) column: i64,
+    /// The first one, which every call is given; `None` for 0, which none is.
+    pub(super) first: Option<i32>,
+}
 
 /// A convolution's registers and buffers.
 struct Convolution {
     geometry: Geometry,
     filters: usize,
+    /// From a pixel to where it is stored.
+    place: (i64, i64, Affine),
     /// Names of the dot products of [`ROWS`] rows and of one.
     dots: [String; 2],
     input: Buf,
@@ -53,6 +65,25 @@ impl Lowering<'_> {
             return Ok(self.tiles(layer, &geometry, requant, clamp, &parameters, None));
         }
         let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;
+        let place = Placement { row: geometry.output[1] as i64, column: 1, first: None };
+        let (function, calls) = self.convolution_function(geometry, n_filters, requant, &place);
+        let (low, high) = clamp.range(requant);
+        let tail = [zero, requant.zero_point, low, high];
+        let scalars = calls.into_iter().map(|call| [call, tail.to_vec()].concat()).collect();
+        let rest = n_filters % ROWS;
+        let last = n_filters - if rest == 0 { ROWS } else { 1 };
+        let safe = overlap::safe(overlap::blocks(&geometry.spans(), n_filters as i64, last as i64));
+        Ok(Kernel { function, inputs: args, scalars, safe, scratch: Vec::new(), work: Vec::new() })
+    }
+
+    /// The function of a convolution, and the first scalars of each call; those of zero points and clamp follow.
+    pub(super) fn convolution_function(
+        &mut self,
+        geometry: Geometry,
+        n_filters: usize,
+        requant: &Requant,
+        place: &Placement,
+    ) -> (Function, Vec<Vec<i32>>) {
         let used = [(ROWS, n_filters >= ROWS), (1, !n_filters.is_multiple_of(ROWS))];
         let dots = used.map(|(rows, used)| if used { self.dot(rows) } else { String::new() });
         let mut builder = FunctionBuilder::default();
@@ -62,12 +93,14 @@ impl Lowering<'_> {
         let output = builder.int8("output", Access::Write);
         let staged = (n_filters >= ROWS).then(|| builder.local("sums", DType::I32, ROWS));
         let loops = Loops::new(&geometry, &mut builder);
+        let first = place.first.map_or(Affine::constant(0), |_| Affine::var(builder.scalar("first")));
         let zero_var = builder.scalar("input_zero");
         let ending = Ending::new(&mut builder, requant.rounding);
         let sums = (0..if staged.is_some() { ROWS } else { 1 }).map(|_| builder.register()).collect();
         let convolution = Convolution {
             geometry,
             filters: n_filters,
+            place: (place.row, place.column, first),
             dots,
             input,
             weight,
@@ -81,20 +114,8 @@ impl Lowering<'_> {
             ending,
         };
         let body = loops.nest(&mut builder, |builder, pixel| convolution.pixel(builder, pixel));
-        let (low, high) = clamp.range(requant);
-        let tail = [zero, requant.zero_point, low, high];
-        let scalars = loops.calls.iter().map(|call| call.iter().copied().chain(tail).collect()).collect();
-        let rest = n_filters % ROWS;
-        let last = n_filters - if rest == 0 { ROWS } else { 1 };
-        let safe = overlap::safe(overlap::blocks(&geometry.spans(), n_filters as i64, last as i64));
-        Ok(Kernel {
-            function: builder.finish(body),
-            inputs: args,
-            scalars,
-            safe,
-            scratch: Vec::new(),
-            work: Vec::new(),
-        })
+        let calls = loops.calls.iter().map(|call| call.iter().copied().chain(place.first).collect());
+        (builder.finish(body), calls.collect())
     }
 }
 
@@ -135,8 +156,9 @@ impl Convolution {
             |(row, &reg): (usize, &Reg)| Stmt::Set { reg, value: load(self.bias, &c.offset(row as i64)) };
         let mut stmts: Vec<Stmt> = sums.iter().enumerate().map(start).collect();
         stmts.extend(self.accumulate(builder, pixel, c, rows));
-        let columns = self.geometry.output[1] as i64;
-        let at = pixel.y.times(columns).plus(&pixel.x).times(self.filters as i64).plus(c);
+        let (row, column, first) = &self.place;
+        let at = pixel.y.times(*row).plus(&pixel.x.times(*column)).plus(first);
+        let at = at.times(self.filters as i64).plus(c);
         match self.staged {
             Some(staged) if rows > 1 => {
                 let stage = |(row, &reg): (usize, &Reg)| Stmt::Store {

@@ -21,23 +21,21 @@ impl Lowering<'_> {
         // Untrained layers all have one quantization; their tables must not become one, for trained ones do not.
         let table = (DType::I8, TableRole::Lookup, values);
         let table = Arg::Table(self.table(format!("curve_{}", layer.position), table, false));
-        let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let known = builder.int8("table", Access::Read);
-        let output = builder.int8("output", Access::Write);
-        let count = builder.scalar("count");
-        let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
-            let value = Expr::Lookup { table: known, at: Box::new(load(input, at)) };
-            vec![Stmt::Store { buf: output, index: at.clone(), value }]
-        });
-        Ok(Kernel {
-            function: builder.finish(body),
-            inputs: vec![source, table],
-            scalars: vec![vec![elements as i32]],
-            safe: overlap::elementwise(elements as i64),
-            scratch: Vec::new(),
-            work: Vec::new(),
-        })
+        Ok(looked_up(source, table, elements))
+    }
+
+    /// The table is a constant of the graph.
+    pub(super) fn lookup(&mut self, layer: &Layer) -> Result<Kernel, String> {
+        let inputs = self.graph.inputs(layer.node);
+        let (x, table) = (self.graph.ty(inputs[0]), inputs[1]);
+        activation_type(x)?;
+        activation_type(self.graph.ty(layer.node))?;
+        let elements = x.shape.elements();
+        let source = self.source(inputs[0])?;
+        let (values, known) = self.constant(table)?;
+        let content = (DType::I8, TableRole::Lookup, values);
+        let table = Arg::Table(self.table(format!("lookup_{}_table", layer.position), content, known));
+        Ok(looked_up(source, table, elements))
     }
 
     pub(super) fn requantize(&mut self, layer: &Layer, op: &Requantize) -> Result<Kernel, String> {
@@ -72,5 +70,26 @@ impl Lowering<'_> {
             scratch: Vec::new(),
             work: Vec::new(),
         })
+    }
+}
+
+/// Each element by its place in a table.
+fn looked_up(source: Arg, table: Arg, elements: usize) -> Kernel {
+    let mut builder = FunctionBuilder::default();
+    let input = builder.int8("input", Access::Read);
+    let known = builder.int8("table", Access::Read);
+    let output = builder.int8("output", Access::Write);
+    let count = builder.scalar("count");
+    let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
+        let value = Expr::Lookup { table: known, at: Box::new(load(input, at)) };
+        vec![Stmt::Store { buf: output, index: at.clone(), value }]
+    });
+    Kernel {
+        function: builder.finish(body),
+        inputs: vec![source, table],
+        scalars: vec![vec![elements as i32]],
+        safe: overlap::elementwise(elements as i64),
+        scratch: Vec::new(),
+        work: Vec::new(),
     }
 }

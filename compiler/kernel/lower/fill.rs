@@ -7,7 +7,10 @@ use super::filters::holds;
 use super::{FunctionBuilder, Kernel, Layer, Lowering, clamp_range, scalar};
 use crate::graph::NodeId;
 use crate::kernel::{Access, Affine, Stmt};
-use crate::ops::{Activation, Add, AvgPool2d, Clamp, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Mul, Op};
+use crate::ops::{
+    Activation, Add, AvgPool2d, Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, ElementwiseParameters,
+    MaxPool2d, Mul, Op,
+};
 use crate::tensor::TensorType;
 
 /// What a product, a curve or a requantization gives for all inputs, if that is one value.
@@ -26,6 +29,7 @@ fn the_one_value(op: &Op, types: &[&TensorType], output: &TensorType) -> Option<
             let ends = range(a).into_iter().flat_map(|a| range(b).map(|b| a.saturating_mul(b))).collect();
             (op.requant?, op.clamp, op.multiplier(a, b, output), ends)
         }
+        (Op::Elementwise(op), &[a, b]) => return combined_value(op, op.parameters(a, b, output)),
         (Op::Requantize(op), &[x]) => (op.requant, Clamp::None, op.multiplier(x, output), range(x).to_vec()),
         _ => return None,
     };
@@ -39,6 +43,18 @@ fn the_one_value(op: &Op, types: &[&TensorType], output: &TensorType) -> Option<
     // The outputs rise with the accumulator, so the ends say all.
     let first = value(*ends.iter().min()?);
     (value(*ends.iter().max()?) == first).then_some(first)
+}
+
+/// What a function of two tensors gives for all inputs where its factors are 0.
+fn combined_value(op: &Elementwise, parameters: ElementwiseParameters) -> Option<i32> {
+    let is_nothing = match parameters {
+        ElementwiseParameters::Sum(sum) => sum.output.value == 0,
+        ElementwiseParameters::Product(factor) => factor.value == 0,
+        ElementwiseParameters::Choice => false,
+        ElementwiseParameters::Prelu(alone, product) => alone.value == 0 && product.value == 0,
+    };
+    let (low, high) = op.clamp.range(&op.requant);
+    is_nothing.then(|| op.requant.zero_point.clamp(low, high))
 }
 
 impl Lowering<'_> {
@@ -63,6 +79,10 @@ impl Lowering<'_> {
             return None;
         }
         let types = self.graph.input_types(node);
+        if let Op::Lookup(_) = self.graph.node(node).op {
+            let (table, _) = self.constant(self.graph.inputs(node)[1]).ok()?;
+            return table.iter().all(|value| *value == table[0]).then_some(table[0]);
+        }
         let node = self.graph.node(node);
         if let Op::Add(op) = &node.op
             && let Some(requant) = &op.requant
@@ -81,6 +101,8 @@ impl Lowering<'_> {
             | Op::Dense(Dense { clamp, requant })
             | Op::Add(Add { clamp, requant })
             | Op::Mul(Mul { clamp, requant }) => clamp.range(requant.as_ref()?),
+            Op::TransposeConv2d(op) => op.clamp.range(&op.requant),
+            Op::Elementwise(op) => op.clamp.range(&op.requant),
             Op::Activation(Activation { clamp })
             | Op::AvgPool2d(AvgPool2d { clamp, .. })
             | Op::MaxPool2d(MaxPool2d { clamp, .. }) => clamp_range(*clamp, &node.ty).ok()?.into(),
@@ -96,6 +118,8 @@ impl Lowering<'_> {
             | Op::Softmax(_)
             | Op::Slice(_)
             | Op::Mean(_)
+            | Op::Lookup(_)
+            | Op::ResizeBilinear(_)
             | Op::Transpose(_)
             | Op::Param(_)
             | Op::BatchNorm(_)

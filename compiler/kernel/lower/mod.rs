@@ -16,17 +16,21 @@ mod copies;
 mod curve;
 mod dense;
 mod depthwise_conv2d;
+mod elementwise;
 mod fill;
 mod filters;
 mod mean;
 mod mul;
+mod outputs;
 mod planes;
 mod pool;
 mod recurring;
 mod residuals;
+mod resize_bilinear;
 mod softmax;
 mod sums;
 mod tiles;
+mod transpose_conv2d;
 mod words;
 
 use std::collections::BTreeMap;
@@ -37,10 +41,10 @@ use rustc_hash::FxHasher;
 
 use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::armv7em::ending;
-use crate::kernel::schedule::{dot, overlap};
+use crate::kernel::schedule::dot;
 use crate::kernel::{
-    Access, Affine, Arg, Buffer, BufferId, Call, Choice, Function, FunctionId, MicroKernel, Overlap, Program,
-    Role, Step, Stmt, Table, TableId, TableRole, Values, Variant, Work,
+    Arg, Buffer, BufferId, Call, Choice, Function, FunctionId, MicroKernel, Overlap, Program, Role, Step,
+    Table, TableId, TableRole, Values, Variant, Work,
 };
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
@@ -191,6 +195,8 @@ impl Lowering<'_> {
                 return Ok(());
             }
             Op::Mul(op) => return self.mul(layer, op),
+            Op::Elementwise(op) => return self.elementwise(layer, op),
+            Op::TransposeConv2d(op) => return self.transpose_conv2d(layer, op),
             op => self.recurring(layer, op)?,
         };
         let macs = known.op.macs(&graph.input_types(layer.node), &known.ty).0;
@@ -214,11 +220,16 @@ impl Lowering<'_> {
             Op::Requantize(op) => self.requantize(layer, op),
             Op::Softmax(op) => self.softmax(layer, op),
             Op::Slice(op) => self.slice(layer, op),
+            Op::ResizeBilinear(op) => self.resize_bilinear(layer, op),
+            Op::Lookup(_) => self.lookup(layer),
             Op::Mean(op) => self.mean(layer, op),
             Op::Transpose(op) => self.transpose(layer, op),
-            Op::Input(_) | Op::Constant(_) | Op::Reshape(_) | Op::Mul(_) => {
-                Err("has not one function".into())
-            }
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::Reshape(_)
+            | Op::Mul(_)
+            | Op::Elementwise(_)
+            | Op::TransposeConv2d(_) => Err("has not one function".into()),
             Op::Param(_) | Op::BatchNorm(_) | Op::FoldWeight(_) | Op::FoldBias(_) | Op::Dropout(_) => {
                 Err("belongs to training, not to an integer graph".into())
             }
@@ -227,31 +238,41 @@ impl Lowering<'_> {
 
     /// Adds the step of a kernel and its output.
     fn step(&mut self, layer: &Layer, op: &str, kernel: Kernel, macs: u64) -> Result<(), String> {
+        self.step_of(layer, op, vec![kernel], macs)
+    }
+
+    /// Adds the step of kernels that together make its output.
+    fn step_of(&mut self, layer: &Layer, op: &str, kernels: Vec<Kernel>, macs: u64) -> Result<(), String> {
         let ty = self.graph.ty(layer.node);
         activation_type(ty)?;
         let output = self.buffer(layer, ty.shape.elements(), Role::Internal);
-        self.push_step(layer, op, kernel, (output, macs));
+        self.push_step(layer, op, kernels, (output, macs));
         self.sources[layer.node.index()] = Some(Arg::Buffer(output));
         Ok(())
     }
 
-    fn push_step(&mut self, layer: &Layer, op: &str, kernel: Kernel, (output, macs): (BufferId, u64)) {
-        let Kernel { function, inputs, scalars, safe, scratch, work } = kernel;
-        let mut reads = Vec::new();
-        for arg in &inputs {
-            if let Arg::Buffer(id) = *arg
-                && !reads.contains(&id)
-                && !scratch.contains(&id)
-            {
-                reads.push(id);
+    /// Kernels of one step read and write the same buffers; their safe distances are those of the first.
+    fn push_step(&mut self, layer: &Layer, op: &str, kernels: Vec<Kernel>, (output, macs): (BufferId, u64)) {
+        let (mut reads, mut calls, mut overlaps) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut all_scratch, mut all_work) = (Vec::new(), Vec::new());
+        for Kernel { function, inputs, scalars, safe, scratch, work } in kernels {
+            for arg in &inputs {
+                if let Arg::Buffer(read) = *arg
+                    && !reads.contains(&read)
+                    && !scratch.contains(&read)
+                {
+                    reads.push(read);
+                    overlaps.push(Overlap { read, written: output, safe: safe.clone() });
+                }
             }
+            let function = self.function(op, function);
+            let buffers: Vec<Arg> = inputs.into_iter().chain([Arg::Buffer(output)]).collect();
+            let one = |scalars| Call { function, buffers: buffers.clone(), scalars };
+            calls.extend(scalars.into_iter().map(one));
+            all_scratch.extend(scratch);
+            all_work.extend(work);
         }
-        let overlaps =
-            reads.iter().map(|&read| Overlap { read, written: output, safe: safe.clone() }).collect();
-        let function = self.function(op, function);
-        let buffers: Vec<Arg> = inputs.into_iter().chain([Arg::Buffer(output)]).collect();
-        let calls =
-            scalars.into_iter().map(|scalars| Call { function, buffers: buffers.clone(), scalars }).collect();
+        let (scratch, work) = (all_scratch, all_work);
         self.program.steps.push(Step {
             name: layer.name.clone(),
             op: op.into(),
@@ -267,55 +288,9 @@ impl Lowering<'_> {
         });
     }
 
-    /// Gives each output a buffer of its own: an output that is an input, a constant or another output is copied.
-    fn outputs(&mut self) -> Result<(), LowerError> {
-        let order = self.graph.order();
-        for &node in self.graph.outputs() {
-            let layer = format!("output_{}", self.program.outputs.len());
-            let source = self.source(node).map_err(|message| LowerError { layer, message })?;
-            let own = match source {
-                Arg::Buffer(id) => self.program.buffers[id.0 as usize].role == Role::Internal,
-                Arg::Table(_) => false,
-            };
-            let output = match source {
-                Arg::Buffer(id) if own => {
-                    self.program.buffers[id.0 as usize].role = Role::Output;
-                    id
-                }
-                _ => self.copy(node, source, order.iter().position(|&other| other == node).unwrap_or(0)),
-            };
-            self.program.outputs.push(output);
-        }
-        Ok(())
-    }
-
     /// Whether a layer may have working memory and a function in assembly.
     fn is_fast(&self, layer: &Layer) -> bool {
         self.choice.of(layer.position) != Variant::Lean
-    }
-
-    fn copy(&mut self, node: NodeId, source: Arg, position: usize) -> BufferId {
-        let elements = self.graph.ty(node).shape.elements();
-        let name = format!("output_{}", self.program.outputs.len());
-        let layer = Layer { node, position, name };
-        let mut builder = FunctionBuilder::default();
-        let from = builder.int8("input", Access::Read);
-        let to = builder.int8("output", Access::Write);
-        let count = Affine::var(builder.scalar("count"));
-        let body = builder.each("i", (Affine::constant(0), count), 1, |_, at| {
-            vec![Stmt::Store { buf: to, index: at.clone(), value: load(from, at) }]
-        });
-        let kernel = Kernel {
-            function: builder.finish(body),
-            inputs: vec![source],
-            scalars: vec![vec![elements as i32]],
-            safe: overlap::elementwise(elements as i64),
-            scratch: Vec::new(),
-            work: Vec::new(),
-        };
-        let output = self.buffer(&layer, elements, Role::Output);
-        self.push_step(&layer, "copy", kernel, (output, 0));
-        output
     }
 
     fn buffer(&mut self, layer: &Layer, len: usize, role: Role) -> BufferId {

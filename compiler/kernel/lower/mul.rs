@@ -7,7 +7,7 @@ use crate::kernel::{Access, Affine, Arg, BinOp, Stmt};
 use crate::ops::Mul;
 
 /// Two elements less their zero points have at most this product.
-const GREATEST: i64 = 255 * 255;
+pub(super) const GREATEST: i64 = 255 * 255;
 
 impl Lowering<'_> {
     pub(super) fn mul(&mut self, layer: &Layer, op: &Mul) -> Result<(), String> {

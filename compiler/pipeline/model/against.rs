@@ -78,7 +78,7 @@ pub fn compare_model(files: &dyn Files, model: &Path, run: &Path) -> Result<Comp
         .evaluate_all(&inputs, &Weights::new(), keep)
         .map_err(|error| Diagnostic::error(Code::MISMATCH, error.to_string()))?;
     for tap in &imported.taps {
-        let Some(array) = arrays.get(&tap.tensor) else { continue };
+        let Some(array) = arrays.get(tap.tensor()) else { continue };
         let found: Vec<f64> = tap.to_file(&seen[&tap.node]).into_iter().map(f64::from).collect();
         tensors.push(difference(tap, &found, array)?);
     }
@@ -89,7 +89,7 @@ pub fn compare_model(files: &dyn Files, model: &Path, run: &Path) -> Result<Comp
         return Err(Diagnostic::error(Code::DATA_SHAPE, message).help(help).into());
     }
     let is_known = |name: &String| {
-        imported.taps.iter().any(|tap| tap.tensor == *name)
+        imported.taps.iter().any(|tap| tap.tensor() == name)
             || imported.inputs.iter().any(|port| port.name == *name)
     };
     let others = arrays.keys().filter(|name| !is_known(name)).cloned().collect();
@@ -130,7 +130,7 @@ fn difference(tap: &Tap, found: &[f64], array: &Array) -> Result<Difference, Dia
     if array.values.len() != found.len() {
         let message = format!(
             "tensor `{}` of the run has {} elements, operator {} gives {}",
-            tap.tensor.escape_debug(),
+            tap.tensor().escape_debug(),
             array.values.len(),
             tap.operator,
             found.len()
@@ -141,7 +141,7 @@ fn difference(tap: &Tap, found: &[f64], array: &Array) -> Result<Difference, Dia
     Ok(Difference {
         operator: tap.operator,
         kind: tap.kind.clone(),
-        tensor: tap.tensor.clone(),
+        tensor: tap.tensor().to_owned(),
         elements: found.len(),
         differing: pairs().count(),
         first: pairs().next().map(|(at, (&a, &b))| (at, a, b)),

@@ -199,7 +199,11 @@ impl Known<'_> {
             | Op::Softmax(_)
             | Op::Slice(_)
             | Op::Mean(_)
-            | Op::Transpose(_) => unknown,
+            | Op::Elementwise(_)
+            | Op::Lookup(_)
+            | Op::ResizeBilinear(_)
+            | Op::Transpose(_)
+            | Op::TransposeConv2d(_) => unknown,
         }
     }
 

@@ -104,6 +104,9 @@ impl Exporter<'_> {
             Op::Upsample2d(upsample) => self.enlarged(node, upsample),
             Op::Transpose(transpose) => self.transposed(node, transpose),
             Op::Slice(slice) => self.sliced(node, slice),
+            Op::Elementwise(_) | Op::Lookup(_) | Op::TransposeConv2d(_) | Op::ResizeBilinear(_) => {
+                Err("only networks that were taken from a model have it: use that model".into())
+            }
             Op::Param(_)
             | Op::Constant(_)
             | Op::BatchNorm(_)

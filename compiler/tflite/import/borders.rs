@@ -1,12 +1,12 @@
-//! Inputs and outputs of a model. Where they are floats, or integers without a sign, the graph begins behind the
-//! `QUANTIZE` and ends before the `DEQUANTIZE` that every such model has.
+//! Inputs and outputs of a model. Where they are floats, the graph begins behind the `QUANTIZE` and ends before the
+//! `DEQUANTIZE` that every such model has; so it does where a `QUANTIZE` does nothing but take away or give a sign.
 
 use super::tensors::{activation, activation_quant};
-use super::{Importer, Place, Port, SIGN, Why};
+use super::{Importer, Place, Port, Why};
 use crate::ops::Input;
 use crate::tensor::{DType, Quant, TensorType};
 use crate::tflite::model::{Element, Operator, Tensor};
-use crate::tflite::names::{DEQUANTIZE, QUANTIZE};
+use crate::tflite::names::QUANTIZE;
 
 impl<'a> Importer<'_, 'a> {
     /// Makes the graph's inputs.
@@ -39,6 +39,11 @@ impl<'a> Importer<'_, 'a> {
                 self.places[number] = Place::Node(self.graph.add(Input { ty: ty.clone() }, &[])?);
                 Ok(port(&tensor, &ty, None))
             }
+            Element::U8 if self.sign_taken(number).is_none() => {
+                let ty = activation(number, &tensor)?;
+                self.places[number] = Place::Node(self.graph.add(Input { ty: ty.clone() }, &[])?);
+                Ok(port(&tensor, &ty, None))
+            }
             Element::Known(DType::F32) | Element::U8 => self.quantized_in(number, &tensor),
             other => Err(Why::of(number, format!("its elements are {other}"))),
         }
@@ -49,35 +54,46 @@ impl<'a> Importer<'_, 'a> {
         let readers: Vec<&Operator<'a>> =
             self.model.operators.iter().filter(|operator| reads(operator, number)).collect();
         let [quantize] = readers[..] else {
-            return Err(Why::of(number, not_quantized(tensor.element, readers.len())));
+            return Err(Why::of(number, not_quantized(readers.len())));
         };
         if quantize.code != QUANTIZE || self.is_output(number) {
-            return Err(Why::of(number, not_quantized(tensor.element, 1)));
+            return Err(Why::of(number, not_quantized(1)));
         }
         let inside = self.output(quantize)?;
         let ty = activation(inside, self.tensor(inside))?;
-        if tensor.element == Element::U8 {
-            let outside = activation_quant(number, tensor)?;
-            same_but_sign(&outside, ty.quant.as_ref()).map_err(|text| Why::of(number, text))?;
-        }
         self.places[number] = Place::Border;
         self.places[inside] = Place::Node(self.graph.add(Input { ty: ty.clone() }, &[])?);
         Ok(port(tensor, &ty, Some(quantize)))
     }
 
-    /// Whether an operator only brings an output of the model to floats or integers without a sign.
+    /// The `QUANTIZE` that alone reads an input and only gives it a sign.
+    fn sign_taken(&self, number: usize) -> Option<&'_ Operator<'a>> {
+        let mut readers = self.model.operators.iter().filter(|operator| reads(operator, number));
+        let quantize = readers.next().filter(|_| readers.next().is_none())?;
+        let inside = self.output(quantize).ok()?;
+        let is_one =
+            quantize.code == QUANTIZE && !self.is_output(number) && self.differ_by_sign(inside, number);
+        is_one.then_some(quantize)
+    }
+
+    /// Whether a tensor with a sign has the integers of one without, 128 lower.
+    fn differ_by_sign(&self, inside: usize, outside: usize) -> bool {
+        let [with, without] = [inside, outside].map(|number| self.tensor(number));
+        let means = |number| activation_quant(number, self.tensor(number)).ok();
+        (with.element, without.element) == (Element::Known(DType::I8), Element::U8)
+            && means(inside).is_some_and(|meaning| means(outside) == Some(meaning))
+    }
+
+    /// Whether an operator only takes the sign of an output of the model away.
     pub(super) fn is_border(&self, operator: &Operator<'a>) -> bool {
-        let [Some(output)] = operator.outputs.iter().map(|x| usize::try_from(x).ok()).collect::<Vec<_>>()[..]
-        else {
+        let (Ok(output), Some(inside)) = (self.output(operator), self.input(operator, 0)) else {
             return false;
         };
-        let outside = match operator.code {
-            DEQUANTIZE => Element::Known(DType::F32),
-            QUANTIZE => Element::U8,
-            _ => return false,
-        };
         let is_read = || self.model.operators.iter().any(|operator| reads(operator, output));
-        self.tensor(output).element == outside && self.is_output(output) && !is_read()
+        operator.code == QUANTIZE
+            && self.is_output(output)
+            && self.differ_by_sign(inside, output)
+            && !is_read()
     }
 
     fn is_output(&self, number: usize) -> bool {
@@ -110,20 +126,16 @@ impl<'a> Importer<'_, 'a> {
         }
         let gives =
             |operator: &&Operator<'a>| operator.outputs.iter().any(|x| usize::try_from(x) == Ok(number));
-        let Some(border) = self.model.operators.iter().find(gives).filter(|border| self.is_border(border))
-        else {
+        let Some(border) = self.model.operators.iter().find(gives) else {
             return Err(Why::of(number, "nothing gives it"));
         };
-        let Some(inside) = self.input(border, 0) else { return Err(Why::of(number, "nothing gives it")) };
-        let ty = activation(inside, self.tensor(inside))?;
-        if tensor.element == Element::U8 {
-            let outside = activation_quant(number, &tensor)?;
-            same_but_sign(&outside, ty.quant.as_ref()).map_err(|text| Why::of(number, text))?;
-        }
-        match self.places[inside] {
-            Place::Node(node) => self.graph.add_output(node),
-            _ => return Err(Why::of(inside, "nothing gives it")),
-        }
+        let inside = self.input(border, 0).map(|inside| self.places[inside]);
+        let node = match (self.places[number], inside) {
+            (Place::Reals(node), _) | (Place::Border, Some(Place::Node(node))) => node,
+            _ => return Err(Why::of(number, "nothing gives it")),
+        };
+        self.graph.add_output(node);
+        let ty = self.graph.ty(node).clone();
         Ok(port(&tensor, &ty, Some(border)))
     }
 }
@@ -133,24 +145,14 @@ fn reads(operator: &Operator<'_>, number: usize) -> bool {
 }
 
 /// Why an input cannot be taken that no `QUANTIZE` alone reads.
-fn not_quantized(element: Element, readers: usize) -> String {
-    match (element, readers) {
-        (Element::U8, 1) => "its elements are u8 in the network too: convert the model to int8".to_owned(),
-        (_, 1) => "it is read as floats: quantize the model, with int8 inside".to_owned(),
+fn not_quantized(readers: usize) -> String {
+    match readers {
+        1 => "it is read as floats: quantize the model, with int8 inside".to_owned(),
         _ => format!("{readers} operators read it, and one QUANTIZE has to"),
     }
 }
 
-/// Refuses integers without a sign that are not those with one, 128 higher.
-fn same_but_sign(outside: &Quant, inside: Option<&Quant>) -> Result<(), String> {
-    let is_same = inside.is_some_and(|inside| {
-        inside.scale(0).to_bits() == outside.scale(0).to_bits()
-            && inside.zero_point + SIGN == outside.zero_point
-    });
-    is_same.then_some(()).ok_or_else(|| "its u8 are not the i8 behind it with 128 more".to_owned())
-}
-
-fn port(tensor: &Tensor<'_>, ty: &TensorType, border: Option<&Operator<'_>>) -> Port {
+pub(super) fn port(tensor: &Tensor<'_>, ty: &TensorType, border: Option<&Operator<'_>>) -> Port {
     Port {
         name: tensor.name.clone(),
         shape: tensor.shape.clone(),

@@ -7,13 +7,14 @@ use super::tensors::requant;
 use super::{Importer, Why};
 use crate::graph::NodeId;
 use crate::ops::{
-    Activation, Add, AvgPool2d, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d,
-    MaxPool2d, Mean, Mul, Op, Pad, Padding, Requantize, Reshape, Softmax, Transpose, Upsample2d, Window,
+    AvgPool2d, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, ElementwiseFunction, MaxPool2d,
+    Op, Pad, Padding, Reshape, ResizeBilinear, ResizeMode, Softmax, Transpose, TransposeConv2d, Upsample2d,
+    Window,
 };
 use crate::tensor::arith::Rounding;
 use crate::tensor::{Scale, Shape, TensorType};
 use crate::tflite::flat::{Scalar, Table};
-use crate::tflite::model::Operator;
+use crate::tflite::model::{Element, Operator};
 use crate::tflite::names;
 
 /// What an operator is given besides tensors; absent fields are what the schema says.
@@ -34,7 +35,7 @@ impl<'a> Options<'a> {
             .ok_or_else(|| format!("its {what} is {given}").into())
     }
 
-    fn clamp(self, slot: usize) -> Result<Clamp, Why> {
+    pub(super) fn clamp(self, slot: usize) -> Result<Clamp, Why> {
         match self.get::<i8>(slot, 0)? {
             0 => Ok(Clamp::None),
             1 => Ok(Clamp::Relu),
@@ -71,9 +72,24 @@ fn same(extents: [usize; 2], stride: [usize; 2], input: [usize; 2]) -> Padding {
     Window::same(extents, stride, input).padding
 }
 
+/// Whether a mean of a window may lie midway between two integers.
+fn has_ties(window: &Window, extents: [usize; 2]) -> bool {
+    let Ok(output) = window.output("pool", extents) else { return true };
+    let is_even = |axis: usize, at: usize| {
+        let (first, end) = window.taps(axis, at, extents[axis]);
+        (end - first) % 2 == 0
+    };
+    (0..2).any(|axis| (0..output[axis]).any(|at| is_even(axis, at)))
+}
+
+/// A shape with one sample before it, for operators that keep the first dimension.
+pub(super) fn framed(shape: &Shape) -> Shape {
+    Shape([1].into_iter().chain(shape.0.iter().copied()).collect())
+}
+
 /// Height and width of a feature map.
 fn plane(ty: &TensorType) -> Result<[usize; 2], Why> {
-    let map = ty.shape.nhwc().ok_or_else(|| format!("its input is no feature map but {}", ty.shape))?;
+    let map = ty.shape.nhwc().ok_or_else(|| format!("it is on no feature map but {}", ty.shape))?;
     Ok([map[1], map[2]])
 }
 
@@ -84,25 +100,39 @@ impl<'a> Importer<'_, 'a> {
         let node = match operator.code {
             names::CONV_2D => self.convolution(operator, options)?,
             names::DEPTHWISE_CONV_2D => self.depthwise(operator, options)?,
+            names::TRANSPOSE_CONV => self.transposed(operator, options)?,
             names::FULLY_CONNECTED => self.dense(operator, options)?,
-            names::ADD => self.sum(operator, options)?,
-            names::MUL => self.product(operator, options)?,
+            names::ADD => self.pair(operator, options, ElementwiseFunction::Add)?,
+            names::SUB => self.pair(operator, options, ElementwiseFunction::Sub)?,
+            names::MUL => self.pair(operator, options, ElementwiseFunction::Mul)?,
+            names::MAXIMUM => self.pair(operator, options, ElementwiseFunction::Maximum)?,
+            names::MINIMUM => self.pair(operator, options, ElementwiseFunction::Minimum)?,
+            names::PRELU => self.pair(operator, options, ElementwiseFunction::Prelu)?,
             names::AVERAGE_POOL_2D | names::MAX_POOL_2D => self.pool(operator, options)?,
             names::PAD => self.pad(operator)?,
             names::RESHAPE | names::SQUEEZE | names::EXPAND_DIMS => self.reshape(operator)?,
             names::MEAN => self.mean(operator)?,
+            names::REDUCE_MAX => self.greatest(operator)?,
+            names::SUM => {
+                return Err("TensorFlow Lite adds i8 without their scale and lets them wrap: use MEAN".into());
+            }
             names::SPLIT => return self.split(operator),
+            names::SPLIT_V => return self.split_by_sizes(operator),
             names::UNPACK => return self.unpacked(operator, options),
             names::SLICE => self.slice(operator)?,
             names::STRIDED_SLICE => self.strided_slice(operator, options)?,
             names::TRANSPOSE => self.transpose(operator)?,
             names::CONCATENATION => self.concatenation(operator, options)?,
+            names::PACK => self.packed(operator, options)?,
             names::RELU => self.rectified(operator, Clamp::Relu)?,
             names::RELU6 => self.rectified(operator, Clamp::Relu6)?,
             names::LOGISTIC => self.curve(operator, CurveFunction::Sigmoid)?,
             names::HARD_SWISH => self.curve(operator, CurveFunction::Hswish)?,
+            names::LEAKY_RELU => self.leaky(operator, options)?,
+            names::TANH => self.tanh(operator)?,
             names::QUANTIZE => self.requantized(operator)?,
             names::SOFTMAX => self.probabilities(operator, options)?,
+            names::RESIZE_BILINEAR => self.interpolated(operator, options)?,
             names::RESIZE_NEAREST_NEIGHBOR => self.enlarged(operator, options)?,
             _ => return Err("nasc does not have this operator".into()),
         };
@@ -121,12 +151,17 @@ impl<'a> Importer<'_, 'a> {
     }
 
     /// The type of an operator's output.
-    fn output_type(&self, operator: &Operator<'a>) -> Result<TensorType, Why> {
+    pub(super) fn output_type(&self, operator: &Operator<'a>) -> Result<TensorType, Why> {
         self.activation_type(self.output(operator)?)
     }
 
+    /// Whether an operator gives bytes without a sign.
+    fn is_unsigned(&self, operator: &Operator<'a>) -> bool {
+        self.output(operator).is_ok_and(|output| self.tensor(output).element == Element::U8)
+    }
+
     /// Refuses an operator that changes what integers mean, where its kernel cannot.
-    fn keeps_meaning(&self, operator: &Operator<'a>, x: &TensorType) -> Result<(), Why> {
+    pub(super) fn keeps_meaning(&self, operator: &Operator<'a>, x: &TensorType) -> Result<(), Why> {
         let output = self.output(operator)?;
         match self.activation_type(output)?.quant == x.quant {
             true => Ok(()),
@@ -169,6 +204,21 @@ impl<'a> Importer<'_, 'a> {
         self.add(DepthwiseConv2d { window, clamp: options.clamp(4)?, requant }, &[x, w, b])
     }
 
+    /// Its padding is that of the convolution that reads the output.
+    fn transposed(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, _) = self.activation(operator, 2)?;
+        let (w, w_ty) = self.weights(operator, 1, 0)?;
+        let Some([filters, kh, kw, _]) = w_ty.shape.nhwc() else {
+            return Err(format!("its weights are {}", w_ty.shape).into());
+        };
+        let b = self.bias(operator, 3, filters)?;
+        let to = self.output_type(operator)?;
+        let output = plane(&to)?;
+        let window = window(options, [0, 1, 2], ([kh, kw], [1, 1]), output)?;
+        let requant = requant(&to, Rounding::Double).ok_or("its output is no integer")?;
+        self.add(TransposeConv2d { window, output, clamp: options.clamp(3)?, requant }, &[x, w, b])
+    }
+
     fn dense(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
         if options.get::<i8>(1, 0)? != 0 {
             return Err("its weights are shuffled for another machine".into());
@@ -178,14 +228,13 @@ impl<'a> Importer<'_, 'a> {
         let &[units, features] = w_ty.shape.0.as_slice() else {
             return Err(format!("its weights are {}", w_ty.shape).into());
         };
-        let vector = Shape::from([1, features]);
-        if x_ty.shape.elements() != features {
-            return Err(
-                format!("it is applied {} at once, and nasc applies it to one vector", x_ty.shape).into()
-            );
+        let elements = x_ty.shape.elements();
+        if features == 0 || elements % features != 0 {
+            return Err(format!("it takes vectors of {features} from {}", x_ty.shape).into());
         }
-        if x_ty.shape != vector {
-            x = self.add(Reshape { shape: vector }, &[x])?;
+        let vectors = Shape::from([elements / features, features]);
+        if x_ty.shape != vectors {
+            x = self.add(Reshape { shape: vectors }, &[x])?;
         }
         let b = self.bias(operator, 2, units)?;
         let ty = self.output_type(operator)?;
@@ -197,19 +246,6 @@ impl<'a> Importer<'_, 'a> {
         }
     }
 
-    fn sum(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
-        let ((a, _), (b, _)) = (self.activation(operator, 0)?, self.activation(operator, 1)?);
-        let requant = requant(&self.output_type(operator)?, Rounding::Double);
-        self.add(Add { clamp: options.clamp(0)?, requant }, &[a, b])
-    }
-
-    fn product(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
-        let ((a, a_ty), (b, b_ty)) = (self.activation(operator, 0)?, self.activation(operator, 1)?);
-        let requant = requant(&self.output_type(operator)?, Rounding::Double);
-        let inputs = if a_ty.shape.elements() < b_ty.shape.elements() { [b, a] } else { [a, b] };
-        self.add(Mul { clamp: options.clamp(0)?, requant }, &inputs)
-    }
-
     fn pool(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
         let (x, ty) = self.activation(operator, 0)?;
         self.keeps_meaning(operator, &ty)?;
@@ -217,6 +253,11 @@ impl<'a> Importer<'_, 'a> {
         let window = window(options, [0, 1, 2], (kernel, [1, 1]), plane(&ty)?)?;
         let clamp = options.clamp(5)?;
         match operator.code {
+            names::AVERAGE_POOL_2D if self.is_unsigned(operator) && has_ties(&window, plane(&ty)?) => {
+                let text = "it is of u8 and of an even number of elements, which TensorFlow Lite rounds otherwise than \
+                            those of i8: convert the model to int8";
+                Err(text.into())
+            }
             names::AVERAGE_POOL_2D => self.add(AvgPool2d { window, clamp }, &[x]),
             _ => self.add(MaxPool2d { window, clamp }, &[x]),
         }
@@ -261,69 +302,20 @@ impl<'a> Importer<'_, 'a> {
         if moved.len() != order.len() {
             return Err(format!("it brings the dimensions of {} into the order {order:?}", ty.shape).into());
         }
-        self.add(Transpose { order: Shape(moved.into()) }, &[x])
-    }
-
-    fn mean(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
-        let (x, ty) = self.activation(operator, 0)?;
-        let rank = ty.shape.rank() as i64;
-        let given = self.integers(operator, 1)?;
-        let mut axes: Vec<usize> = given
-            .iter()
-            .filter_map(|&axis| usize::try_from(if axis < 0 { axis.saturating_add(rank) } else { axis }).ok())
-            .collect();
-        axes.sort_unstable();
-        axes.dedup();
-        let to = self.output_type(operator)?;
-        let requant = requant(&to, Rounding::Double).ok_or("its output is no integer")?;
-        let node = self.add(Mean { axes: Shape(axes.into()), requant }, &[x])?;
-        match self.graph.ty(node).shape == to.shape {
-            true => Ok(node),
-            false => self.add(Reshape { shape: to.shape }, &[node]),
+        if moved.first() == Some(&0) {
+            return self.add(Transpose { order: Shape(moved.into()) }, &[x]);
         }
-    }
-
-    fn concatenation(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
-        let axis: i32 = options.get(0, 0)?;
-        let mut inputs = Vec::new();
-        for position in 0..operator.inputs.len() {
-            let (x, ty) = self.activation(operator, position)?;
-            self.keeps_meaning(operator, &ty)?;
-            if axis != -1 && i64::from(axis) + 1 != ty.shape.rank() as i64 {
-                let text =
-                    format!("it joins along dimension {axis} of {}, and nasc joins channels", ty.shape);
-                return Err(text.into());
-            }
-            inputs.push(x);
-        }
-        if options.clamp(1)? != Clamp::None {
-            return Err("it has an activation".into());
-        }
-        match inputs[..] {
-            [one] => Ok(one),
-            _ => self.add(Concat {}, &inputs),
-        }
-    }
-
-    fn rectified(&mut self, operator: &Operator<'a>, clamp: Clamp) -> Result<NodeId, Why> {
-        let (x, ty) = self.activation(operator, 0)?;
-        self.keeps_meaning(operator, &ty)?;
-        self.add(Activation { clamp }, &[x])
+        // Samples stay first, so what moves the first dimension gets one before it.
+        let x = self.add(Reshape { shape: framed(&ty.shape) }, &[x])?;
+        let order = [0].into_iter().chain(moved.iter().map(|axis| axis + 1)).collect();
+        let node = self.add(Transpose { order: Shape(order) }, &[x])?;
+        self.as_said(node, self.output(operator)?)
     }
 
     fn curve(&mut self, operator: &Operator<'a>, function: CurveFunction) -> Result<NodeId, Why> {
         let (x, _) = self.activation(operator, 0)?;
         let requant = requant(&self.output_type(operator)?, Rounding::Double);
         self.add(Curve { function, requant }, &[x])
-    }
-
-    fn requantized(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
-        let (x, _) = self.activation(operator, 0)?;
-        let ty = self.output_type(operator)?;
-        let Some(requant) = requant(&ty, Rounding::Double) else {
-            return Err("its output is no integer".into());
-        };
-        self.add(Requantize { requant }, &[x])
     }
 
     fn probabilities(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
@@ -340,5 +332,23 @@ impl<'a> Importer<'_, 'a> {
         }
         let factor = [to[0] / from[0].max(1), to[1] / from[1].max(1)];
         self.add(Upsample2d { factor }, &[x])
+    }
+
+    fn interpolated(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        self.keeps_meaning(operator, &ty)?;
+        if self.is_unsigned(operator) {
+            return Err(
+                "it is of u8, which TensorFlow Lite interpolates in floats: convert the model to int8".into(),
+            );
+        }
+        let mode = match (options.get::<u8>(2, 0)? != 0, options.get::<u8>(3, 0)? != 0) {
+            (false, false) => ResizeMode::Asymmetric,
+            (true, false) => ResizeMode::AlignCorners,
+            (false, true) => ResizeMode::HalfPixelCenters,
+            (true, true) => return Err("it aligns corners and has half pixel centers".into()),
+        };
+        let output = plane(&self.output_type(operator)?)?;
+        self.add(ResizeBilinear { output, mode }, &[x])
     }
 }

@@ -2,16 +2,39 @@
 //!
 //! Operators are taken over one by one, in the order of the file. What cannot be is remembered with its reason, and the
 //! rest goes on, so that all of it is told at once; what follows from something refused is not told.
+//!
+//! | operators of TensorFlow Lite | as |
+//! |---|---|
+//! | `CONV_2D`, `DEPTHWISE_CONV_2D`, `TRANSPOSE_CONV` | convolutions; of several outputs for an input channel by zeros for the others |
+//! | `FULLY_CONNECTED` | a dense layer on one vector or many; weights are constants |
+//! | `ADD`, `SUB`, `MUL`, `MAXIMUM`, `MINIMUM`, `PRELU` | functions of two tensors with broadcasting; a table where one is a constant of one element |
+//! | `RELU`, `RELU6`, `LEAKY_RELU`, `TANH`, `LOGISTIC`, `HARD_SWISH` | a clamp, a curve or a table |
+//! | `AVERAGE_POOL_2D`, `MAX_POOL_2D`, `MEAN`, `REDUCE_MAX` | pools and means |
+//! | `CONCATENATION`, `PACK`, `SPLIT`, `SPLIT_V`, `UNPACK`, `SLICE`, `STRIDED_SLICE` | copies along any dimension |
+//! | `PAD`, `TRANSPOSE`, `RESHAPE`, `SQUEEZE`, `EXPAND_DIMS` | copies, or nothing |
+//! | `RESIZE_NEAREST_NEIGHBOR` by whole factors, `RESIZE_BILINEAR` | larger or smaller maps |
+//! | `QUANTIZE`, `DEQUANTIZE` | a requantization; a table where floats lie in between; the border of the graph |
+//! | `SOFTMAX` | itself |
+//!
+//! Bytes without a sign, as older models have them, are those with one, 128 lower, in all of these: their kernels give
+//! the same. Where they do not, the operator is refused: means of an even number of elements, and interpolation. Weights
+//! less their zero point have to fit 8 bits.
 
 mod borders;
+mod bytes;
+mod joins;
 mod layers;
+mod pairs;
 mod parts;
+mod reductions;
 mod tensors;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::flat::Broken;
 use super::model::{Element, Model, Operator};
+use super::names::DEQUANTIZE;
 use crate::graph::{Graph, NodeId};
 use crate::ops::ShapeError;
 use crate::tensor::{DType, Quant};
@@ -62,15 +85,9 @@ pub struct Port {
 
 impl Port {
     /// The graph's integers for a tensor of the file's own elements.
-    ///
-    /// Source  LiteRT 2.3.0, reference kernel of QUANTIZE: the quotient is one of float32
     pub fn to_graph(&self, elements: &[f32]) -> Vec<i32> {
-        let (scale, zero_point) = (self.quant.scale(0), self.quant.zero_point);
         let one = |&x: &f32| match self.element {
-            Element::Known(DType::F32) => {
-                let rounded = (x / scale).round().clamp(i32::MIN as f32, i32::MAX as f32) as i32;
-                rounded.saturating_add(zero_point).clamp(-128, 127)
-            }
+            Element::Known(DType::F32) => quantized(x, &self.quant),
             Element::U8 => x as i32 - SIGN,
             Element::Known(_) | Element::I64 | Element::Other(_) => x as i32,
         };
@@ -96,22 +113,30 @@ pub struct Tap {
     pub operator: usize,
     /// The operator's name.
     pub kind: String,
-    /// The tensor's name.
-    pub tensor: String,
     /// The node.
     pub node: NodeId,
-    /// The port, where the tensor is an output of the model outside of the graph.
-    port: Option<Port>,
+    /// The tensor.
+    port: Port,
 }
 
 impl Tap {
+    /// The tensor's name.
+    pub fn tensor(&self) -> &str {
+        &self.port.name
+    }
+
     /// The file's own elements for the graph's integers.
     pub fn to_file(&self, integers: &[i32]) -> Vec<f32> {
-        match &self.port {
-            Some(port) => port.from_graph(integers),
-            None => integers.iter().map(|&x| x as f32).collect(),
-        }
+        self.port.from_graph(integers)
     }
+}
+
+/// The 8 bits of a real number.
+///
+/// Source  LiteRT 2.3.0, reference kernel of QUANTIZE: the quotient is one of float32
+fn quantized(x: f32, quant: &Quant) -> i32 {
+    let rounded = (x / quant.scale(0)).round().clamp(i32::MIN as f32, i32::MAX as f32) as i32;
+    rounded.saturating_add(quant.zero_point).clamp(-128, 127)
 }
 
 /// A model as a graph.
@@ -136,6 +161,7 @@ pub fn import(model: &Model<'_>) -> Result<Imported, Vec<Refusal>> {
         model,
         graph: Graph::new(),
         places: vec![Place::Absent; model.tensors.len()],
+        constants: BTreeMap::new(),
         refusals: Vec::new(),
     };
     let inputs = importer.inputs();
@@ -145,7 +171,7 @@ pub fn import(model: &Model<'_>) -> Result<Imported, Vec<Refusal>> {
     let outputs = importer.outputs();
     match importer.refusals.is_empty() {
         true => {
-            let taps = importer.taps(&outputs);
+            let taps = importer.taps();
             Ok(Imported { graph: importer.graph, inputs, outputs, taps })
         }
         false => Err(importer.refusals),
@@ -159,6 +185,8 @@ enum Place {
     Absent,
     /// It is what a node gives.
     Node(NodeId),
+    /// It is the real numbers that the integers of a node stand for.
+    Reals(NodeId),
     /// It is an input or output of the model outside of the graph, beside this tensor which is inside.
     Border,
     /// It follows from what was refused.
@@ -208,6 +236,8 @@ struct Importer<'m, 'a> {
     graph: Graph,
     /// Of each tensor.
     places: Vec<Place>,
+    /// Constants of the file that the graph has, by number, one for each type that they are read as.
+    constants: BTreeMap<usize, Vec<NodeId>>,
     refusals: Vec<Refusal>,
 }
 
@@ -218,18 +248,18 @@ impl<'a> Importer<'_, 'a> {
     }
 
     /// Tensors that nodes give.
-    fn taps(&self, ports: &[Port]) -> Vec<Tap> {
+    fn taps(&self) -> Vec<Tap> {
         let mut taps = Vec::new();
         for (place, operator) in self.model.operators.iter().enumerate() {
             for number in operator.outputs.iter().filter_map(|number| usize::try_from(number).ok()) {
                 let at = self.model.outputs.iter().position(|&output| output == number);
-                let (node, port) = match (self.places[number], at) {
-                    (Place::Node(node), _) => (node, None),
-                    (Place::Border, Some(at)) => (self.graph.outputs()[at], Some(ports[at].clone())),
+                let node = match (self.places[number], at) {
+                    (Place::Node(node) | Place::Reals(node), _) => node,
+                    (Place::Border, Some(at)) => self.graph.outputs()[at],
                     _ => continue,
                 };
-                let (kind, tensor) = (operator.name.clone(), self.model.tensors[number].name.clone());
-                taps.push(Tap { operator: place, kind, tensor, node, port });
+                let port = borders::port(self.tensor(number), self.graph.ty(node), None);
+                taps.push(Tap { operator: place, kind: operator.name.clone(), node, port });
             }
         }
         taps
@@ -254,13 +284,19 @@ impl<'a> Importer<'_, 'a> {
             outputs().for_each(|output| self.places[output] = Place::Border);
             return;
         }
-        match self.layer(operator) {
-            Ok(nodes) => {
-                for (output, node) in outputs().zip(nodes) {
+        let before = self.graph.len();
+        let found = match operator.code {
+            DEQUANTIZE => self.reals(operator).map(|node| vec![Place::Reals(node)]),
+            _ => self.layer(operator).map(|nodes| {
+                // What an operator passes on keeps the name of what made it.
+                for &node in nodes.iter().filter(|node| node.index() >= before) {
                     self.graph.set_origin(node, format!("{place} {}", operator.name), None);
-                    self.places[output] = Place::Node(node);
                 }
-            }
+                nodes.into_iter().map(Place::Node).collect()
+            }),
+        };
+        match found {
+            Ok(places) => outputs().zip(places).for_each(|(output, place)| self.places[output] = place),
             Err(why) => {
                 self.refuse(Some(place), operator.name.clone(), why);
                 outputs().for_each(|output| self.places[output] = Place::Refused);

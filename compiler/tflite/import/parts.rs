@@ -1,6 +1,6 @@
 //! Operators that take tensors apart.
 
-use super::layers::Options;
+use super::layers::{Options, framed};
 use super::{Importer, Why};
 use crate::graph::NodeId;
 use crate::ops::{Reshape, Slice};
@@ -8,7 +8,7 @@ use crate::tensor::{Shape, TensorType};
 use crate::tflite::model::Operator;
 
 /// The place of a dimension that may be counted from the end.
-fn axis(given: i64, rank: usize) -> Result<usize, Why> {
+pub(super) fn axis(given: i64, rank: usize) -> Result<usize, Why> {
     let from_end = if given < 0 { given.saturating_add(rank as i64) } else { given };
     usize::try_from(from_end)
         .ok()
@@ -33,7 +33,7 @@ impl<'a> Importer<'_, 'a> {
     }
 
     /// Brings a node to the shape and meaning that the file gives a tensor.
-    fn as_said(&mut self, node: NodeId, output: usize) -> Result<NodeId, Why> {
+    pub(super) fn as_said(&mut self, node: NodeId, output: usize) -> Result<NodeId, Why> {
         let said = self.activation_type(output)?;
         let found = self.graph.ty(node);
         if said.quant != found.quant || said.shape.elements() != found.shape.elements() {
@@ -45,19 +45,42 @@ impl<'a> Importer<'_, 'a> {
         }
     }
 
-    /// As many parts as there are outputs, side by side along a dimension.
-    fn parts(&mut self, x: (NodeId, &TensorType), at: usize, outputs: &[usize]) -> Result<Vec<NodeId>, Why> {
-        let (node, ty) = x;
-        let extent = ty.shape.0[at];
-        if outputs.is_empty() || extent % outputs.len() != 0 {
-            return Err(format!("it makes {} parts of {extent}", outputs.len()).into());
+    /// A slice, which may also take some of the first dimension.
+    fn sliced(&mut self, x: NodeId, slice: Slice) -> Result<NodeId, Why> {
+        let shape = &self.graph.ty(x).shape;
+        if slice.first.0.first() == Some(&0) && slice.count.0.first() == shape.0.first() {
+            return Ok(self.graph.add(slice, &[x])?);
         }
-        let each = extent / outputs.len();
-        let mut nodes = Vec::new();
-        for (part, &output) in outputs.iter().enumerate() {
+        let before = |one: usize, of: &Shape| Shape([one].into_iter().chain(of.0.iter().copied()).collect());
+        let shape = framed(shape);
+        let slice = Slice {
+            first: before(0, &slice.first),
+            count: before(1, &slice.count),
+            step: before(1, &slice.step),
+        };
+        let x = self.graph.add(Reshape { shape }, &[x])?;
+        Ok(self.graph.add(slice, &[x])?)
+    }
+
+    /// Parts of these sizes side by side along a dimension, one for each output.
+    fn parts(
+        &mut self,
+        (x, ty): (NodeId, &TensorType),
+        at: usize,
+        sizes: &[usize],
+        outputs: &[usize],
+    ) -> Result<Vec<NodeId>, Why> {
+        let extent = ty.shape.0[at];
+        let total = sizes.iter().try_fold(0_usize, |sum, &size| sum.checked_add(size));
+        if sizes.len() != outputs.len() || total != Some(extent) {
+            return Err(format!("it makes {} parts of {sizes:?} of {extent}", outputs.len()).into());
+        }
+        let (mut nodes, mut first) = (Vec::new(), 0);
+        for (&size, &output) in sizes.iter().zip(outputs) {
             let mut slice = whole(ty);
-            (slice.first.0[at], slice.count.0[at]) = (part * each, each);
-            let part = self.graph.add(slice, &[node])?;
+            (slice.first.0[at], slice.count.0[at]) = (first, size);
+            first += size;
+            let part = self.sliced(x, slice)?;
             nodes.push(self.as_said(part, output)?);
         }
         Ok(nodes)
@@ -69,7 +92,27 @@ impl<'a> Importer<'_, 'a> {
             return Err("it has not one dimension".into());
         };
         let at = axis(given, ty.shape.rank())?;
-        self.parts((x, &ty), at, &self.outputs_of(operator))
+        let outputs = self.outputs_of(operator);
+        let sizes = vec![ty.shape.0[at] / outputs.len().max(1); outputs.len()];
+        self.parts((x, &ty), at, &sizes, &outputs)
+    }
+
+    /// `SPLIT_V`: parts of sizes of their own, one of which may be -1 for all that is left.
+    pub(super) fn split_by_sizes(&mut self, operator: &Operator<'a>) -> Result<Vec<NodeId>, Why> {
+        let (x, ty) = self.activation(operator, 0)?;
+        let given = self.integers(operator, 1)?;
+        let &[along] = &self.integers(operator, 2)?[..] else {
+            return Err("it has not one dimension".into());
+        };
+        let at = axis(along, ty.shape.rank())?;
+        let known: i64 =
+            given.iter().filter(|size| **size >= 0).fold(0, |sum, size| sum.saturating_add(*size));
+        let left = (ty.shape.0[at] as i64).saturating_sub(known);
+        let size = |&size: &i64| usize::try_from(if size == -1 { left } else { size }).ok();
+        let Some(sizes) = given.iter().map(size).collect::<Option<Vec<usize>>>() else {
+            return Err(format!("it makes parts of {given:?} of {}", ty.shape.0[at]).into());
+        };
+        self.parts((x, &ty), at, &sizes, &self.outputs_of(operator))
     }
 
     pub(super) fn unpacked(
@@ -83,7 +126,7 @@ impl<'a> Importer<'_, 'a> {
         if outputs.len() != ty.shape.0[at] {
             return Err(format!("it makes {} parts of {}", outputs.len(), ty.shape.0[at]).into());
         }
-        self.parts((x, &ty), at, &outputs)
+        self.parts((x, &ty), at, &vec![1; outputs.len()], &outputs)
     }
 
     /// `SLICE`: where it begins and how much it takes, -1 for all that is left.
@@ -103,7 +146,7 @@ impl<'a> Importer<'_, 'a> {
             };
             (slice.first.0[at], slice.count.0[at]) = (first, count);
         }
-        let node = self.graph.add(slice, &[x])?;
+        let node = self.sliced(x, slice)?;
         self.as_said(node, self.output(operator)?)
     }
 
@@ -146,7 +189,7 @@ impl<'a> Importer<'_, 'a> {
             let of = [first, count, steps[at]].map(|x| x as usize);
             [slice.first.0[at], slice.count.0[at], slice.step.0[at]] = of;
         }
-        let node = self.graph.add(slice, &[x])?;
+        let node = self.sliced(x, slice)?;
         self.as_said(node, self.output(operator)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Types and constants of tensors.
 
-use super::{Importer, Place, Why};
+use super::{Importer, Place, SIGN, Why};
 use crate::graph::NodeId;
 use crate::ops::{Constant, Requant};
 use crate::tensor::arith::Rounding;
@@ -26,7 +26,8 @@ fn scale(number: usize, scale: f32) -> Result<f32, Why> {
     is_sound.then_some(scale).ok_or_else(|| Why::of(number, format!("its scale is {scale}")))
 }
 
-/// What the integers of an activation mean: one scale, one zero point.
+/// What the integers of an activation mean: one scale, one zero point. Bytes without a sign are taken as those with one,
+/// 128 lower.
 pub(super) fn activation_quant(number: usize, tensor: &Tensor<'_>) -> Result<Quant, Why> {
     let (scales, zeros) = (tensor.scales, tensor.zero_points);
     let Some(first) = scales.iter().next() else {
@@ -47,15 +48,17 @@ pub(super) fn activation_quant(number: usize, tensor: &Tensor<'_>) -> Result<Qua
     let zero_point = i32::try_from(zero).ok().filter(|zero| (low..=high).contains(zero));
     let zero_point =
         zero_point.ok_or_else(|| Why::of(number, format!("its zero point is {zero}, beyond its type")))?;
-    Ok(Quant::per_tensor(scale(number, first)?, zero_point))
+    let sign = if tensor.element == Element::U8 { SIGN } else { 0 };
+    Ok(Quant::per_tensor(scale(number, first)?, zero_point - sign))
 }
 
 /// The type of a quantized activation.
 pub(super) fn activation(number: usize, tensor: &Tensor<'_>) -> Result<TensorType, Why> {
     let dtype = match tensor.element {
         Element::Known(dtype @ (DType::I8 | DType::I16)) => dtype,
+        Element::U8 => DType::I8,
         other => {
-            let text = format!("its elements are {other}, and activations are i8 or i16");
+            let text = format!("its elements are {other}, and activations are i8, u8 or i16");
             return Err(Why::of(number, text));
         }
     };
@@ -64,10 +67,19 @@ pub(super) fn activation(number: usize, tensor: &Tensor<'_>) -> Result<TensorTyp
 
 /// The type of weights, with one scale or one for each index of `axis`.
 fn weights(number: usize, tensor: &Tensor<'_>, axis: usize) -> Result<TensorType, Why> {
-    if tensor.element != Element::Known(DType::I8) {
-        return Err(Why::of(number, format!("its elements are {}, and weights are i8", tensor.element)));
+    if tensor.data.is_none() {
+        return Err(Why::of(number, "its weights are computed, and nasc takes constant ones"));
     }
-    if tensor.zero_points.iter().any(|zero| zero != 0) {
+    if !matches!(tensor.element, Element::Known(DType::I8) | Element::U8) {
+        return Err(Why::of(
+            number,
+            format!("its elements are {}, and weights are i8 or u8", tensor.element),
+        ));
+    }
+    if tensor.element == Element::U8 && (tensor.scales.len() != 1 || tensor.zero_points.len() > 1) {
+        return Err(Why::of(number, "its u8 have several scales, and have one in TensorFlow Lite"));
+    }
+    if tensor.element != Element::U8 && tensor.zero_points.iter().any(|zero| zero != 0) {
         return Err(Why::of(number, "its zero points are not 0, as those of weights are"));
     }
     let shape = shape(number, tensor)?;
@@ -82,6 +94,20 @@ fn weights(number: usize, tensor: &Tensor<'_>, axis: usize) -> Result<TensorType
         }
     };
     Ok(TensorType::quantized(DType::I8, shape, quant))
+}
+
+/// Bytes without a sign, with the zero point that their type has: an activation 128 lower, weights less their own.
+fn unsigned(number: usize, tensor: &Tensor<'_>, bytes: &[u8], ty: &TensorType) -> Result<Value, Why> {
+    let given = tensor.zero_points.iter().next().unwrap_or(0);
+    let less = given.saturating_sub(i64::from(ty.quant.as_ref().map_or(0, |quant| quant.zero_point)));
+    let one = |&byte: &u8| i8::try_from(i64::from(byte).checked_sub(less)?).ok();
+    let Some(elements) = bytes.iter().map(one).collect::<Option<Vec<i8>>>() else {
+        let text =
+            format!("its weights go beyond 8 bits less their zero point {given}: convert the model to int8");
+        return Err(Why::of(number, text));
+    };
+    Value::from_i8(&ty.shape, elements)
+        .ok_or_else(|| Why::of(number, format!("its {} bytes are not those of {}", bytes.len(), ty.shape)))
 }
 
 /// How an operator brings its sum to its output.
@@ -122,6 +148,7 @@ impl<'a> Importer<'_, 'a> {
             Place::Border => {
                 Err(Why::of(number, "it is read beside the QUANTIZE that is the network's border"))
             }
+            Place::Reals(_) => Err(Why::of(number, "it is read as floats")),
             Place::Absent | Place::Refused if self.tensor(number).data.is_none() => {
                 Err(Why::of(number, "it is read before anything gives it"))
             }
@@ -152,10 +179,8 @@ impl<'a> Importer<'_, 'a> {
     ) -> Result<NodeId, Why> {
         let ty = TensorType { dtype: DType::I32, shape: Shape::from([channels]), quant: None };
         let Some(number) = self.input(operator, position) else {
-            let name = format!("no_bias_{}", self.graph.len());
-            let zeros = Value::from_i32(&ty.shape, vec![0; channels]).expect("as many as there are");
-            self.graph.set_constant(name.clone(), zeros);
-            return Ok(self.graph.add(Constant { name, ty }, &[])?);
+            let zeros = Value::from_i32(&ty.shape, vec![0; channels]).ok_or("it has no channels")?;
+            return self.known("no_bias", ty, zeros);
         };
         let tensor = self.tensor(number);
         if tensor.element != Element::Known(DType::I32) || tensor.shape != [channels] {
@@ -166,8 +191,20 @@ impl<'a> Importer<'_, 'a> {
         self.constant(number, ty)
     }
 
-    /// A constant of the file under a type of its elements.
+    /// A constant of the file under a type of its elements; one node for all that read it.
     fn constant(&mut self, number: usize, ty: TensorType) -> Result<NodeId, Why> {
+        let is_it = |node: &&NodeId| *self.graph.ty(**node) == ty;
+        if let Some(&node) = self.constants.get(&number).and_then(|known| known.iter().find(is_it)) {
+            return Ok(node);
+        }
+        let value = self.value(number, &ty)?;
+        let node = self.known(&format!("tensor_{number}"), ty, value)?;
+        self.constants.entry(number).or_default().push(node);
+        Ok(node)
+    }
+
+    /// The elements of a constant of the file.
+    pub(super) fn value(&self, number: usize, ty: &TensorType) -> Result<Value, Why> {
         let tensor = self.tensor(number);
         if tensor.is_sparse {
             return Err(Why::of(
@@ -178,11 +215,18 @@ impl<'a> Importer<'_, 'a> {
         let Some(bytes) = tensor.data else {
             return Err(Why::of(number, "it is computed, and has to be a constant here"));
         };
-        let Some(value) = Value::from_le_bytes(ty.dtype, &ty.shape, bytes) else {
+        if tensor.element == Element::U8 {
+            return unsigned(number, tensor, bytes, ty);
+        }
+        Value::from_le_bytes(ty.dtype, &ty.shape, bytes).ok_or_else(|| {
             let text = format!("its {} bytes are not those of {} {}", bytes.len(), ty.shape, ty.dtype);
-            return Err(Why::of(number, text));
-        };
-        let name = format!("tensor_{number}");
+            Why::of(number, text)
+        })
+    }
+
+    /// A constant that is not in the file, under a name of its own.
+    pub(super) fn known(&mut self, what: &str, ty: TensorType, value: Value) -> Result<NodeId, Why> {
+        let name = format!("{what}_{}", self.graph.len());
         self.graph.set_constant(name.clone(), value);
         Ok(self.graph.add(Constant { name, ty }, &[])?)
     }
@@ -196,10 +240,10 @@ impl<'a> Importer<'_, 'a> {
         ty: &TensorType,
     ) -> Result<NodeId, Why> {
         let Some(number) = self.input(operator, 1) else { return Err("it has no weights".into()) };
-        let (Some([_, height, width, outputs]), Some(bytes)) = (ty.shape.nhwc(), self.tensor(number).data)
-        else {
-            return Err(Why::of(number, "its weights are no constant of four dimensions"));
+        let Some([_, height, width, outputs]) = ty.shape.nhwc() else {
+            return Err(Why::of(number, "its weights are not of four dimensions"));
         };
+        let given = self.value(number, ty)?.to_i32_vec().ok_or("its weights are no integers")?;
         let of_each = outputs / inputs.max(1);
         let shape = Shape::from([outputs, height, width, inputs]);
         if of_each * inputs != outputs || shape.elements() > MAX_ELEMENTS {
@@ -207,16 +251,14 @@ impl<'a> Importer<'_, 'a> {
         }
         let mut weights = vec![0; shape.elements()];
         let taps = height * width;
-        for (at, &weight) in bytes.iter().enumerate().take(taps * outputs) {
+        for (at, &weight) in given.iter().enumerate() {
             let (tap, output) = (at / outputs, at % outputs);
             weights[(output * taps + tap) * inputs + output / of_each] = weight as i8;
         }
         let quant = ty.quant.clone().map(|quant| Quant { axis: quant.axis.map(|_| 0), ..quant });
         let ty = TensorType { shape, quant, ..ty.clone() };
-        let name = format!("tensor_{number}_dense_{}", self.graph.len());
-        let value = Value::from_i8(&ty.shape, weights).expect("as many as there are");
-        self.graph.set_constant(name.clone(), value);
-        Ok(self.graph.add(Constant { name, ty }, &[])?)
+        let value = Value::from_i8(&ty.shape, weights).ok_or("its weights are not as many as its shape")?;
+        self.known(&format!("tensor_{number}_dense"), ty, value)
     }
 
     /// The integers of a constant input of 32 or 64 bits, at most 64 of them.

@@ -138,17 +138,11 @@ impl Builder<'_> {
                 Step::BatchNorm { gamma, beta, mean, variance, epsilon: op.epsilon.0, clamp: Clamp::None }
             }
             Op::Activation(op) => Step::Activation { clamp: op.clamp },
-            Op::Add(op) => {
-                let inputs = vec![self.data(node, 0)?, self.data(node, 1)?];
-                return Ok((Step::Add { clamp: op.clamp }, inputs));
-            }
+            Op::Add(op) => return Ok((Step::Add { clamp: op.clamp }, self.both(node)?)),
             Op::AvgPool2d(op) => Step::AvgPool2d { window: op.window, clamp: op.clamp },
             Op::MaxPool2d(op) => Step::MaxPool2d { window: op.window, clamp: op.clamp },
             Op::Reshape(op) => Step::Reshape { extents: op.shape.0[1..].to_vec() },
-            Op::Mul(op) => {
-                let inputs = vec![self.data(node, 0)?, self.data(node, 1)?];
-                return Ok((Step::Mul { clamp: op.clamp }, inputs));
-            }
+            Op::Mul(op) => return Ok((Step::Mul { clamp: op.clamp }, self.both(node)?)),
             Op::Concat(_) => {
                 let count = self.graph.inputs(node).len();
                 let inputs = (0..count).map(|at| self.data(node, at)).collect::<Result<_, _>>()?;
@@ -166,11 +160,20 @@ impl Builder<'_> {
             | Op::Softmax(_)
             | Op::Slice(_)
             | Op::Mean(_)
-            | Op::Transpose(_) => {
+            | Op::Elementwise(_)
+            | Op::Lookup(_)
+            | Op::ResizeBilinear(_)
+            | Op::Transpose(_)
+            | Op::TransposeConv2d(_) => {
                 return Err(refuse(self.graph, node, "it does not belong in a training graph"));
             }
         };
         Ok((step, vec![self.data(node, 0)?]))
+    }
+
+    /// The steps that feed an operator on two.
+    fn both(&self, node: NodeId) -> Result<Vec<usize>, Diagnostic> {
+        Ok(vec![self.data(node, 0)?, self.data(node, 1)?])
     }
 
     /// The step that feeds a position.
