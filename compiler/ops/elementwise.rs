@@ -53,14 +53,16 @@ impl ElementwiseFunction {
     }
 }
 
-/// A function of two tensors, element by element, with clamp. Extents are compared from the last one on; where one is 1,
-/// or absent, its elements are used again along the other's. It is in imported graphs alone: [`Add`](crate::ops::Add) and
-/// [`Mul`](crate::ops::Mul) are the forms that are trained, and that have kernels of their own.
+/// A function of two tensors, element by element, with clamp. Extents are compared from the last one on; where one is
+/// 1, or absent, its elements are used again along the other's. It is in imported graphs alone:
+/// [`Add`](crate::ops::Add) and [`Mul`](crate::ops::Mul) are the forms that are trained, and that have kernels of their
+/// own.
 ///
 /// Shapes  `a [...], b [...] -> [...]`, each extent the greater of the two
 /// Types   i8,i8 -> i8
 /// Cost    MACs = 0
-/// Errors  E0303 extents differ and none is 1; E0301 no i8, scales beyond 32 bits, or a maximum or minimum of other scales
+/// Errors  E0303 extents differ and none is 1; E0301 no i8, scales beyond 32 bits, or a maximum or minimum of tensors
+///         that count differently
 /// Source  LiteRT 2.3.0, reference kernels of ADD, SUB, MUL, MAXIMUM, MINIMUM and PRELU; golden vectors
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Elementwise {

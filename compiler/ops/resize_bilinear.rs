@@ -33,8 +33,8 @@ impl ResizeMode {
     }
 }
 
-/// A feature map of other extents: each pixel is the mean of the four around its place in the input, weighted by how near
-/// they are in steps of 1/1024. Input and output have the same quantization. There is no form for floats.
+/// A feature map of other extents: each pixel is the mean of the four around its place in the input, weighted by how
+/// near they are in steps of 1/1024. Input and output have the same quantization. There is no form for floats.
 ///
 /// Shapes  `x [N,H,W,C] -> [N,Ho,Wo,C]`
 /// Types   i8 -> i8

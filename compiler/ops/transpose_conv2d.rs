@@ -20,7 +20,8 @@ const MAX_PHASES: usize = 1 << 10;
 /// Cost    MACs = N*O*C*(pairs of an input pixel and a tap that lies in the output)
 /// Errors  E0303 channels differ, or the window gives another input; E0304 window larger than its padded output, or
 ///         strides above 1024 together; E0301 parameters of other types
-/// Source  TFLite quantization specification, as CONV_2D; LiteRT 2.3.0, reference kernel of TRANSPOSE_CONV; golden vectors
+/// Source  TFLite quantization specification, as CONV_2D; LiteRT 2.3.0, reference kernel of TRANSPOSE_CONV; golden
+///         vectors
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TransposeConv2d {
     /// The window over the output.

@@ -372,7 +372,8 @@ def joins():
     d = m.pack([d, m.transpose(m.reshape(d, [16, 3]), [1, 0])], 2)
     d = m.dense(m.reshape(d, [1, 6, 16]), 7, features=16, shape=[1, 6, 7], act=1)
     e = m.dense(d, 4, features=7, shape=[6, 4], bias=False)
-    return m, m.bytes(m.dense(m.softmax(e), 3), m.mean(d, [0, 1]), c, b)
+    f = m.mul(e, m.constant([6, 4], 0.02, 9), scale=0.1, zero=40)
+    return m, m.bytes(m.dense(m.softmax(e), 3), m.mean(d, [0, 1]), c, b, m.curve(B.RELU, f, 0.2, -80))
 
 
 def tables():

@@ -110,8 +110,8 @@ fn combined(function: ElementwiseFunction, [a, b]: [Expr; 2], factors: &[[Var; 2
     }
 }
 
-/// Of each loop, the outermost first, its extent and the steps in both inputs and the output. Dimensions are one loop where
-/// all three go on from one to the next.
+/// Of each loop, the outermost first, its extent and the steps in both inputs and the output. Dimensions are one loop
+/// where all three go on from one to the next.
 fn axes(inputs: [&Shape; 2], output: &Shape) -> Vec<[i64; 4]> {
     let steps = [broadcast_strides(inputs[0], output), broadcast_strides(inputs[1], output), strides(output)];
     let mut axes: Vec<[i64; 4]> = Vec::new();

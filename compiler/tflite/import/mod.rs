@@ -5,9 +5,9 @@
 //!
 //! | operators of TensorFlow Lite | as |
 //! |---|---|
-//! | `CONV_2D`, `DEPTHWISE_CONV_2D`, `TRANSPOSE_CONV` | convolutions; of several outputs for an input channel by zeros for the others |
+//! | `CONV_2D`, `DEPTHWISE_CONV_2D`, `TRANSPOSE_CONV` | convolutions |
 //! | `FULLY_CONNECTED` | a dense layer on one vector or many; weights are constants |
-//! | `ADD`, `SUB`, `MUL`, `MAXIMUM`, `MINIMUM`, `PRELU` | functions of two tensors with broadcasting; a table where one is a constant of one element |
+//! | `ADD`, `SUB`, `MUL`, `MAXIMUM`, `MINIMUM`, `PRELU` | functions of two with broadcasting; a table for one number |
 //! | `RELU`, `RELU6`, `LEAKY_RELU`, `TANH`, `LOGISTIC`, `HARD_SWISH` | a clamp, a curve or a table |
 //! | `AVERAGE_POOL_2D`, `MAX_POOL_2D`, `MEAN`, `REDUCE_MAX` | pools and means |
 //! | `CONCATENATION`, `PACK`, `SPLIT`, `SPLIT_V`, `UNPACK`, `SLICE`, `STRIDED_SLICE` | copies along any dimension |
@@ -17,8 +17,8 @@
 //! | `SOFTMAX` | itself |
 //!
 //! Bytes without a sign, as older models have them, are those with one, 128 lower, in all of these: their kernels give
-//! the same. Where they do not, the operator is refused: means of an even number of elements, and interpolation. Weights
-//! less their zero point have to fit 8 bits.
+//! the same. Where they do not, the operator is refused: pools of means of an even number of elements, and
+//! interpolation. Weights less their zero point have to fit 8 bits.
 
 mod borders;
 mod bytes;

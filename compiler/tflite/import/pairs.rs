@@ -36,8 +36,9 @@ impl<'a> Importer<'_, 'a> {
         if function == F::Mul {
             let inputs = if a_ty.shape.elements() < b_ty.shape.elements() { [b, a] } else { [a, b] };
             let types = inputs.map(|input| self.graph.ty(input));
-            // The form that is trained has one factor for each channel.
-            if (Mul { clamp, requant }).infer(&types).is_ok_and(|ty| ty.shape == to.shape) {
+            // The form that is trained is of one sample, with its shape or one factor for each channel.
+            let is_form = |ty: TensorType| ty.shape == to.shape && ty.shape.0.first() == Some(&1);
+            if (Mul { clamp, requant }).infer(&types).is_ok_and(is_form) {
                 return Ok(self.graph.add(Mul { clamp, requant }, &inputs)?);
             }
         }

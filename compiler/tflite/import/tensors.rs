@@ -26,8 +26,8 @@ fn scale(number: usize, scale: f32) -> Result<f32, Why> {
     is_sound.then_some(scale).ok_or_else(|| Why::of(number, format!("its scale is {scale}")))
 }
 
-/// What the integers of an activation mean: one scale, one zero point. Bytes without a sign are taken as those with one,
-/// 128 lower.
+/// What the integers of an activation mean: one scale, one zero point. Bytes without a sign are taken as those with
+/// one, 128 lower.
 pub(super) fn activation_quant(number: usize, tensor: &Tensor<'_>) -> Result<Quant, Why> {
     let (scales, zeros) = (tensor.scales, tensor.zero_points);
     let Some(first) = scales.iter().next() else {
