@@ -20,6 +20,14 @@ pub struct Transpose {
     pub order: Shape,
 }
 
+impl Transpose {
+    /// Whether all elements of a tensor of this shape stay where they are: only dimensions of one element move.
+    pub fn keeps_places(&self, x: &Shape) -> bool {
+        let long = || self.order.0.iter().filter(|&&axis| x.0[axis] != 1);
+        long().zip(long().skip(1)).all(|(before, after)| before < after)
+    }
+}
+
 /// Steps in elements from one index of a dimension to the next.
 pub(crate) fn strides(shape: &Shape) -> Vec<usize> {
     let mut strides = vec![1_usize; shape.rank()];

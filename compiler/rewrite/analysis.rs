@@ -10,7 +10,7 @@ use egg::{Analysis, DidMerge, EGraph, Id};
 use crate::graph::NodeId;
 use crate::ops::Op;
 use crate::rewrite::history::History;
-use crate::rewrite::language::{Attribute, LeafId, Term, around, meet};
+use crate::rewrite::language::{Attribute, LeafId, Term, around, meet, through};
 use crate::tensor::{TensorType, Value};
 
 /// An e-graph of terms with what is known of them.
@@ -104,6 +104,12 @@ impl Analysis<Term> for Facts {
                     (margins, window) => panic!("{margins} around {window}"),
                 }
             }
+            Term::Through([outer, inner]) => match (attribute(terms, *outer), attribute(terms, *inner)) {
+                (Attribute::Shape(outer), Attribute::Shape(inner)) => {
+                    Fact::Attribute(Attribute::Shape(through(outer, inner)))
+                }
+                (outer, inner) => panic!("{outer} through {inner}"),
+            },
             Term::Outputs(_) => Fact::Outputs,
             Term::Leaf(id) => {
                 let leaf = terms.analysis.get(*id);

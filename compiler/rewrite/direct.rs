@@ -200,7 +200,7 @@ impl<'g> Walk<'g> {
             || (requant.is_some() && is_float)
             || match op {
                 Op::Activation(activation) => {
-                    let below = |op: &Op| matches!(op, Op::Activation(_) | Op::Reshape(_));
+                    let below = |op: &Op| matches!(op, Op::Activation(_) | Op::Reshape(_) | Op::Transpose(_));
                     !is_float
                         || ty.dtype != DType::F32
                         || activation.clamp == Clamp::None
@@ -208,7 +208,9 @@ impl<'g> Walk<'g> {
                 }
                 Op::Reshape(_) => same_type() || self.has(inputs[0], |op| matches!(op, Op::Reshape(_))),
                 Op::Conv2d(_) | Op::DepthwiseConv2d(_) => self.has(inputs[0], |op| matches!(op, Op::Pad(_))),
-                Op::Pad(_) | Op::Upsample2d(_) | Op::Requantize(_) => same_type(),
+                Op::Pad(_) | Op::Upsample2d(_) | Op::Requantize(_) | Op::Slice(_) => same_type(),
+                // Whether it is in order is left to the rule.
+                Op::Transpose(_) => true,
                 Op::AvgPool2d(pool) => is_pointwise(&pool.window),
                 Op::MaxPool2d(pool) => {
                     is_pointwise(&pool.window) || self.has(inputs[0], |op| matches!(op, Op::Activation(_)))

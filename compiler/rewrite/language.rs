@@ -124,6 +124,8 @@ define_language! {
         "meet" = Meet([Id; 2]),
         // The window that sees the zeros of margins as its own padding; the analysis evaluates it.
         "around" = Around([Id; 2]),
+        // The order of dimensions that two in a row make, the outer one first; the analysis evaluates it.
+        "through" = Through([Id; 2]),
         // window clamp requant x w b
         "conv2d" = Conv2d([Id; 6]),
         // window clamp requant x w b
@@ -190,7 +192,7 @@ impl Term {
             Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
             Term::Pad(_) | Term::Upsample2d(_) | Term::Dropout(_) | Term::Requantize(_) => 1,
             Term::Softmax(_) | Term::Transpose(_) | Term::Lookup(_) => 1,
-            Term::Meet(_) | Term::Around(_) => 2,
+            Term::Meet(_) | Term::Around(_) | Term::Through(_) => 2,
             Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
             Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) | Term::Mean(_) => 2,
             Term::ResizeBilinear(_) => 2,
@@ -290,7 +292,7 @@ impl Term {
         let fixed = |id| read(attribute(id), |a| if let Attribute::Requant(x) = a { *x } else { None });
         Some(match *self {
             Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) => return None,
-            Term::Meet(_) | Term::Around(_) => return None,
+            Term::Meet(_) | Term::Around(_) | Term::Through(_) => return None,
             Term::Conv2d([w, c, r, ..]) => {
                 Conv2d { window: window(w), clamp: clamp(c), requant: requant(r) }.into()
             }
@@ -344,6 +346,11 @@ fn moving(op: &Op) -> Option<(Make, Vec<Attribute>)> {
         }
         _ => return None,
     })
+}
+
+/// The order of dimensions that an outer one makes of an inner one.
+pub(crate) fn through(outer: &Shape, inner: &Shape) -> Shape {
+    Shape(outer.0.iter().map(|&axis| inner.0[axis]).collect())
 }
 
 /// The window with the margins of rows and columns as padding.

@@ -189,6 +189,10 @@ impl Lowering<'_> {
                 return Ok(());
             }
             Op::Constant(_) => return Ok(()),
+            Op::Transpose(op) if op.keeps_places(&graph.input_types(layer.node)[0].shape) => {
+                self.sources[layer.node.index()] = Some(self.source(graph.inputs(layer.node)[0])?);
+                return Ok(());
+            }
             Op::Reshape(_) => {
                 let source = self.source(graph.inputs(layer.node)[0])?;
                 self.sources[layer.node.index()] = Some(source);

@@ -4,6 +4,7 @@ mod algebra;
 pub(crate) mod constant_channels;
 mod fold;
 mod fuse;
+mod layout;
 mod quantized;
 
 use std::sync::LazyLock;
@@ -22,14 +23,16 @@ pub(crate) type Rule = Rewrite<Term, Facts>;
 /// What holds on floats to a tolerance.
 pub(crate) fn float() -> &'static [Rule] {
     static RULES: LazyLock<Vec<Rule>> =
-        LazyLock::new(|| recorded([algebra::rules(), fuse::rules()].concat()));
+        LazyLock::new(|| recorded([algebra::rules(), layout::rules(), fuse::rules()].concat()));
     &RULES
 }
 
 /// What holds on quantized tensors bit for bit.
 pub(crate) fn integer() -> &'static [Rule] {
-    static RULES: LazyLock<Vec<Rule>> =
-        LazyLock::new(|| recorded([algebra::rules(), quantized::rules(), fold::rules()].concat()));
+    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+        let exact = [algebra::rules(), layout::rules(), quantized::rules(), fold::rules()];
+        recorded(exact.concat())
+    });
     &RULES
 }
 
@@ -107,6 +110,14 @@ pub(crate) fn is_around(margins: &'static str, of: &'static str) -> impl Fn(&mut
         let Padding { top, bottom, left, right } = window.padding;
         let [before, after] = margins;
         [before[2], after[2]] == [0, 0] && top.max(bottom) <= spans[0] && left.max(right) <= spans[1]
+    }
+}
+
+/// The dimensions stay as they are.
+pub(crate) fn is_in_order(variable: &'static str) -> impl Fn(&mut Terms, Id, &Subst) -> bool {
+    move |terms, _, subst| match attribute(terms, class(subst, variable)) {
+        Attribute::Shape(order) => order.0.iter().enumerate().all(|(at, &axis)| at == axis),
+        _ => false,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::graph::NodeId;
 use crate::ops::{
-    AvgPool2d, BatchNorm, Clamp, Dense, Input, MaxPool2d, Op, Pad, Padding, Requantize, Upsample2d, Window,
+    AvgPool2d, BatchNorm, Clamp, Dense, Input, MaxPool2d, Op, Pad, Padding, Requantize, Slice, Transpose,
+    Upsample2d, Window,
 };
 use crate::rewrite::rules;
 use crate::rewrite::saturate;
@@ -75,6 +76,19 @@ const PERHAPS: &[(&str, Draw)] = &[
         let turned = vec![shape[0], shape[2], shape[1], shape[3]];
         let to = if net.below(2) == 0 { shape } else { turned };
         let y = net.reshape(x, to);
+        output(net, y);
+    }),
+    ("transpose-in-order", |net| {
+        let x = net.any_input();
+        let order = if net.below(2) == 0 { [0, 1, 2, 3] } else { [0, 2, 1, 3] };
+        let y = net.node(Transpose { order: order.into() }, &[x]);
+        output(net, y);
+    }),
+    ("slice-of-everything", |net| {
+        let x = net.any_input();
+        let mut count = Shape::from(net.shape(x));
+        count.0[1] = 1 + net.below(count.0[1]);
+        let y = net.node(Slice { first: [0; 4].into(), count, step: [1; 4].into() }, &[x]);
         output(net, y);
     }),
     ("pad-of-nothing", |net| {

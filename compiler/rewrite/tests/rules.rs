@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Clamp, Dropout, Input, Pad, Requantize, Upsample2d, Window};
+use crate::ops::{Clamp, Dropout, Input, Pad, Requantize, Slice, Transpose, Upsample2d, Window};
 use crate::rewrite::rules::{self, Rule};
 use crate::rewrite::tests::build::Build;
 use crate::rewrite::{DeploymentCost, MacsCost, convert, extract, runs, saturate};
@@ -78,6 +78,12 @@ fn normalised(net: &mut Build, make: fn(&mut Build, Clamp) -> NodeId) {
     output(net, y);
 }
 
+/// A map with its dimensions in another order.
+pub(super) fn transposed(net: &mut Build, x: NodeId) -> NodeId {
+    let order = net.pick(&[[0, 2, 1, 3], [0, 3, 1, 2], [0, 2, 3, 1], [0, 1, 3, 2], [0, 3, 2, 1]]);
+    net.node(Transpose { order: order.into() }, &[x])
+}
+
 /// A layer with a window of 3 x 3 after margins of up to two rows and columns.
 fn padded(net: &mut Build, make: fn(&mut Build, NodeId) -> NodeId) {
     let x = net.input([1, 2, 3, 2]);
@@ -116,6 +122,28 @@ const INSTANCES: &[(&str, Draw)] = &[
         let x = net.any_input();
         let y = reshaped(net, x);
         activation(net, y);
+    }),
+    ("activation-of-transpose", |net| {
+        let x = net.any_input();
+        let y = transposed(net, x);
+        activation(net, y);
+    }),
+    ("transpose-in-order", |net| {
+        let x = net.any_input();
+        let y = net.node(Transpose { order: [0, 1, 2, 3].into() }, &[x]);
+        output(net, y);
+    }),
+    ("transpose-of-transpose", |net| {
+        let x = net.any_input();
+        let y = transposed(net, x);
+        let z = transposed(net, y);
+        output(net, z);
+    }),
+    ("slice-of-everything", |net| {
+        let x = net.any_input();
+        let count = Shape::from(net.shape(x));
+        let y = net.node(Slice { first: [0; 4].into(), count, step: [1; 4].into() }, &[x]);
+        output(net, y);
     }),
     ("reshape-identity", |net| {
         let x = net.any_input();
