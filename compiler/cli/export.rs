@@ -50,11 +50,11 @@ fn text(report: &ExportReport) -> String {
     let operators: Vec<String> =
         report.operators.iter().map(|(name, count)| format!("{count} {name}")).collect();
     line("operators", &operators.join(", "));
-    line(
-        "begins",
-        "behind nasc's front end, which is not in it: with the int8 that the bundle's `run` takes",
-    );
     if let Some(front_end) = &report.front_end {
+        line(
+            "begins",
+            "behind nasc's front end, which is not in it: with the int8 that the bundle's `run` takes",
+        );
         line("front end", front_end);
     }
     line(

@@ -71,7 +71,7 @@ pub struct ExportReport {
     pub classes: Vec<String>,
     /// How many operators of each name there are, by name.
     pub operators: BTreeMap<String, usize>,
-    /// What stands between sensor and model, which is not part of it; `None` where numbers go to the network as they are.
+    /// What stands between sensor and model, which is not part of it; `None` where a bundle has none.
     pub front_end: Option<String>,
     /// Whether LiteRT's reference kernels give the same bytes for every input.
     pub exact: bool,
@@ -206,7 +206,7 @@ fn written(
         outputs: ends(&outputs),
         classes: network.classes.to_vec(),
         operators,
-        front_end: network.raw.and_then(front_end),
+        front_end: network.raw.map(front_end),
         exact: beside.is_empty(),
         beside_ties: beside.into_iter().map(layer).collect(),
         warnings: Diagnostics(warnings),
@@ -220,12 +220,10 @@ fn end(End { name, ty }: &End) -> ExportedEnd {
 }
 
 /// What stands between sensor and network.
-fn front_end(raw: &RawInput) -> Option<String> {
+fn front_end(raw: &RawInput) -> String {
     match raw.front_end {
-        FrontEnd::Values { .. } => None,
-        FrontEnd::Audio(_) | FrontEnd::Picture(_) | FrontEnd::Series(_) => {
-            Some(front_end_text(&raw.front_end))
-        }
+        FrontEnd::Values { .. } => "standardisation of the values alone".to_owned(),
+        FrontEnd::Audio(_) | FrontEnd::Picture(_) | FrontEnd::Series(_) => front_end_text(&raw.front_end),
     }
 }
 

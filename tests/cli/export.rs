@@ -51,10 +51,31 @@ fn programs_read_what_was_written() {
     assert_eq!(report["outputs"][0]["shape"], json!([1, 3]));
     assert_eq!(report["classes"], json!(["slow", "mid", "fast"]));
     assert_eq!(report["operators"]["FULLY_CONNECTED"], 1);
-    assert_eq!(report["front_end"], Json::Null);
+    assert_eq!(report["front_end"], "standardisation of the values alone");
     assert_eq!(report["exact"], report["beside_ties"].as_array().is_some_and(Vec::is_empty));
     for key in ["name", "scale", "zero_point"] {
         assert!(!report["inputs"][0][key].is_null() && !report["outputs"][0][key].is_null(), "{report}");
+    }
+}
+
+/// A model that was made elsewhere and compiled is written with the same operators.
+#[test]
+fn a_bundle_of_a_model_is_written_again() {
+    let lab = Lab::empty();
+    let model = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/cnn.tflite");
+    lab.write("cnn.tflite", std::fs::read(model).unwrap());
+    lab.run(&["compile", "cnn.tflite", "--target", "host", "--no-verify"]).good();
+    let written = export(&lab, &["build/cnn/host", "-o", "again.tflite", "--format", "json"]).good().json();
+    assert_eq!(written["front_end"], Json::Null);
+    let [old, new] = ["cnn.tflite", "again.tflite"]
+        .map(|model| lab.run(&["import", model, "--format", "json"]).good().json());
+    for end in ["inputs", "outputs"] {
+        for key in ["shape", "scale", "zero_point"] {
+            assert_eq!(old[end][0][key], new[end][0][key], "{end} {key}");
+        }
+    }
+    for operator in ["CONV_2D", "SOFTMAX", "HARD_SWISH", "FULLY_CONNECTED", "MUL"] {
+        assert_eq!(old["operators"][operator], new["operators"][operator], "{operator}");
     }
 }
 
