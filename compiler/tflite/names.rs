@@ -157,6 +157,7 @@ mod codes {
     pub(in crate::tflite) const MINIMUM: i32 = 57;
     pub(in crate::tflite) const SLICE: i32 = 65;
     pub(in crate::tflite) const TRANSPOSE_CONV: i32 = 67;
+    pub(in crate::tflite) const PADV2: i32 = 60;
     pub(in crate::tflite) const EXPAND_DIMS: i32 = 70;
     pub(in crate::tflite) const SUM: i32 = 74;
     pub(in crate::tflite) const REDUCE_MAX: i32 = 82;

@@ -4,7 +4,7 @@
 //!         LiteRT 2.3.0's reference kernels for what they mean
 
 use super::tensors::requant;
-use super::{Importer, Why};
+use super::{Importer, SIGN, Why};
 use crate::graph::NodeId;
 use crate::ops::{
     AvgPool2d, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, ElementwiseFunction, MaxPool2d,
@@ -12,7 +12,7 @@ use crate::ops::{
     Window,
 };
 use crate::tensor::arith::Rounding;
-use crate::tensor::{Scale, Shape, TensorType};
+use crate::tensor::{DType, Scale, Shape, TensorType};
 use crate::tflite::flat::{Scalar, Table};
 use crate::tflite::model::{Element, Operator};
 use crate::tflite::names;
@@ -109,7 +109,7 @@ impl<'a> Importer<'_, 'a> {
             names::MINIMUM => self.pair(operator, options, ElementwiseFunction::Minimum)?,
             names::PRELU => self.pair(operator, options, ElementwiseFunction::Prelu)?,
             names::AVERAGE_POOL_2D | names::MAX_POOL_2D => self.pool(operator, options)?,
-            names::PAD => self.pad(operator)?,
+            names::PAD | names::PADV2 => self.pad(operator)?,
             names::RESHAPE | names::SQUEEZE | names::EXPAND_DIMS => self.reshape(operator)?,
             names::MEAN => self.mean(operator)?,
             names::REDUCE_MAX => self.greatest(operator)?,
@@ -266,6 +266,9 @@ impl<'a> Importer<'_, 'a> {
     fn pad(&mut self, operator: &Operator<'a>) -> Result<NodeId, Why> {
         let (x, ty) = self.activation(operator, 0)?;
         self.keeps_meaning(operator, &ty)?;
+        if operator.code == names::PADV2 {
+            self.fills_with_zeros(operator, &ty)?;
+        }
         let pads = self.integers(operator, 1)?;
         let sides = pads.iter().map(|&pad| usize::try_from(pad)).collect::<Result<Vec<usize>, _>>();
         match sides.as_deref() {
@@ -276,6 +279,21 @@ impl<'a> Importer<'_, 'a> {
                 Err(format!("it adds {pads:?} to {}, and nasc pads rows, columns and channels", ty.shape)
                     .into())
             }
+        }
+    }
+
+    /// Refuses what is filled with another number than a PAD is.
+    fn fills_with_zeros(&self, operator: &Operator<'a>, ty: &TensorType) -> Result<(), Why> {
+        let Some(number) = self.input(operator, 2) else { return Err("it has nothing to fill with".into()) };
+        let tensor = self.tensor(number);
+        let found = match (tensor.element, tensor.data) {
+            (Element::Known(DType::I8), Some(&[byte])) => Some(i32::from(byte as i8)),
+            (Element::U8, Some(&[byte])) => Some(i32::from(byte) - SIGN),
+            _ => None,
+        };
+        match (found, &ty.quant) {
+            (Some(found), Some(quant)) if found == quant.zero_point => Ok(()),
+            _ => Err(Why::of(number, "it fills with another number than 0")),
         }
     }
 
