@@ -78,6 +78,9 @@ terms! {
     Operation "operation" 1,
     /// A minimum, maximum or selection.
     Selection "selection" 97,
+    /// A quotient among sums, as an interpolation ends in, with the places and shares of its four neighbours. By images
+    /// of bilinear maps alone.
+    Quotient "quotient" 850,
     /// A term of an index.
     Index "index" 10,
     /// A term of an index with a factor that is no power of two.
@@ -285,8 +288,12 @@ impl Counter<'_> {
                 self.expr(at);
             }
             Expr::Bin(op, a, b) => {
-                let selects = matches!(op, BinOp::Min | BinOp::Max);
-                self.add(if selects { Term::Selection } else { Term::Operation }, 1);
+                let term = match op {
+                    BinOp::Min | BinOp::Max => Term::Selection,
+                    BinOp::Div => Term::Quotient,
+                    _ => Term::Operation,
+                };
+                self.add(term, 1);
                 self.expr(a);
                 self.expr(b);
             }

@@ -41,7 +41,13 @@ fn a_model_is_described_and_estimated() {
 
 #[test]
 fn a_model_becomes_a_bundle_that_is_the_same_everywhere() {
-    for name in ["cnn", "parts", "unsigned", "borders"] {
+    let models = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")).unwrap();
+    let files = models.flatten().map(|entry| entry.file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        files.filter_map(|file| Some(file.strip_suffix(".tflite")?.into())).collect();
+    names.sort();
+    assert!(names.len() >= 10, "{names:?}");
+    for name in &names {
         let lab = lab(name);
         let file = format!("{name}.tflite");
         let target = if find("arm-none-eabi-gcc").is_some() { "cortex-m4" } else { "host" };
@@ -56,6 +62,11 @@ fn a_model_becomes_a_bundle_that_is_the_same_everywhere() {
             let device = &bundle["measured"]["device"];
             assert_eq!(device["mismatched_bytes"], 0);
             assert!(device["samples"].as_u64().unwrap() >= 16);
+            let bytes = |of: &Json, name: &str| of[name].as_u64().unwrap();
+            let all = ["text_bytes", "rodata_bytes", "data_bytes"].map(|part| bytes(device, part));
+            let code = all.iter().sum::<u64>() - bytes(device, "weights_bytes_linked");
+            let bound = bytes(&report["targets"][0]["memory"], "code_bytes");
+            assert!(code <= bound, "{name}: {code} B of code, and at most {bound} B were promised");
         }
         lab.run(&["verify", "out"]).good();
         let text = lab.run(&["report", "out"]).good().stdout;
