@@ -8,7 +8,7 @@
 use std::fmt;
 
 /// Bytes of a text that are read: many tables may share one, and each would have a copy.
-const MAX_TEXT: usize = 256;
+const MAX_TEXT: usize = 1024;
 
 /// Why bytes cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl<'a> Table<'a> {
         Ok(Tables { bytes: self.bytes, at, count: bytes.len() / 4 })
     }
 
-    /// A text, at most 256 bytes of it, of which what is not UTF-8 is replaced; empty where it is absent.
+    /// A text, at most 1,024 bytes of it, of which what is not UTF-8 is replaced; empty where it is absent.
     ///
     /// # Errors
     /// A text that does not lie in the file.
