@@ -285,6 +285,12 @@ fn eval(
 }
 
 fn verify(bundle: &Path, emulator_only: bool, format: Format) -> Outcome {
+    if pipeline::is_model(bundle) {
+        let message = format!("`{}` is a model, and what is verified is a bundle", bundle.display());
+        return Err(Diagnostic::error(Code::NOT_ALLOWED, message)
+            .help("`nasc compile` makes its bundle and verifies it; `--against RUN` compares the model with a run")
+            .into());
+    }
     let bars = Bars::patient(format == Format::Human);
     let verified = pipeline::verify(&Disk, bundle, emulator_only, &bars);
     bars.clear();

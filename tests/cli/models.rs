@@ -239,6 +239,7 @@ fn what_is_wrong_with_a_model_or_its_options_is_said() {
             "no such stage",
         ),
         (vec!["verify", "empty.nas", "--against", "run.npz"], "E0204", "no `.tflite`"),
+        (vec!["verify", "cnn.tflite"], "E0204", "--against"),
         (vec!["verify", "cnn.tflite", "--against", "run.npz"], "E0701", "numpy.savez"),
         (vec!["verify", "cnn.tflite", "--against", "text.tflite"], "E0702", "numpy.savez"),
     ] {

@@ -20,7 +20,7 @@ const MEAN: Kind = Kind::new(names::MEAN, 2, [1, 14]);
 const MUL: Kind = Kind::new(names::MUL, 2, [1, 14]);
 /// A product whose factor is 1 or more.
 const MUL_UP: Kind = Kind::new(names::MUL, 3, [1, 15]);
-const PADV2: Kind = Kind::new(60, 2, [1, 14]);
+const PADV2: Kind = Kind::new(names::PADV2, 2, [1, 14]);
 const QUANTIZE: Kind = Kind::new(names::QUANTIZE, 1, [1, 14]);
 const RELU: Kind = Kind::new(names::RELU, 2, [2, 1]);
 const RELU6: Kind = Kind::new(names::RELU6, 2, [1, 14]);
