@@ -5,12 +5,16 @@
 //! accuracy on the validation part, and the area that its front covers of accuracy and RAM, the latter on a logarithmic
 //! scale from 4 to 40 KiB, as a share of the whole. `--minutes N`, `--seeds N` and `--only STRATEGY` change what is run.
 //! `--keep DIR` names where specs, stores and locks are, `target/live` by default: a search that has its lock there is not
-//! run again.
+//! run again, and one that was stopped goes on.
+//!
+//! Twenty minutes are as many of processor time on each core, so that what else the machine does favours no strategy. The
+//! processor time of a process is read from `/proc`: the bench is for Linux.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nasc::search::hypervolume;
 use serde_json::Value as Json;
@@ -24,6 +28,9 @@ const STRATEGIES: [(&str, &str); 3] = [
 
 /// Bytes of RAM between which fronts are compared.
 const RAM: [f64; 2] = [4096.0, 40_960.0];
+
+/// Units of processor time in a second, as Linux tells programs on every machine.
+const TICKS: f64 = 100.0;
 
 struct Options {
     data: PathBuf,
@@ -49,15 +56,55 @@ fn search(name: &str, strategy: &str, seed: u64, options: &Options) -> Found {
     std::fs::write(&spec, text).expect("a spec");
     let lock = folder.join("kws.lock");
     if !lock.exists() {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nasc"));
-        command.arg("search").arg(&spec).args(["--target", "cortex-m4", "--data"]).arg(&options.data);
-        command.args(["--seed", &seed.to_string(), "--budget", &format!("{}min", options.minutes)]);
-        let log = std::fs::File::create(folder.join("log")).expect("a log");
-        let status = command.stderr(log).stdout(std::process::Stdio::null()).status().expect("nasc runs");
-        assert!(status.success(), "nasc failed: see {}", folder.join("log").display());
+        let nasc = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_nasc"));
+            command.arg("search").arg(&spec).args(["--target", "cortex-m4", "--data"]).arg(&options.data);
+            command.args(["--seed", &seed.to_string()]).args(arguments);
+            command
+        };
+        spend(&nasc(&[]), &folder, options.minutes);
+        let status = nasc(&["--status", "--format", "json"]).output().expect("nasc runs");
+        let status: Json = serde_json::from_slice(&status.stdout).expect("JSON");
+        let trials = status["search"]["done"].to_string();
+        let done = nasc(&["--trials", &trials]).output().expect("nasc runs");
+        assert!(done.status.success(), "nasc failed: {}", String::from_utf8_lossy(&done.stderr));
     }
     let text = std::fs::read_to_string(&lock).expect("a lock");
     read(&serde_json::from_str(&text).expect("JSON"))
+}
+
+/// Lets a search run until it has had its time, and stops it as Ctrl-C does. What it had is kept in `spent`.
+fn spend(command: &Command, folder: &Path, minutes: u64) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let budget = (minutes * 60) as f64 * cores as f64;
+    let kept = folder.join("spent");
+    let before = std::fs::read_to_string(&kept).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    if before >= budget {
+        return;
+    }
+    let log = std::fs::File::create(folder.join("log")).expect("a log");
+    let mut again = Command::new(command.get_program());
+    let mut child =
+        again.args(command.get_args()).stderr(log).stdout(Stdio::null()).spawn().expect("nasc runs");
+    let mut spent = before;
+    while spent < budget {
+        assert!(child.try_wait().expect("a child").is_none(), "nasc ended: see {}", folder.display());
+        std::thread::sleep(Duration::from_millis(500));
+        spent = before + processor_seconds(&child);
+        std::fs::write(&kept, format!("{spent}")).expect("a file");
+    }
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(stopped.is_ok_and(|status| status.success()), "no kill");
+    child.wait().expect("nasc ends");
+}
+
+/// What all threads of a process have had of processors.
+fn processor_seconds(child: &Child) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("Linux");
+    // The name in parentheses may contain anything; the fields after it begin with the third.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().expect("a number")).sum();
+    ticks / TICKS
 }
 
 fn read(lock: &Json) -> Found {
