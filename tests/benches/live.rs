@@ -54,7 +54,7 @@ fn search(name: &str, strategy: &str, seed: u64, options: &Options) -> Found {
     let spec = folder.join("kws.nas");
     let text = format!("nas 1\nwith \"base.nas\"\n\nsearch {{ strategy: {strategy} }}\n");
     std::fs::write(&spec, text).expect("a spec");
-    let lock = folder.join("kws.lock");
+    let lock = folder.join("kws.nas.lock");
     if !lock.exists() {
         let nasc = |arguments: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_nasc"));
