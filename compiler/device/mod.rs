@@ -41,7 +41,7 @@ pub const STRICT_FLAGS: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-Wconversio
 /// What a bundle is run on.
 #[derive(Clone, Copy, Debug)]
 pub enum Samples<'a> {
-    /// The network's inputs, through `_run`.
+    /// The bytes of the network's inputs, through `_run`.
     Int8(&'a [Vec<i8>]),
     /// Raw values, through `_run_raw`; each is one of the front end's element. Where there is a stream, each sample
     /// goes through it too, hop by hop, and has to give the same output.
@@ -287,15 +287,15 @@ fn prepare(bundle: &Bundle, interface: &Interface, samples: Samples<'_>) -> Resu
     let raw = interface.raw.as_ref();
     let (fits, elements) = match samples {
         Samples::Int8(samples) => {
-            let elements = interface.input_elements;
-            (samples.iter().all(|sample| sample.len() == elements), elements)
+            let bytes = interface.input_bytes();
+            (samples.iter().all(|sample| sample.len() == bytes), bytes)
         }
         Samples::Raw(samples) => {
             let elements = raw.expect("raw samples are for bundles that take them").elements;
             (samples.iter().all(|sample| sample.len() == elements), elements)
         }
     };
-    assert!(fits, "samples have {elements} elements");
+    assert!(fits, "samples have {elements} elements or bytes");
     crate::emit::check_name(&interface.name)?;
     let folder = TempFolder::new()?;
     let name = &interface.name;
@@ -391,7 +391,7 @@ fn measure(
 }
 
 fn split_outputs(bytes: &[u8], interface: &Interface, samples: usize) -> Result<Vec<Vec<i8>>> {
-    let size = interface.output_elements;
+    let size = interface.output_bytes();
     if bytes.len() != size * samples {
         let message = format!("the bundle wrote {} B of outputs instead of {}", bytes.len(), size * samples);
         return Err(Diagnostic::error(Code::TOOL_FAILED, message).into());

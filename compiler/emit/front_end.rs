@@ -9,7 +9,7 @@ use crate::data::{Axis, Element, FrontEnd, Picture, Quantizer, RawInput, Stream}
 use crate::emit::c::audio;
 use crate::estimate::{self, FrontEndCost};
 use crate::target::Isa;
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorType};
 
 /// Greatest number of raw values of a sample.
 const MAX_RAW: usize = 1 << 25;
@@ -232,6 +232,9 @@ fn picture_cycles(picture: &Picture, is_small: bool) -> u64 {
 pub fn check_raw(raw: &RawInput, input: &TensorType) -> Result<(), String> {
     let RawInput { front_end, quantizer } = raw;
     check_front_end(front_end)?;
+    if input.dtype != DType::I8 {
+        return Err(format!("the front end gives 8 bit, the network takes {}", input.dtype));
+    }
     let extents = front_end.extents();
     let fits = match input.shape.nhwc() {
         Some([_, height, width, channels]) => extents == [height, width, channels],

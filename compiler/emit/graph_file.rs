@@ -177,8 +177,14 @@ fn check_ends<'g>(
     if inputs.is_empty() || outputs.is_empty() {
         return Err("the graph has no input or no output".into());
     }
-    if inputs.iter().chain(&outputs).any(|ty| ty.dtype != DType::I8 || ty.quant.is_none()) {
-        return Err("inputs and outputs are not quantized to 8 bit".into());
+    let is_integer = |ty: &&TensorType| matches!(ty.dtype, DType::I8 | DType::I16) && ty.quant.is_some();
+    if !inputs.iter().chain(&outputs).all(is_integer) {
+        return Err("inputs and outputs are not quantized to 8 or 16 bit".into());
+    }
+    let is_wide = |types: &[&TensorType], bytes: usize| types.iter().all(|ty| ty.dtype.size() == bytes);
+    if !is_wide(&inputs, interface.input_element_bytes) || !is_wide(&outputs, interface.output_element_bytes)
+    {
+        return Err("the interface has other element types than the graph".into());
     }
     let is_of = |types: &[&TensorType], (total, each): (usize, &[usize])| {
         let sizes: Vec<usize> = types.iter().map(|ty| ty.shape.elements()).collect();
@@ -201,6 +207,9 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if let Some(raw) = raw {
         let &[input] = inputs.as_slice() else { return Err("a front end is before one input".into()) };
         check_raw(raw, input)?;
+        if interface.output_element_bytes != 1 {
+            return Err("the outputs behind a front end are not of 8 bit".into());
+        }
     }
     if interface.raw != raw.as_ref().map(|raw| RawInterface::new(&raw.front_end)) {
         return Err("the interface and the front end do not agree".into());
@@ -212,7 +221,7 @@ fn check_frame(file: &GraphFile) -> std::result::Result<(), String> {
     if !one_each || !readings.iter().all(|reading| reading.is_sound()) {
         return Err("it does not say of each output how it is read".into());
     }
-    let sizes = (interface.input_elements, interface.output_elements);
+    let sizes = (interface.input_bytes(), interface.output_bytes());
     if golden.iter().any(|golden| (golden.input.len(), golden.output.len()) != sizes) {
         return Err("a golden vector has another size than the network".into());
     }
@@ -290,6 +299,8 @@ mod tests {
                 name: "net".into(),
                 input_elements: 3,
                 output_elements: 2,
+                input_element_bytes: 1,
+                output_element_bytes: 1,
                 inputs: Vec::new(),
                 outputs: Vec::new(),
                 raw: Some(RawInterface { element: Element::F32, elements: 3, hop: None, lead: 0 }),

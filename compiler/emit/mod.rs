@@ -44,12 +44,12 @@ impl Bundle {
     }
 }
 
-/// An input with the output that the integer evaluator gives for it.
+/// An input with the output that the integer evaluator gives for it. Elements of 16 bits are two bytes, the low one first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Golden {
-    /// The network's input.
+    /// The bytes of the network's input.
     pub input: Vec<i8>,
-    /// The network's output.
+    /// The bytes of the network's output.
     pub output: Vec<i8>,
 }
 
@@ -58,7 +58,7 @@ pub struct Golden {
 pub struct Network<'a> {
     /// Name of the files and prefix of every symbol; see [`check_name`].
     pub name: &'a str,
-    /// The lowered network, its inputs and outputs of 8 bit; one of each where there is `raw`.
+    /// The lowered network, its inputs of 8 or of 16 bit, its outputs likewise; one of each where there is `raw`.
     pub program: &'a Program,
     /// Where each buffer of the program starts in the arena, in bytes.
     pub offsets: &'a [u64],
@@ -155,10 +155,16 @@ impl Reading {
 pub struct Interface {
     /// Prefix of every symbol.
     pub name: String,
-    /// Elements of the input, one byte each; of all inputs, which follow each other, where there are several.
+    /// Elements of the input; of all inputs, which follow each other, where there are several.
     pub input_elements: usize,
-    /// Elements of the output, one byte each; of all outputs, which follow each other, where there are several.
+    /// Elements of the output; of all outputs, which follow each other, where there are several.
     pub output_elements: usize,
+    /// Bytes of an element of the inputs: 1 or 2.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub input_element_bytes: usize,
+    /// Bytes of an element of the outputs: 1 or 2.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub output_element_bytes: usize,
     /// Elements of each input where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<usize>,
@@ -167,6 +173,26 @@ pub struct Interface {
     pub outputs: Vec<usize>,
     /// What `_run_raw` takes; `None` if there is none.
     pub raw: Option<RawInterface>,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(bytes: &usize) -> bool {
+    *bytes == 1
+}
+
+impl Interface {
+    /// Bytes of all inputs.
+    pub fn input_bytes(&self) -> usize {
+        self.input_elements.saturating_mul(self.input_element_bytes)
+    }
+
+    /// Bytes of all outputs.
+    pub fn output_bytes(&self) -> usize {
+        self.output_elements.saturating_mul(self.output_element_bytes)
+    }
 }
 
 impl Network<'_> {
@@ -183,10 +209,14 @@ impl Network<'_> {
     /// What a caller has to know.
     pub fn interface(&self) -> Interface {
         let [inputs, outputs] = [self.inputs, self.outputs].map(sizes);
+        let [input_element_bytes, output_element_bytes] =
+            [self.inputs, self.outputs].map(|types| types.first().map_or(1, |ty| ty.dtype.size()));
         Interface {
             name: self.name.to_string(),
             input_elements: inputs.iter().sum(),
             output_elements: outputs.iter().sum(),
+            input_element_bytes,
+            output_element_bytes,
             inputs: if inputs.len() == 1 { Vec::new() } else { inputs },
             outputs: if outputs.len() == 1 { Vec::new() } else { outputs },
             raw: self.raw.map(|raw| RawInterface::new(&raw.front_end)),
@@ -218,6 +248,7 @@ impl Network<'_> {
             assert_eq!(slots.len(), types.len(), "`{}` has as many slots as types", self.name);
             assert!(borders.is_empty() || borders.len() == types.len(), "a border for each, or none");
             slots.iter().zip(types).for_each(|(&slot, ty)| check_slot(&buffers[slot.0 as usize], ty, role));
+            assert!(types.iter().all(|ty| ty.dtype == types[0].dtype), "all {role:?}s have one element type");
         }
         if let Some(raw) = self.raw {
             let (input, _) = self.one_each().expect("a front end is before one input");
@@ -226,9 +257,9 @@ impl Network<'_> {
             assert!(scratch <= self.arena_bytes, "the front end's {scratch} B are in the arena");
             assert!(scratch == 0 || self.align() >= 4, "the front end's scratch is aligned to 4");
         }
-        let [inputs, outputs] = [self.inputs, self.outputs].map(|types| sizes(types).iter().sum::<usize>());
+        let interface = self.interface();
         for golden in self.golden {
-            let lens = (inputs, outputs);
+            let lens = (interface.input_bytes(), interface.output_bytes());
             assert_eq!(
                 (golden.input.len(), golden.output.len()),
                 lens,
@@ -245,9 +276,10 @@ fn sizes(types: &[TensorType]) -> Vec<usize> {
 
 /// Checks that a buffer is one of the network's ends.
 fn check_slot(buffer: &Buffer, ty: &TensorType, role: Role) {
-    assert_eq!((buffer.elem, buffer.len), (DType::I8, ty.shape.elements()), "`{}` is a slot", buffer.name);
+    assert_eq!((buffer.elem, buffer.len), (ty.dtype, ty.shape.elements()), "`{}` is a slot", buffer.name);
     assert!(buffer.role == role, "`{}` is the {role:?}", buffer.name);
-    assert!(ty.dtype == DType::I8 && ty.quant.is_some(), "{ty} is quantized to 8 bit");
+    let is_known = matches!(ty.dtype, DType::I8 | DType::I16);
+    assert!(is_known && ty.quant.is_some(), "{ty} is quantized to 8 or 16 bit");
 }
 
 /// Checks that a name can be used for files, symbols and macros.

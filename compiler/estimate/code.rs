@@ -81,6 +81,8 @@ terms! {
     /// A quotient among sums, as an interpolation ends in, with the places and shares of its four neighbours. By images
     /// of bilinear maps alone.
     Quotient "quotient" 850,
+    /// An extension to 64 bits with its share of what is done in them. By images of networks with 16 bits alone.
+    Wide "wide" 160,
     /// A term of an index.
     Index "index" 10,
     /// A term of an index with a factor that is no power of two.
@@ -301,10 +303,14 @@ impl Counter<'_> {
                 self.add(Term::Selection, 1);
                 [condition, a, b].into_iter().for_each(|inner| self.expr(inner));
             }
-            Expr::Widen(x) | Expr::Narrow(x) => self.expr(x),
+            Expr::Widen(x) => {
+                self.add(Term::Wide, 1);
+                self.expr(x);
+            }
+            Expr::Narrow(x) => self.expr(x),
             Expr::Requant { x, value, shift, rounding } => {
                 let term = match rounding {
-                    Rounding::Single => Term::RequantSingle,
+                    Rounding::Single | Rounding::Wide | Rounding::Precise => Term::RequantSingle,
                     Rounding::Double if self.is_constant(shift) => Term::RequantConstant,
                     Rounding::Double => Term::RequantDouble,
                 };

@@ -12,12 +12,13 @@ use super::{Slot, Work};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Clamp, Op, Requant, Window};
 use crate::tensor::arith::{Multiplier, Rounding};
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// The kernel of a node whose activations are in `from`; `None` where host code has to do.
 pub(super) fn work(graph: &Graph, node: NodeId, level: Level, from: &[Slot]) -> Option<Work> {
     let (types, output) = (graph.input_types(node), graph.ty(node));
     let input = *from.first()?;
+    has_kernels(&types, output).then_some(())?;
     Some(match &graph.node(node).op {
         Op::Conv2d(op) => {
             let moves = moves(&op.window, types[0], output)?;
@@ -75,6 +76,12 @@ pub(super) fn work(graph: &Graph, node: NodeId, level: Level, from: &[Slot]) -> 
         Op::Lookup(_) => Work::Lookup(Lookup::of(constant(graph, node, 1)?, output)?, input),
         _ => return None,
     })
+}
+
+/// Whether all elements are bytes, which kernels are for.
+fn has_kernels(types: &[&TensorType], output: &TensorType) -> bool {
+    let is_wide = |ty: &TensorType| ty.dtype == DType::I16;
+    !is_wide(output) && !types.iter().any(|ty| is_wide(ty))
 }
 
 fn moves(window: &Window, input: &TensorType, output: &TensorType) -> Option<Moves> {

@@ -156,10 +156,11 @@ impl HostNetwork {
         (self.steps.len() - n_code, n_code)
     }
 
-    /// Runs the network: the elements of each input in, those of each output out.
+    /// Runs the network: the bytes of each input in, those of each output out. Elements of 16 bits are two bytes in the
+    /// machine's order.
     ///
     /// # Errors
-    /// When the number of inputs, or of an input's elements, is wrong, or the memory is another network's.
+    /// When the number of inputs, or of an input's bytes, is wrong, or the memory is another network's.
     pub fn run(&self, memory: &mut Memory, inputs: &[&[i8]]) -> Result<Vec<Vec<i8>>, HostError> {
         if memory.arena.len() < self.arena_bytes || memory.scratch.len() < self.scratch_bytes {
             return Err(HostError("the memory belongs to another network".into()));

@@ -107,6 +107,7 @@ impl Ending {
         match rounding {
             Rounding::Double => Some(Ending::Vectors(Rescale::new(&multipliers, bounds)?, finish)),
             Rounding::Single => Some(Ending::Each(multipliers, rounding, finish)),
+            Rounding::Wide | Rounding::Precise => None,
         }
     }
 

@@ -181,8 +181,9 @@ pub enum Expr {
         /// Which element.
         index: Affine,
     },
-    /// The element that a byte chooses: `table[at + 128]`, sign-extended to `I32`. The buffer is a parameter that
-    /// every call gives a table of 256 elements, and `at` loads an `I8` element, so no value can miss.
+    /// The element that a number chooses: `table[at + 128]`, sign-extended to `I32`. The buffer is a parameter, and `at`
+    /// either loads an `I8` element, for which every call gives a table of 256 elements at least, or is the lesser of a
+    /// constant and of the greater of a constant and anything, which say how long tables have to be: no value can miss.
     Lookup {
         /// Of what.
         table: Buf,
@@ -197,7 +198,10 @@ pub enum Expr {
     Widen(Box<Expr>),
     /// `I64` to `I32`; the value must fit.
     Narrow(Box<Expr>),
-    /// `Multiplier { value, shift }.apply(x, rounding)`, all `I32`.
+    /// `Multiplier { value, shift }.apply(x, rounding)`, all `I32`; with [`Rounding::Wide`] the accumulator is an `I64`,
+    /// and mantissa and shift are [reduced](crate::tensor::arith::Multiplier::reduced): `(x * value + half) >> shift`.
+    /// With [`Rounding::Precise`] accumulator and mantissa are `I64`s, of which the product of the first with the upper 31
+    /// bits of the second has 64, and those of a [`PreciseMultiplier`](crate::tensor::arith::PreciseMultiplier).
     Requant {
         /// The accumulator.
         x: Box<Expr>,

@@ -14,6 +14,7 @@ mod imported;
 mod lookup;
 mod recurring;
 mod residuals;
+mod wide;
 
 /// Random choices from a seed.
 struct Dice(u64);
@@ -183,9 +184,11 @@ fn random_inputs(graph: &Graph, seed: u64) -> Vec<Value> {
     let mut dice = Dice(seed ^ 0x5555);
     let inputs = graph.network_inputs();
     let value = |&node: &NodeId| {
-        let shape = &graph.ty(node).shape;
-        let elements: Vec<i8> = (0..shape.elements()).map(|_| dice.roll(-128, 127) as i8).collect();
-        Value::from_i8(shape, elements).expect("one for each element")
+        let TensorType { dtype, shape, .. } = graph.ty(node);
+        let (low, high) = dtype.range().expect("integers");
+        let mut roll = || dice.roll(low.into(), high.into()) as i32;
+        let elements: Vec<i32> = (0..shape.elements()).map(|_| roll()).collect();
+        Value::from_i32_vec(*dtype, shape, &elements).expect("one for each element")
     };
     inputs.iter().map(value).collect()
 }
@@ -308,13 +311,23 @@ fn check_distances(graph: &Graph, seed: u64, isa: Isa) -> Result<(), TestCaseErr
         prop_assert!(step.reads.is_empty(), "a step that reads declares its overlaps");
         return Ok(());
     };
+    // Distances are counted in elements here.
+    let [read, written] =
+        [program.inputs[0], program.outputs[0]].map(|id| program.buffers[id.0 as usize].elem);
+    if read != written {
+        prop_assert!(safe.is_empty(), "elements of two sizes stay apart");
+        return Ok(());
+    }
+    let size = read.size() as i64;
+    let bounds = |&(low, high): &(i64, i64)| (low.div_euclid(size), high.div_euclid(size));
+    let safe: Vec<(i64, i64)> = safe.iter().map(bounds).collect();
     let declared = |distance: i64| safe.iter().any(|&(low, high)| low <= distance && distance <= high);
     let interpreter = Interpreter::new(&program).expect("verifies");
     let at = |distance: i64| {
         let written = program.outputs[0].0 as usize;
-        let base = program.buffers[written].bytes() + 1;
+        let base = program.buffers[written].bytes() + size as u64;
         let mut offsets = vec![base; program.buffers.len()];
-        offsets[written] = (base as i64 + distance) as u64;
+        offsets[written] = (base as i64 + distance * size) as u64;
         // Scratch lies behind all else.
         let mut end = (2 * base + program.buffers[0].bytes()).next_multiple_of(8);
         for (buffer, offset) in program.buffers.iter().zip(&mut offsets) {
@@ -517,10 +530,11 @@ fn traps_name_their_place() {
 
 #[test]
 fn the_dot_product_has_a_body_for_armv7em() {
-    let text = |rows: usize| match schedule::dot::dot(rows, Isa::Armv7em).armv7em.clone() {
-        Some(Special::Inline(text)) => text,
-        other => panic!("{other:?}"),
-    };
+    let text =
+        |rows: usize| match schedule::dot::dot(rows, schedule::dot::Run::I8, Isa::Armv7em).armv7em.clone() {
+            Some(Special::Inline(text)) => text,
+            other => panic!("{other:?}"),
+        };
     let four = text(4);
     assert_eq!(four.matches("smlad").count(), 8);
     insta::assert_snapshot!(text(1), @r#"
@@ -543,5 +557,5 @@ fn the_dot_product_has_a_body_for_armv7em() {
     }
     *r0 = a0;
     "#);
-    assert_eq!(schedule::dot::dot(4, Isa::Portable).armv7em, None);
+    assert_eq!(schedule::dot::dot(4, schedule::dot::Run::I8, Isa::Portable).armv7em, None);
 }

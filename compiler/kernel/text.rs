@@ -223,6 +223,8 @@ impl Listing<'_> {
                 let name = match rounding {
                     Rounding::Double => "requant2",
                     Rounding::Single => "requant1",
+                    Rounding::Wide => "requant64",
+                    Rounding::Precise => "requant53",
                 };
                 write!(out, "{name}({}, {}, {})", self.expr(x), self.expr(value), self.expr(shift))
             }

@@ -14,7 +14,8 @@
 //!    micro-kernels.
 //! 8. A call gives one argument of the right element type for each parameter and one value for each scalar;
 //!    tables are only read.
-//!    A lookup is into a parameter, for which a call gives a table of 256 elements, by an `I8` element.
+//!    A lookup is into a parameter, by an `I8` element, for which a call gives a table of 256 elements at least, or by
+//!    what constants bound, for which it gives one that is long enough.
 //! 9. A step's calls read and write exactly the buffers that it declares; scratch belongs to one step.
 //! 10. Every buffer but inputs and scratch is written by exactly one step, and read by later steps only; inputs
 //!     are written by none. Inputs and outputs are listed once each and have their role.
@@ -27,6 +28,7 @@ use crate::kernel::{
     Role, Special, Step, Stmt, Ty, Var,
 };
 use crate::tensor::DType;
+use crate::tensor::arith::Rounding;
 
 /// A broken rule: always a bug of what made the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,8 +125,10 @@ impl Program {
                 Arg::Table(id) => self.tables.get(id.0 as usize).map(|table| table.values.len()),
                 Arg::Buffer(_) => None,
             };
-            let complete = !looked_up.contains(&Buf(at as u32)) || len == Some(LOOKUP_LEN);
-            ensure(complete, || format!("looks up in `{}`, which is no table of 256", param.name))?;
+            if let Some(&least) = looked_up.get(&Buf(at as u32)) {
+                let complete = len.is_some_and(|len| len >= least);
+                ensure(complete, || format!("looks up in `{}`, which is no table of {least}", param.name))?;
+            }
             let elem = match *arg {
                 Arg::Table(id) => {
                     ensure(param.access == Access::Read, || format!("`{name}` writes a table"))?;
@@ -208,13 +212,34 @@ impl Program {
 /// Elements of a table that a byte chooses from.
 const LOOKUP_LEN: usize = 256;
 
-/// The buffers that statements look up in.
-fn lookups(body: &[Stmt]) -> BTreeSet<Buf> {
-    fn note(expr: &Expr, found: &mut BTreeSet<Buf>) {
+/// Elements of a table that is looked up in by this at least; `None` where nothing bounds it.
+fn lookup_len(at: &Expr) -> Option<usize> {
+    let constant = |expr: &Expr| match expr {
+        Expr::Const(Ty::I32, value) => Some(*value),
+        _ => None,
+    };
+    match at {
+        Expr::Load { .. } => Some(LOOKUP_LEN),
+        Expr::Bin(BinOp::Min, lower, high) => {
+            let Expr::Bin(BinOp::Max, _, low) = &**lower else { return None };
+            let (low, high) = (constant(low)?, constant(high)?);
+            (-128 <= low && low <= high).then(|| usize::try_from(high + 129).ok()).flatten()
+        }
+        _ => None,
+    }
+}
+
+/// The buffers that statements look up in, with the elements that each has to have.
+fn lookups(body: &[Stmt]) -> BTreeMap<Buf, usize> {
+    fn widen(found: &mut BTreeMap<Buf, usize>, table: Buf, len: usize) {
+        let known = found.entry(table).or_default();
+        *known = len.max(*known);
+    }
+    fn note(expr: &Expr, found: &mut BTreeMap<Buf, usize>) {
         match expr {
             Expr::Const(..) | Expr::Reg(_) | Expr::Index(_) | Expr::Load { .. } => {}
             Expr::Lookup { table, at } => {
-                found.insert(*table);
+                widen(found, *table, lookup_len(at).unwrap_or(usize::MAX));
                 note(at, found);
             }
             Expr::Widen(x) | Expr::Narrow(x) => note(x, found),
@@ -224,10 +249,12 @@ fn lookups(body: &[Stmt]) -> BTreeSet<Buf> {
             }
         }
     }
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for stmt in body {
         match stmt {
-            Stmt::For { body, .. } => found.extend(lookups(body)),
+            Stmt::For { body, .. } => {
+                lookups(body).into_iter().for_each(|(table, len)| widen(&mut found, table, len));
+            }
             Stmt::Let { .. } => {}
             Stmt::Set { value, .. } | Stmt::Store { value, .. } => note(value, &mut found),
             Stmt::Micro { arguments, .. } => arguments.iter().for_each(|argument| {
@@ -421,10 +448,10 @@ impl Scope<'_> {
                 let known = (table.0 as usize) < self.function.params.len() && !self.is_micro;
                 ensure(known, || "looks up in what is no parameter of a layer's function".into())?;
                 self.access(*table, true)?;
-                let Expr::Load { buf, .. } = &**at else {
-                    return Err("looks up by what is no element".into());
-                };
-                ensure(self.elem(*buf)? == DType::I8, || "looks up by an element of more bits".into())?;
+                ensure(lookup_len(at).is_some(), || "looks up by what is no element".into())?;
+                if let Expr::Load { buf, .. } = &**at {
+                    ensure(self.elem(*buf)? == DType::I8, || "looks up by an element of more bits".into())?;
+                }
                 self.want(at, Ty::I32).map(|()| Ty::I32)
             }
             Expr::Bin(op, a, b) => {
@@ -440,8 +467,15 @@ impl Scope<'_> {
             }
             Expr::Widen(x) => self.want(x, Ty::I32).map(|()| Ty::I64),
             Expr::Narrow(x) => self.want(x, Ty::I64).map(|()| Ty::I32),
-            Expr::Requant { x, value, shift, .. } => {
-                [x, value, shift].into_iter().try_for_each(|operand| self.want(operand, Ty::I32))?;
+            Expr::Requant { x, value, shift, rounding } => {
+                let (sum, mantissa) = match rounding {
+                    Rounding::Double | Rounding::Single => (Ty::I32, Ty::I32),
+                    Rounding::Wide => (Ty::I64, Ty::I32),
+                    Rounding::Precise => (Ty::I64, Ty::I64),
+                };
+                self.want(x, sum)?;
+                self.want(value, mantissa)?;
+                [shift].into_iter().try_for_each(|operand| self.want(operand, Ty::I32))?;
                 Ok(Ty::I32)
             }
         }

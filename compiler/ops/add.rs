@@ -10,10 +10,10 @@ use crate::tensor::{DType, TensorType, Value};
 /// Element-wise sum with clamp; no broadcasting.
 ///
 /// Shapes  `a [...], b [...] -> [...]`, all equal
-/// Types   f32,f32 -> f32; i8,i8 -> i8
+/// Types   f32,f32 -> f32; i8,i8 -> i8; i16,i16 -> i16
 /// Cost    MACs = 0
 /// Errors  E0303 shapes differ, E0301 element types differ
-/// Source  TFLite quantization specification, ADD; left shift 20
+/// Source  TFLite quantization specification, ADD; left shift 20, or 15 for i16
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Add {
     /// The clamp at the end.
@@ -38,6 +38,11 @@ pub struct AddParameters {
     pub output: Multiplier,
 }
 
+/// Bits that the inputs of a sum with such an output gain before they are scaled.
+pub(crate) fn left_shift(output: DType) -> u32 {
+    if output == DType::I16 { 15 } else { 20 }
+}
+
 impl AddParameters {
     /// Of two inputs and the output.
     ///
@@ -45,7 +50,7 @@ impl AddParameters {
     /// When a type is not quantized.
     pub fn new(a: &TensorType, b: &TensorType, output: &TensorType) -> AddParameters {
         let scale = |ty| f64::from(quant(ty).scale(0));
-        let left_shift = if output.dtype == DType::I16 { 15 } else { 20 };
+        let left_shift = left_shift(output.dtype);
         let common = 2.0 * scale(a).max(scale(b));
         AddParameters {
             left_shift,

@@ -15,7 +15,7 @@ use crate::tensor::{Macs, TensorType, Value};
 /// Two-dimensional convolution with bias and clamp. One-dimensional signals have width 1.
 ///
 /// Shapes  `x [N,H,W,C], w [O,Kh,Kw,C], b [O] -> [N,Ho,Wo,O]`; Ho = (H + pads - (Kh-1)*dilation - 1)/stride + 1
-/// Types   f32,f32,f32 -> f32; i8,i8 (per channel O, zero point 0),i32 -> i8
+/// Types   f32,f32,f32 -> f32; i8,i8 (per channel O, zero point 0),i32 -> i8; the same with i16 around
 /// Cost    MACs = N*Ho*Wo*O*Kh*Kw*C
 /// Errors  E0303 channels differ, E0304 window larger than padded input, E0301 parameters of other types
 /// Source  TFLite quantization specification, CONV_2D

@@ -3,17 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ops::reference::{
-    add_float, add_integer, bias, centered, channel_multipliers, convolve, float_value, floats, integers,
-    requantize,
+    add_float, add_integer, bias, centered, channel_factors, channel_multipliers, convolve, float_value,
+    floats, integers, requantize, requantize_precisely,
 };
 use crate::ops::{Clamp, Operator, Requant, ShapeError, Window, arity, ending, output_type, parameters};
-use crate::tensor::arith::Multiplier;
+use crate::tensor::arith::{Multiplier, Rounding};
 use crate::tensor::{Macs, TensorType, Value};
 
 /// Fully connected layer with bias and clamp.
 ///
 /// Shapes  `x [N,I], w [O,I], b [O] -> [N,O]`
-/// Types   f32,f32,f32 -> f32; i8,i8 (per channel O or per tensor, zero point 0),i32 -> i8
+/// Types   f32,f32,f32 -> f32; i8,i8 (per channel O or per tensor, zero point 0),i32 -> i8; i16,i8,i32 -> i16
 /// Cost    MACs = N*O*I
 /// Errors  E0303 extents differ, E0301 parameters of other types
 /// Source  TFLite quantization specification, FULLY_CONNECTED
@@ -66,6 +66,10 @@ impl Operator for Dense {
         };
         let (x, w, b) = (centered(inputs[0], types[0]), integers(inputs[1]), bias(inputs[2]));
         let sums = convolve(&window, (&x[..], extents), &w, &b, out, add_integer);
+        if requant.rounding == Rounding::Precise {
+            let factors = channel_factors([types[0], types[1], output], units);
+            return requantize_precisely(&sums, &factors, (requant, self.clamp), output);
+        }
         let multipliers = self.multipliers(types[0], types[1], output);
         requantize(&sums, &multipliers, (requant, self.clamp), output)
     }

@@ -15,7 +15,7 @@ use crate::tensor::{Macs, TensorType, Value};
 /// Depthwise two-dimensional convolution: one filter for each channel.
 ///
 /// Shapes  `x [N,H,W,C], w [1,Kh,Kw,C], b [C] -> [N,Ho,Wo,C]`; Ho as in `conv2d`
-/// Types   f32,f32,f32 -> f32; i8,i8 (per channel C, zero point 0),i32 -> i8
+/// Types   f32,f32,f32 -> f32; i8,i8 (per channel C, zero point 0),i32 -> i8; the same with i16 around
 /// Cost    MACs = N*Ho*Wo*C*Kh*Kw
 /// Errors  E0303 channels differ, E0304 window larger than padded input, E0301 parameters of other types
 /// Source  TFLite quantization specification, DEPTHWISE_CONV_2D; arXiv:1704.04861 section 3.1

@@ -59,9 +59,9 @@ impl ElementwiseFunction {
 /// own.
 ///
 /// Shapes  `a [...], b [...] -> [...]`, each extent the greater of the two
-/// Types   i8,i8 -> i8
+/// Types   i8,i8 -> i8; i16,i16 -> i16
 /// Cost    MACs = 0
-/// Errors  E0303 extents differ and none is 1; E0301 no i8, scales beyond 32 bits, or a maximum or minimum of tensors
+/// Errors  E0303 extents differ and none is 1; E0301 other types, scales beyond 32 bits, or a maximum or minimum of tensors
 ///         that count differently
 /// Source  LiteRT 2.3.0, reference kernels of ADD, SUB, MUL, MAXIMUM, MINIMUM and PRELU; golden vectors
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -169,9 +169,10 @@ impl Operator for Elementwise {
         let [a, b] = arity(Self::NAME, inputs)?;
         for x in [a, b] {
             activations(Self::NAME, x)?;
-            if x.dtype != DType::I8 {
-                return Err(ShapeError::dtype(format!("`elementwise` takes i8, got {x}")));
-            }
+        }
+        if a.dtype == DType::F32 || a.dtype != b.dtype || a.dtype != self.requant.dtype {
+            let message = format!("`elementwise` takes two of i8 or two of i16, got {a} and {b}");
+            return Err(ShapeError::dtype(message));
         }
         let shape = broadcast(&a.shape, &b.shape)
             .ok_or_else(|| ShapeError::shape(format!("`elementwise` of {} and {}", a.shape, b.shape)))?;

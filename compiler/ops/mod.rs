@@ -17,6 +17,7 @@ mod depthwise_conv2d;
 mod dropout;
 mod elementwise;
 mod fold;
+pub(crate) mod interpolation;
 mod leaf;
 mod lookup;
 mod mean;
@@ -29,6 +30,7 @@ mod reshape;
 mod resize_bilinear;
 mod slice;
 mod softmax;
+mod squash;
 mod transpose;
 mod transpose_conv2d;
 mod upsample2d;
@@ -40,6 +42,7 @@ use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Macs, Quant, Scale, Scales, Shape, TensorType, Value};
 
 pub use activation::Activation;
+pub(crate) use add::left_shift;
 pub use add::{Add, AddParameters};
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
@@ -63,6 +66,8 @@ pub(crate) use resize_bilinear::{Places, STEPS as BILINEAR_STEPS};
 pub use resize_bilinear::{ResizeBilinear, ResizeMode};
 pub use slice::Slice;
 pub use softmax::Softmax;
+pub(crate) use squash::Steps;
+pub use squash::{Squash, SquashFunction};
 pub use transpose::Transpose;
 pub(crate) use transpose::strides;
 pub use transpose_conv2d::TransposeConv2d;
@@ -335,6 +340,8 @@ ops! {
     TransposeConv2d,
     /// A map of other extents.
     ResizeBilinear,
+    /// Logistic function or hyperbolic tangent of 16 bits.
+    Squash,
 }
 
 /// Checks the number of inputs.
@@ -353,11 +360,15 @@ pub(crate) fn feature_map(name: &str, input: &TensorType) -> Result<[usize; 4], 
     })
 }
 
-/// Refuses what cannot be computed with: integers without a meaning or with several scales.
+/// Refuses what cannot be computed with: integers without a meaning or with several scales, and 16 bits that are not
+/// around 0.
 pub(crate) fn activations(name: &str, x: &TensorType) -> Result<(), ShapeError> {
     match (x.dtype, &x.quant) {
-        (DType::F32, None) | (DType::I8 | DType::I16, Some(Quant { axis: None, .. })) => Ok(()),
-        _ => Err(ShapeError::dtype(format!("`{name}` takes f32, or i8 or i16 with one scale, got {x}"))),
+        (DType::F32, None) | (DType::I8, Some(Quant { axis: None, .. })) => Ok(()),
+        (DType::I16, Some(Quant { axis: None, zero_point: 0, .. })) => Ok(()),
+        _ => Err(ShapeError::dtype(format!(
+            "`{name}` takes f32, i8 with one scale, or i16 with one scale and zero point 0, got {x}"
+        ))),
     }
 }
 
@@ -395,12 +406,31 @@ pub(crate) fn output_type(
         (DType::F32, None) => Ok(TensorType::f32(shape)),
         (DType::F32, Some(_)) => Err(ShapeError::dtype(format!("quantized `{name}` got a float input"))),
         (_, None) => Err(ShapeError::dtype(format!("float `{name}` got a quantized input"))),
-        (_, Some(requant)) if requant.dtype == DType::F32 => {
-            Err(ShapeError::dtype(format!("quantized `{name}` has a float output")))
+        (_, Some(requant)) if requant.dtype != input.dtype => {
+            let message = format!("`{name}` of {} has an output of {}", input.dtype, requant.dtype);
+            Err(ShapeError::dtype(message))
+        }
+        (_, Some(requant)) if !rounds(name, requant.rounding) => {
+            Err(ShapeError::dtype(format!("`{name}` does not round as {:?} does", requant.rounding)))
+        }
+        (_, Some(requant)) if requant.dtype == DType::I16 && requant.zero_point != 0 => {
+            let message = format!("`{name}` has an i16 output with zero point {}", requant.zero_point);
+            Err(ShapeError::dtype(message))
         }
         (_, Some(requant)) => {
             Ok(TensorType { dtype: requant.dtype, shape: shape.into(), quant: Some(requant.quant()) })
         }
+    }
+}
+
+/// Whether an operator may round so: sums of 64 bits are those of layers with weights.
+fn rounds(name: &str, rounding: Rounding) -> bool {
+    match rounding {
+        Rounding::Double | Rounding::Single => true,
+        Rounding::Wide => {
+            [Conv2d::NAME, DepthwiseConv2d::NAME, TransposeConv2d::NAME, Dense::NAME].contains(&name)
+        }
+        Rounding::Precise => name == Dense::NAME,
     }
 }
 
@@ -414,6 +444,8 @@ pub(crate) fn ending(clamp: Clamp, requant: Option<&Requant>) -> String {
         let rounding = match requant.rounding {
             Rounding::Double => "double",
             Rounding::Single => "single",
+            Rounding::Wide => "wide",
+            Rounding::Precise => "precise",
         };
         text.push_str(&format!(" rounding={rounding}"));
     }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::ops::{Clamp, Requant, Window};
-use crate::tensor::arith::Multiplier;
+use crate::tensor::arith::{Multiplier, PreciseMultiplier};
 use crate::tensor::{Quant, Shape, TensorType, Value};
 
 /// The elements of a float tensor.
@@ -59,10 +59,15 @@ pub(crate) fn quant(ty: &TensorType) -> &Quant {
 ///
 /// Source  LiteRT 2.3.0, `PopulateConvolutionQuantizationParams`: the product of the float32 scales is taken
 /// in double; golden vectors show the same for FULLY_CONNECTED with one scale.
-pub(crate) fn channel_multipliers([x, w, output]: [&TensorType; 3], channels: usize) -> Vec<Multiplier> {
+pub(crate) fn channel_factors([x, w, output]: [&TensorType; 3], channels: usize) -> Vec<f64> {
     let (x, w, output) = (quant(x), quant(w), quant(output));
     let factor = |channel| f64::from(x.scale(0)) * f64::from(w.scale(channel)) / f64::from(output.scale(0));
-    (0..channels).map(|channel| Multiplier::new(factor(channel))).collect()
+    (0..channels).map(factor).collect()
+}
+
+/// The multipliers of [`channel_factors`].
+pub(crate) fn channel_multipliers(types: [&TensorType; 3], channels: usize) -> Vec<Multiplier> {
+    channel_factors(types, channels).into_iter().map(Multiplier::new).collect()
 }
 
 /// Brings sums, channels innermost, to the output's type. A sum beyond 32 bits saturates before it is scaled, so
@@ -77,8 +82,25 @@ pub(crate) fn requantize(
     let mut elements = Vec::with_capacity(sums.len());
     for pixel in sums.chunks_exact(multipliers.len().max(1)) {
         elements.extend(pixel.iter().zip(multipliers).map(|(&sum, multiplier)| {
-            let sum = sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
-            multiplier.apply(sum, requant.rounding).saturating_add(requant.zero_point).clamp(low, high)
+            multiplier.apply_sum(sum, requant.rounding).saturating_add(requant.zero_point).clamp(low, high)
+        }));
+    }
+    integer_value(output, &elements)
+}
+
+/// As [`requantize`] with [`Rounding::Precise`](crate::tensor::arith::Rounding::Precise).
+pub(crate) fn requantize_precisely(
+    sums: &[i64],
+    factors: &[f64],
+    (requant, clamp): (&Requant, Clamp),
+    output: &TensorType,
+) -> Value {
+    let (low, high) = clamp.range(requant);
+    let multipliers: Vec<_> = factors.iter().map(|&factor| PreciseMultiplier::new(factor)).collect();
+    let mut elements = Vec::with_capacity(sums.len());
+    for vector in sums.chunks_exact(multipliers.len().max(1)) {
+        elements.extend(vector.iter().zip(&multipliers).map(|(&sum, multiplier)| {
+            multiplier.apply(sum).saturating_add(requant.zero_point).clamp(low, high)
         }));
     }
     integer_value(output, &elements)

@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ops::reference::{centered, integer_value, quant};
-use crate::ops::{Clamp, Operator, Requant, ShapeError, activations, arity, ending, output_type};
-use crate::tensor::arith::Multiplier;
-use crate::tensor::{TensorType, Value};
+use crate::ops::{Clamp, Operator, Requant, ShapeError, activations, arity, ending};
+use crate::tensor::arith::{Multiplier, Rounding};
+use crate::tensor::{DType, TensorType, Value};
 
 /// A quantized tensor under another scale and zero point. It is in integer graphs alone, before what demands
 /// inputs of one quantization.
 ///
 /// Shapes  `x [...] -> [...]`
-/// Types   i8 -> i8
+/// Types   i8 or i16 -> i8 or i16
 /// Cost    MACs = 0
 /// Errors  E0301 not quantized
-/// Source  TFLite quantization specification, REQUANTIZE; LiteRT 2.3.0's QUANTIZE of i8 to i8
+/// Source  TFLite quantization specification, REQUANTIZE; LiteRT 2.3.0's QUANTIZE between i8 and i16
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Requantize {
     /// The output's quantization.
@@ -37,7 +37,17 @@ impl Operator for Requantize {
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(Self::NAME, inputs)?;
         activations(Self::NAME, x)?;
-        output_type(Self::NAME, x, Some(&self.requant), x.shape.clone())
+        let quant = self.requant.quant();
+        let ty = TensorType { dtype: self.requant.dtype, shape: x.shape.clone(), quant: Some(quant) };
+        if x.dtype == DType::F32 || ty.dtype == DType::F32 {
+            return Err(ShapeError::dtype(format!("`requantize` of {x} to {}", ty.dtype)));
+        }
+        if !matches!(self.requant.rounding, Rounding::Double | Rounding::Single) {
+            let message = format!("`requantize` does not round as {:?} does", self.requant.rounding);
+            return Err(ShapeError::dtype(message));
+        }
+        activations(Self::NAME, &ty)?;
+        Ok(ty)
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {

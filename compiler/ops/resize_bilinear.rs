@@ -95,8 +95,8 @@ impl Operator for ResizeBilinear {
         let [x] = arity(Self::NAME, inputs)?;
         let [n, height, width, channels] = feature_map(Self::NAME, x)?;
         activations(Self::NAME, x)?;
-        if x.dtype != DType::I8 {
-            return Err(ShapeError::dtype(format!("`resize_bilinear` takes i8, got {x}")));
+        if x.dtype == DType::F32 {
+            return Err(ShapeError::dtype(format!("`resize_bilinear` takes i8 or i16, got {x}")));
         }
         for (axis, input) in [height, width].into_iter().enumerate() {
             extent(Self::NAME, Some(input))?;

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ops::interpolation::{EXPONENTIALS, RECIPROCALS, interpolated};
 use crate::ops::reference::{integer_value, integers, quant};
 use crate::ops::{Operator, ShapeError, activations, arity};
-use crate::tensor::arith::{Multiplier, rounding_divide_by_power_of_two, rounding_doubling_high_mul};
+use crate::tensor::arith::{
+    Multiplier, Rounding, rounding_divide_by_power_of_two, rounding_doubling_high_mul,
+};
 use crate::tensor::{DType, Quant, Scale, TensorType, Value};
 
 /// Bits of a difference of scores before the binary point; 26 are behind it.
@@ -15,14 +18,16 @@ const ONE: i32 = 1 << (31 - DIFFERENCE_BITS);
 const SUM_BITS: i32 = 12;
 /// Classes, at most: with more the sum may leave its bits.
 const MAX_CLASSES: usize = 511;
+/// The same for 16 bits.
+const MAX_WIDE_CLASSES: usize = 65_536;
 
-/// `exp(beta * x)` over its sum along the last dimension. The output has scale 1/256 and zero point -128. There is no
-/// form for floats: training needs none, since its loss has one of its own.
+/// `exp(beta * x)` over its sum along the last dimension. The output has scale 1/256 and zero point -128, with 16 bits
+/// scale `2^-15` and zero point 0. There is no form for floats: training needs none, since its loss has one of its own.
 ///
-/// Shapes  `x [...,C] -> [...,C]`, C at most 511
-/// Types   i8 -> i8
+/// Shapes  `x [...,C] -> [...,C]`, C at most 511, with 16 bits 65536
+/// Types   i8 -> i8; i16 -> i16
 /// Cost    MACs = 0
-/// Errors  E0303 no or too many classes, E0301 no i8
+/// Errors  E0303 no or too many classes, E0301 no integers, or scales beyond them
 /// Source  LiteRT 2.3.0, reference kernel of SOFTMAX; gemmlowp, `exp_on_negative_values` and
 ///         `one_over_one_plus_x_for_x_in_0_1`; golden vectors
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,6 +83,42 @@ impl Softmax {
     }
 }
 
+/// The same of 16 bits.
+impl Softmax {
+    /// The factor from a difference of scores to steps of `10 / 65535`.
+    pub(crate) fn wide_factor(&self, x: &TensorType) -> Multiplier {
+        let product = quant(x).scale(0) * self.beta.0;
+        let factor = f64::from(product) / (10.0 / 65_535.0);
+        Multiplier::new(if factor.is_finite() && factor > 0.0 { factor } else { 0.0 })
+    }
+
+    fn evaluate_wide(&self, scores: &Value, x: &TensorType, output: &TensorType) -> Value {
+        let factor = self.wide_factor(x);
+        let classes = output.shape.0.last().copied().unwrap_or(1).max(1);
+        let scores = integers(scores);
+        let rows = scores.chunks(classes).flat_map(|row| Softmax::wide_row(factor, row));
+        integer_value(output, &rows.collect::<Vec<i32>>())
+    }
+
+    /// The outputs for a row of scores.
+    fn wide_row(factor: Multiplier, scores: &[i32]) -> Vec<i32> {
+        let saturated = |x: i32| x.clamp(-32_768, 32_767);
+        let greatest = scores.iter().copied().max().unwrap_or(0);
+        let of = |score: &i32| {
+            let scaled = factor.apply(score - greatest, Rounding::Double);
+            interpolated(&EXPONENTIALS, saturated(scaled.saturating_add(32_767)))
+        };
+        let exponentials: Vec<i32> = scores.iter().map(of).collect();
+        // The greatest score alone gives 2^14 at least.
+        let sum: i32 = exponentials.iter().sum();
+        let zeros = sum.leading_zeros() as i32;
+        let rounded = ((i64::from(sum) << (zeros - 1)) + (1 << 13)) >> 14;
+        let reciprocal = interpolated(&RECIPROCALS, saturated((rounded - 98_304) as i32));
+        let share = |&x: &i32| ((x * reciprocal + (1 << (30 - zeros))) >> (31 - zeros)).clamp(0, 32_767);
+        exponentials.iter().map(share).collect()
+    }
+}
+
 impl Reciprocal {
     /// Of a sum in steps of 2^-19 that is at least 1, by three steps of Newton's method from a line.
     fn of(sum: i32) -> Reciprocal {
@@ -130,13 +171,24 @@ impl Operator for Softmax {
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(Self::NAME, inputs)?;
         activations(Self::NAME, x)?;
-        if x.dtype != DType::I8 {
-            return Err(ShapeError::dtype(format!("`softmax` takes i8, got {x}")));
+        if x.dtype == DType::F32 {
+            return Err(ShapeError::dtype(format!("`softmax` takes i8 or i16, got {x}")));
         }
+        let is_wide = x.dtype == DType::I16;
+        let most = if is_wide { MAX_WIDE_CLASSES } else { MAX_CLASSES };
         let classes = x.shape.0.last().copied().unwrap_or(0);
-        if classes == 0 || classes > MAX_CLASSES {
-            let message = format!("`softmax` takes 1 to {MAX_CLASSES} classes, got {}", x.shape);
+        if classes == 0 || classes > most {
+            let message = format!("`softmax` takes 1 to {most} classes, got {}", x.shape);
             return Err(ShapeError::shape(message));
+        }
+        if is_wide {
+            let factor = self.wide_factor(x);
+            if !(self.beta.0.is_finite() && self.beta.0 > 0.0) || factor.value == 0 || factor.shift > 15 {
+                let message = format!("`softmax` with a beta of {} of {x}", self.beta.0);
+                return Err(ShapeError::dtype(message));
+            }
+            let quant = Quant::per_tensor(1.0 / 32_768.0, 0);
+            return Ok(TensorType::quantized(DType::I16, x.shape.clone(), quant));
         }
         // As LiteRT demands it: smaller steps have no form in its fixed point.
         if !(self.beta.0.is_finite() && self.steps(x) > 1.0) {
@@ -149,6 +201,9 @@ impl Operator for Softmax {
     }
 
     fn evaluate(&self, inputs: &[&Value], types: &[&TensorType], output: &TensorType) -> Value {
+        if output.dtype == DType::I16 {
+            return self.evaluate_wide(inputs[0], types[0], output);
+        }
         let exponentials = self.exponentials(types[0]);
         let classes = output.shape.0.last().copied().unwrap_or(1).max(1);
         let scores = integers(inputs[0]);

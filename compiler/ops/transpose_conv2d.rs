@@ -16,7 +16,7 @@ const MAX_PHASES: usize = 1 << 10;
 /// weights, onto the pixels of the output that its window covers. There is no form for floats.
 ///
 /// Shapes  `x [N,H,W,C], w [O,Kh,Kw,C], b [O] -> [N,Ho,Wo,O]`, where the window gives H, W of Ho, Wo
-/// Types   i8,i8 (per channel O, zero point 0),i32 -> i8
+/// Types   i8,i8 (per channel O, zero point 0),i32 -> i8; the same with i16 around
 /// Cost    MACs = N*O*C*(pairs of an input pixel and a tap that lies in the output)
 /// Errors  E0303 channels differ, or the window gives another input; E0304 window larger than its padded output, or
 ///         strides above 1024 together; E0301 parameters of other types
@@ -57,8 +57,9 @@ impl Operator for TransposeConv2d {
                 self.window.kernel[0], self.window.kernel[1], x.shape, w.shape, b.shape
             )));
         }
-        if x.dtype != DType::I8 || self.window.dilation != [1, 1] {
-            return Err(ShapeError::dtype(format!("`transpose_conv2d` takes i8 without dilation, got {x}")));
+        if x.dtype == DType::F32 || self.window.dilation != [1, 1] {
+            let message = format!("`transpose_conv2d` takes i8 or i16 without dilation, got {x}");
+            return Err(ShapeError::dtype(message));
         }
         parameters(Self::NAME, x, (w, 0), b)?;
         let [down, right] = self.window.stride;

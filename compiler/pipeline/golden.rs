@@ -30,9 +30,9 @@ pub struct GoldenSet {
     pub raw: Vec<Vec<f32>>,
     /// Labels of all samples; 0 where there are none.
     pub labels: Vec<u32>,
-    /// The network's input for each.
+    /// The bytes of the network's input for each.
     pub inputs: Vec<Vec<i8>>,
-    /// The network's output for each.
+    /// The bytes of the network's output for each.
     pub outputs: Vec<Vec<i8>>,
 }
 

@@ -5,7 +5,7 @@ use crate::emit::Reconstruction;
 use crate::graph::{Graph, Weights};
 use crate::host::{HostNetwork, Memory};
 use crate::ops::Op;
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// An integer graph with what turns raw values into its input, ready for this machine.
 pub struct IntegerNetwork {
@@ -104,7 +104,7 @@ impl Meaning {
     }
 }
 
-/// The reference evaluator's output for a quantized input; of several, one after another.
+/// The reference evaluator's output for a quantized input, in bytes; of several, one after another.
 ///
 /// # Errors
 /// When the input's size is wrong, or the graph lacks a constant.
@@ -114,29 +114,35 @@ pub(crate) fn reference(graph: &Graph, input: &[i8]) -> Result<Vec<i8>, String> 
     together(&outputs)
 }
 
-/// A graph's inputs of the elements of all, one after another.
+/// A graph's inputs of the bytes of all, one after another: elements of 16 bits have the low one first.
 ///
 /// # Errors
 /// When there are more or fewer.
 pub(crate) fn values(graph: &Graph, mut input: &[i8]) -> Result<Vec<Value>, String> {
     let mut values = Vec::new();
     for node in graph.network_inputs() {
-        let shape = &graph.ty(node).shape;
-        let (own, rest) = input.split_at_checked(shape.elements()).ok_or("an input of another size")?;
-        values.push(Value::from_i8(shape, own.to_vec()).ok_or("an input of another size")?);
+        let ty = graph.ty(node);
+        let size = usize::try_from(ty.bytes().0).map_err(|_| "an input of another size")?;
+        let (own, rest) = input.split_at_checked(size).ok_or("an input of another size")?;
+        let bytes: Vec<u8> = own.iter().map(|&x| x as u8).collect();
+        let value = Value::from_le_bytes(ty.dtype, &ty.shape, &bytes);
+        values.push(value.ok_or("an input of another size")?);
         input = rest;
     }
     if input.is_empty() { Ok(values) } else { Err("an input of another size".into()) }
 }
 
-/// The elements of all outputs, one after another.
+/// The bytes of all outputs, one after another.
 ///
 /// # Errors
-/// When one is not of 8 bit.
+/// When one is not of 8 or 16 bit.
 pub(crate) fn together(outputs: &[Value]) -> Result<Vec<i8>, String> {
     let mut all = Vec::new();
     for output in outputs {
-        all.extend(output.as_i8().ok_or("the output is not 8 bit")?.iter().copied());
+        if !matches!(output.dtype(), DType::I8 | DType::I16) {
+            return Err("the output is not 8 or 16 bit".into());
+        }
+        all.extend(output.to_le_bytes().into_iter().map(|x| x as i8));
     }
     Ok(all)
 }

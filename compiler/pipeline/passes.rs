@@ -305,6 +305,7 @@ impl DeploymentCost for LayerCost {
             | Op::Upsample2d(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Squash(_)
             | Op::Slice(_)
             | Op::Mean(_)
             | Op::Elementwise(_)

@@ -126,8 +126,8 @@ fn golden(bundle: &Bundle, file: &GraphFile, folder: &Path) -> Result<GoldenSet,
     let golden = GoldenSet::from_tensors("", &tensors, file.raw.as_ref()).map_err(bad)?;
     let fits = |rows: &[Vec<i8>], size: usize| rows.iter().all(|row| row.len() == size);
     if golden.is_empty()
-        || !fits(&golden.inputs, file.interface.input_elements)
-        || !fits(&golden.outputs, file.interface.output_elements)
+        || !fits(&golden.inputs, file.interface.input_bytes())
+        || !fits(&golden.outputs, file.interface.output_bytes())
     {
         return Err(damaged(folder, &format!("`{name}` does not fit the network")));
     }
@@ -227,13 +227,14 @@ fn host_side(check: &mut Check<'_>, file: &GraphFile, deployment: &Deployment) -
     Ok(())
 }
 
-/// Each input of all, which follow each other.
+/// The bytes of each input of all, which follow each other.
 fn apart<'i>(interface: &Interface, mut input: &'i [i8]) -> Vec<&'i [i8]> {
     if interface.inputs.is_empty() {
         return vec![input];
     }
     let mut each = Vec::new();
-    for &size in &interface.inputs {
+    for &elements in &interface.inputs {
+        let size = elements.saturating_mul(interface.input_element_bytes);
         let (own, rest) = input.split_at(size.min(input.len()));
         each.push(own);
         input = rest;

@@ -267,6 +267,7 @@ impl<'a> Builder<'a> {
             | Op::Dropout(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Squash(_)
             | Op::Slice(_)
             | Op::Mean(_)
             | Op::Elementwise(_)

@@ -14,7 +14,7 @@ use crate::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Curve, CurveFunction, Dense,
     DepthwiseConv2d, Dropout, Elementwise, ElementwiseFunction, FoldBias, FoldWeight, Lookup, MaxPool2d,
     Mean, Mul, Op, Pad, Padding, Requant, Requantize, Reshape, ResizeBilinear, ResizeMode, Slice, Softmax,
-    Transpose, TransposeConv2d, Upsample2d, Window,
+    Squash, SquashFunction, Transpose, TransposeConv2d, Upsample2d, Window,
 };
 use crate::tensor::{Scale, Shape};
 
@@ -43,6 +43,8 @@ pub(crate) enum Attribute {
     Rate(Scale),
     /// What a softmax multiplies scores by.
     Beta(Scale),
+    /// Which function of 16 bits.
+    Squash(SquashFunction),
     /// Where pixels of a resized map lie.
     Resize(ResizeMode),
     /// Function of two tensors.
@@ -71,6 +73,7 @@ impl fmt::Display for Attribute {
             Attribute::Factor([down, right]) => write!(f, "factor:{down}x{right}"),
             Attribute::Rate(rate) => write!(f, "rate:{}", rate.0),
             Attribute::Beta(beta) => write!(f, "beta:{}", beta.0),
+            Attribute::Squash(function) => write!(f, "squash:{}", function.name()),
             Attribute::Resize(mode) => write!(f, "resize:{}", mode.name()),
             Attribute::Elementwise(function) => write!(f, "elementwise:{}", function.name()),
         }
@@ -164,6 +167,7 @@ define_language! {
         "requantize" = Requantize([Id; 2]),
         // beta x
         "softmax" = Softmax([Id; 2]),
+        "squash" = Squash([Id; 2]),
         // axes requant x
         "mean" = Mean([Id; 3]),
         // first count step x
@@ -191,7 +195,7 @@ impl Term {
             Term::Attribute(_) | Term::Leaf(_) | Term::Outputs(_) | Term::Concat(_) => 0,
             Term::BatchNorm(_) | Term::Activation(_) | Term::Reshape(_) | Term::FoldBias(_) => 1,
             Term::Pad(_) | Term::Upsample2d(_) | Term::Dropout(_) | Term::Requantize(_) => 1,
-            Term::Softmax(_) | Term::Transpose(_) | Term::Lookup(_) => 1,
+            Term::Softmax(_) | Term::Squash(_) | Term::Transpose(_) | Term::Lookup(_) => 1,
             Term::Meet(_) | Term::Around(_) | Term::Through(_) => 2,
             Term::Dense(_) | Term::Add(_) | Term::Mul(_) | Term::Curve(_) => 2,
             Term::AvgPool2d(_) | Term::MaxPool2d(_) | Term::FoldWeight(_) | Term::Mean(_) => 2,
@@ -256,6 +260,7 @@ impl Term {
             }
             Op::Mean(_)
             | Op::Softmax(_)
+            | Op::Squash(_)
             | Op::Elementwise(_)
             | Op::Lookup(_)
             | Op::TransposeConv2d(_)
@@ -319,6 +324,7 @@ impl Term {
             Term::Slice([f, c, s, _]) => Slice { first: shape(f), count: shape(c), step: shape(s) }.into(),
             Term::Transpose([s, _]) => Transpose { order: shape(s) }.into(),
             Term::Softmax([b, _]) => Softmax { beta: beta(b) }.into(),
+            Term::Squash([f, _]) => squash(attribute(f)).into(),
             Term::Elementwise([f, c, r, ..]) => {
                 Elementwise { function: two(f), clamp: clamp(c), requant: fixed(r) }.into()
             }
@@ -374,6 +380,7 @@ fn imported(op: &Op) -> Option<(Make, Vec<Attribute>)> {
             (|ids| Term::Mean(fixed(ids)), list)
         }
         Op::Softmax(op) => (|ids| Term::Softmax(fixed(ids)), vec![A::Beta(op.beta)]),
+        Op::Squash(op) => (|ids| Term::Squash(fixed(ids)), vec![A::Squash(op.function)]),
         Op::Elementwise(op) => {
             let mut list = vec![A::Elementwise(op.function)];
             list.extend(ending(op.clamp, Some(op.requant)));
@@ -404,6 +411,11 @@ fn ending(clamp: Clamp, requant: Option<Requant>) -> Vec<Attribute> {
 
 fn fixed<const N: usize>(ids: &[Id]) -> [Id; N] {
     ids.try_into().expect("a verified graph gives every operator its number of inputs")
+}
+
+fn squash(attribute: &Attribute) -> Squash {
+    let function = |a: &Attribute| if let Attribute::Squash(x) = a { Some(*x) } else { None };
+    Squash { function: read(attribute, function) }
 }
 
 fn read<T>(attribute: &Attribute, get: impl Fn(&Attribute) -> Option<T>) -> T {

@@ -27,6 +27,12 @@ pub enum Rounding {
     /// The 64-bit product to the nearest multiple, ties away from zero: half is added, one less for a negative
     /// product, and one arithmetic shift follows.
     Single,
+    /// A sum of 64 bits by a mantissa of 16 bits, [`Multiplier::reduced`], to the nearest multiple, ties up: what
+    /// layers with weights do whose activations have 16 bits and whose bias has 64.
+    Wide,
+    /// A sum of 64 bits by a mantissa of 53 bits, [`PreciseMultiplier`], to the nearest multiple, ties away from zero:
+    /// what dense layers do whose activations have 16 bits, since LiteRT multiplies by a double there.
+    Precise,
 }
 
 /// A positive real factor as a 31-bit mantissa and a power of two.
@@ -75,7 +81,77 @@ impl Multiplier {
                 let product = i64::from(x) * i64::from(self.value);
                 ((product + (1i64 << (total - 1)) - i64::from(product < 0)) >> total) as i32
             }
+            Rounding::Wide => self.apply_wide(i64::from(x)),
+            // By the bits that are there.
+            Rounding::Precise => self.apply(x, Rounding::Single),
         }
+    }
+
+    /// The mantissa in 16 bits, rounded, and how far a product with it is shifted to the right: 0 and 15 to 46.
+    ///
+    /// Source  LiteRT 2.3.0, `MultiplyByQuantizedMultiplier` of a 64-bit sum
+    pub fn reduced(self) -> (i32, i32) {
+        let value = if self.value < 0x7fff_0000 { (self.value + (1 << 15)) >> 16 } else { 0x7fff };
+        (value, 15 - self.shift)
+    }
+
+    /// [`Multiplier::apply`] with [`Rounding::Wide`] of a sum of 64 bits. Saturates where the result is beyond 32.
+    pub fn apply_wide(self, x: i64) -> i32 {
+        let (value, right) = self.reduced();
+        // Factors of 2^15 and more have nothing to round.
+        let scaled = match right {
+            1.. => (i128::from(x) * i128::from(value) + (1i128 << (right - 1))) >> right,
+            _ => (i128::from(x) * i128::from(value)) << -right,
+        };
+        scaled.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32
+    }
+
+    /// [`Multiplier::apply`] of a sum of 64 bits; the roundings of 32 bits saturate it first.
+    pub fn apply_sum(self, sum: i64, rounding: Rounding) -> i32 {
+        match rounding {
+            Rounding::Wide => self.apply_wide(sum),
+            Rounding::Double | Rounding::Single | Rounding::Precise => {
+                self.apply(sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32, rounding)
+            }
+        }
+    }
+}
+
+/// A positive real factor with all the bits of a double: `m = value * 2^(-22 - shift)`, with `2^52 <= value < 2^53`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PreciseMultiplier {
+    /// Mantissa; 0 for factors below `2^-32`.
+    pub value: i64,
+    /// How far the product with the upper 31 bits of the mantissa is shifted to the right. In `1..=62`.
+    pub shift: i32,
+}
+
+/// Bits of a [`PreciseMultiplier`] beyond those of a [`Multiplier`].
+pub const PRECISE_BITS: i32 = 22;
+
+impl PreciseMultiplier {
+    /// That of a factor that is not negative and below `2^30`; greater ones are taken for the greatest.
+    pub fn new(factor: f64) -> PreciseMultiplier {
+        if factor == 0.0 {
+            return PreciseMultiplier { value: 0, shift: 1 };
+        }
+        let (mantissa, exponent) = frexp(factor);
+        match 31 - exponent {
+            ..1 => PreciseMultiplier { value: (1 << 53) - 1, shift: 1 },
+            shift @ 1..=62 => PreciseMultiplier { value: (mantissa * 2f64.powi(53)) as i64, shift },
+            _ => PreciseMultiplier { value: 0, shift: 1 },
+        }
+    }
+
+    /// The product with a sum. Saturates where it is beyond 32 bits.
+    ///
+    /// Source  LiteRT 2.3.0, FULLY_CONNECTED of INT16: a product of doubles, rounded. Theirs is first rounded to 53 bits,
+    /// so they differ only where the product lies within `2^-53` of its own size of a tie without being one.
+    pub fn apply(self, x: i64) -> i32 {
+        let product = i128::from(x) * i128::from(self.value) - i128::from(x < 0);
+        let total = self.shift + PRECISE_BITS;
+        let scaled = (product + (1i128 << (total - 1))) >> total;
+        scaled.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32
     }
 }
 
@@ -140,6 +216,37 @@ mod tests {
         let m = Multiplier { value: 1_073_741_825, shift: -1 };
         let differs = (-2000..2000).filter(|&x| m.apply(x, Rounding::Double) != m.apply(x, Rounding::Single));
         assert!(differs.count() > 0);
+    }
+
+    #[test]
+    fn wide_sums_keep_their_high_bits() {
+        let half = Multiplier::new(0.5);
+        assert_eq!(half.reduced(), (1 << 14, 15));
+        assert_eq!([-3, -1, 1, 3].map(|x| half.apply_wide(x)), [-1, 0, 1, 2]);
+        // Beyond 32 bits, by a factor that brings it back.
+        assert_eq!(Multiplier::new(2f64.powi(-20)).apply_wide(5 << 40), 5 << 20);
+        assert_eq!(Multiplier::new(1.0 - 1e-9).reduced(), (0x7fff, 15));
+        assert_eq!(Multiplier::new(0.0).apply_wide(i64::MAX), 0);
+    }
+
+    #[test]
+    fn precise_products_are_those_of_doubles() {
+        let mut x = 88_172_645_463_325_252u64;
+        let mut next = || {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x
+        };
+        for _ in 0..20_000 {
+            let factor = f64::from_bits((next() >> 12) | (1023 << 52)) * 2f64.powi(-1 - (next() % 28) as i32);
+            let multiplier = PreciseMultiplier::new(factor);
+            let sum = i64::from(next() as i32) >> (next() % 16);
+            let wanted = (sum as f64 * factor).round().clamp(-2147483648.0, 2147483647.0) as i32;
+            assert_eq!(multiplier.apply(sum), wanted, "{sum} by {factor}");
+        }
+        assert_eq!([-3, -1, 1, 3].map(|x| PreciseMultiplier::new(0.5).apply(x)), [-2, -1, 1, 2]);
+        assert_eq!(PreciseMultiplier::new(1e-12).apply(i64::from(i32::MAX)), 0);
     }
 
     #[test]

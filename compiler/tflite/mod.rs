@@ -8,6 +8,7 @@ mod flat;
 mod import;
 mod model;
 mod names;
+mod sums;
 
 pub use export::{Beside, End, Exported, Unwritten, export};
 pub use flat::{Broken, Scalar, Table, Tables, Vector};

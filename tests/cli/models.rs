@@ -136,8 +136,11 @@ fn the_functions_of_borders_give_the_elements_of_litert() {
         println!("skipped: there is no C compiler");
         return;
     }
-    let models: [(_, _, &[&str]); 2] =
-        [("borders", "float", &["float"]), ("unsigned", "uint8_t", &["uint8_t", "int8_t"])];
+    let models: [(_, _, &[&str]); 3] = [
+        ("borders", "float", &["float"]),
+        ("i16_cnn", "float", &["float", "float"]),
+        ("unsigned", "uint8_t", &["uint8_t", "int8_t"]),
+    ];
     for (name, element, ends) in models {
         let lab = lab(name);
         // `unsigned` is a word of C.

@@ -19,6 +19,11 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 HERE = os.path.dirname(os.path.abspath(__file__))
 B, O, T = tflite.BuiltinOperator, tflite.BuiltinOptions, tflite.TensorType
 NUMPY = {T.INT8: np.int8, T.UINT8: np.uint8, T.INT32: np.int32, T.FLOAT32: np.float32}
+NUMPY |= {T.INT16: np.int16, T.INT64: np.int64}
+RANGES = {np.int8: (-128, 128), np.uint8: (0, 256), np.int16: (-32768, 32768)}
+# Of operators on elements of 16 bits.
+WIDE_VERSIONS = {B.ADD: 3, B.SUB: 5, B.MUL: 4, B.MAXIMUM: 4, B.MINIMUM: 4, B.PRELU: 1}
+WIDE_VERSIONS |= {B.RELU: 3, B.RELU6: 3, B.LEAKY_RELU: 2, B.LOGISTIC: 3, B.TANH: 3}
 
 
 class Model:
@@ -53,9 +58,32 @@ class Model:
     def shape(self, number):
         return self.tensors[number].shape
 
+    def kind(self, number):
+        return self.tensors[number].type
+
     def meaning(self, number):
         q = self.tensors[number].quantization
         return q.scale[0], q.zeroPoint[0]
+
+    def version(self, x, narrow, wide):
+        return wide if self.kind(x) == T.INT16 else narrow
+
+    def alike(self, x, shape):
+        """Elements that mean the same as those of x."""
+        return self.tensor(shape, self.kind(x), *self.meaning(x))
+
+    def drawn(self, x, shape):
+        """Of 16 bits as wide as x about, and symmetric."""
+        scale, zero = 0.2 + self.rng.uniform(0, 0.1), self.rng.integers(-40, 40)
+        if self.kind(x) == T.INT16:
+            scale, zero = 20 * scale * self.meaning(x)[0], 0
+        return self.tensor(shape, self.kind(x), scale, zero)
+
+    def bias(self, x, scales, filters, kind=None):
+        """Beside elements of 16 bits of 64 bits, if nothing else is said."""
+        kind = kind or (T.INT64 if self.kind(x) == T.INT16 else T.INT32)
+        limit = 9000 if self.kind(x) == T.INT8 else 300000
+        return self.tensor([filters], kind, scales, 0, 0, self.rng.integers(-limit, limit, filters))
 
     def op(self, code, version, inputs, output, kind=0, options=None):
         key = (code, version)
@@ -67,47 +95,59 @@ class Model:
         self.operators.append(op)
         return output
 
-    def conv(self, x, filters, kernel, stride=1, depthwise=False, act=0, per_channel=True, same=True):
+    def conv(self, x, filters, kernel, stride=1, depthwise=False, act=0, per_channel=True, same=True, narrow=False):
+        """Narrow with biases and sums of 32 bits."""
         _, h, w, c = self.shape(x)
         filters = c * filters if depthwise else filters
         shape = [1, kernel, kernel, filters] if depthwise else [filters, kernel, kernel, c]
         scales = 0.01 * self.rng.uniform(0.5, 2.0, filters if per_channel else 1)
         weights = self.tensor(shape, scales=scales, axis=3 if depthwise else 0, data=self.rng.integers(-127, 128, shape))
         extents = [-(-e // stride) if same else (e - kernel) // stride + 1 for e in (h, w)]
-        y = self.tensor([1, *extents, filters], scales=0.2 + self.rng.uniform(0, 0.1), zeros=self.rng.integers(-40, 40))
+        y = self.drawn(x, [1, *extents, filters])
         by_channel = np.float32(self.meaning(x)[0]) * np.float32(scales)
-        bias = self.tensor([filters], T.INT32, by_channel, 0, 0, self.rng.integers(-9000, 9000, filters))
-        inputs = [x, weights, bias]
+        inputs = [x, weights, self.bias(x, by_channel, filters, T.INT32 if narrow else None)]
         o = tflite.DepthwiseConv2DOptionsT() if depthwise else tflite.Conv2DOptionsT()
         o.padding, o.strideH, o.strideW, o.fusedActivationFunction = (0 if same else 1), stride, stride, act
         o.dilationHFactor = o.dilationWFactor = 1
         if depthwise:
             o.depthMultiplier = filters // c
-            return self.op(B.DEPTHWISE_CONV_2D, 3, inputs, y, O.DepthwiseConv2DOptions, o)
-        return self.op(B.CONV_2D, 3, inputs, y, O.Conv2DOptions, o)
+            version = 3 if self.kind(x) == T.INT8 else 1
+            return self.op(B.DEPTHWISE_CONV_2D, version, inputs, y, O.DepthwiseConv2DOptions, o)
+        if narrow:
+            o.quantizedBiasType = T.INT32
+        version = 3 if self.kind(x) == T.INT8 else 8 if narrow else 1
+        return self.op(B.CONV_2D, version, inputs, y, O.Conv2DOptions, o)
 
-    def dense(self, x, units, act=0, bias=True, features=None, shape=None):
+    def dense(self, x, units, act=0, bias=True, features=None, shape=None, narrow=False, scales=0.01):
         features = features or int(np.prod(self.shape(x)))
-        w = self.tensor([units, features], scales=0.01, data=self.rng.integers(-127, 128, (units, features)))
-        b = self.tensor([units], T.INT32, 0.01 * self.meaning(x)[0], 0, 0, self.rng.integers(-9000, 9000, units)) if bias else -1
-        y = self.tensor(shape or [1, units], scales=0.3, zeros=5)
+        w = self.tensor([units, features], scales=scales, data=self.rng.integers(-127, 128, (units, features)))
+        given = np.multiply(scales, self.meaning(x)[0])
+        b = self.bias(x, given, units, T.INT32 if narrow else None) if bias else -1
+        wide = self.kind(x) == T.INT16
+        meaning = (400 * np.max(scales) * self.meaning(x)[0], 0) if wide else (0.3, 5)
+        y = self.tensor(shape or [1, units], self.kind(x), *meaning)
         o = tflite.FullyConnectedOptionsT()
         o.fusedActivationFunction, o.keepNumDims = act, len(shape or []) > 2
-        return self.op(B.FULLY_CONNECTED, 4, [x, w, b], y, O.FullyConnectedOptions, o)
+        if narrow:
+            o.quantizedBiasType = T.INT32
+        version = 4 if not wide else 11 if narrow else 5 if o.keepNumDims else 1
+        return self.op(B.FULLY_CONNECTED, version, [x, w, b], y, O.FullyConnectedOptions, o)
 
     def pair(self, code, a, b, kind, options, scale=0.25, zero=-8, element=T.INT8, version=2):
         shape = np.broadcast_shapes(tuple(self.shape(a)), tuple(self.shape(b)))
+        if self.kind(a) == T.INT16:
+            element, zero, version = T.INT16, 0, WIDE_VERSIONS[code]
         y = self.tensor([int(extent) for extent in shape], element, scale, zero)
         return self.op(code, version, [a, b], y, kind, options)
 
     def add(self, a, b, act=0, **meaning):
         o = tflite.AddOptionsT()
-        o.fusedActivationFunction = act
+        o.fusedActivationFunction, o.potScaleInt16 = act, self.kind(a) != T.INT16
         return self.pair(B.ADD, a, b, O.AddOptions, o, **meaning)
 
     def sub(self, a, b, act=0, **meaning):
         o = tflite.SubOptionsT()
-        o.fusedActivationFunction = act
+        o.fusedActivationFunction, o.potScaleInt16 = act, self.kind(a) != T.INT16
         return self.pair(B.SUB, a, b, O.SubOptions, o, **meaning)
 
     def mul(self, a, b, act=0, **meaning):
@@ -116,10 +156,10 @@ class Model:
         return self.pair(B.MUL, a, b, O.MulOptions, o, **meaning)
 
     def constant(self, shape, scale, zero, element=T.INT8):
-        low = 0 if element == T.UINT8 else -128
-        return self.tensor(shape, element, scale, zero, data=self.rng.integers(low, low + 256, shape))
+        low, high = RANGES[NUMPY[element]]
+        return self.tensor(shape, element, scale, zero, data=self.rng.integers(low, high, shape))
 
-    def transposed(self, x, filters, kernel, stride, extents=None, act=0, bias=True, element=T.INT8):
+    def transposed(self, x, filters, kernel, stride, extents=None, act=0, bias=True, narrow=False):
         """With extents padded as SAME, else VALID."""
         _, h, w, c = self.shape(x)
         scales = 0.01 * self.rng.uniform(0.5, 2.0, filters)
@@ -132,58 +172,62 @@ class Model:
         inputs = [given, weights, x]
         if bias:
             by_channel = np.float32(self.meaning(x)[0]) * np.float32(scales)
-            inputs.append(self.tensor([filters], T.INT32, by_channel, 0, 0, self.rng.integers(-9000, 9000, filters)))
-        y = self.tensor([1, *extents, filters], scales=0.2 + self.rng.uniform(0, 0.1), zeros=self.rng.integers(-40, 40))
-        return self.op(B.TRANSPOSE_CONV, 4 if act else 3, inputs, y, O.TransposeConvOptions, o)
+            inputs.append(self.bias(x, by_channel, filters, T.INT32 if narrow else None))
+        if narrow:
+            o.quantizedBiasType = T.INT32
+        y = self.drawn(x, [1, *extents, filters])
+        return self.op(B.TRANSPOSE_CONV, 5 if narrow else 4 if act else 3, inputs, y, O.TransposeConvOptions, o)
 
     def pool(self, code, x, kernel, stride):
         _, h, w, c = self.shape(x)
         extents = [(h - kernel[0]) // stride + 1, (w - kernel[1]) // stride + 1]
-        y = self.tensor([1, *extents, c], T.INT8, *self.meaning(x))
+        y = self.alike(x, [1, *extents, c])
         o = tflite.Pool2DOptionsT()
         o.padding, o.strideH, o.strideW, o.filterHeight, o.filterWidth = 1, stride, stride, *kernel
-        return self.op(code, 2, [x], y, O.Pool2DOptions, o)
+        return self.op(code, self.version(x, 2, 3), [x], y, O.Pool2DOptions, o)
 
     def pad(self, x, sides):
         before = self.tensor([4, 2], T.INT32, data=sides)
-        y = self.tensor([e + a + b for e, (a, b) in zip(self.shape(x), sides)], T.INT8, *self.meaning(x))
-        return self.op(B.PAD, 2, [x, before], y, O.PadOptions, tflite.PadOptionsT())
+        y = self.alike(x, [e + a + b for e, (a, b) in zip(self.shape(x), sides)])
+        return self.op(B.PAD, self.version(x, 2, 3), [x, before], y, O.PadOptions, tflite.PadOptionsT())
 
     def reshape(self, x, shape):
         extents = self.tensor([len(shape)], T.INT32, data=shape)
-        y = self.tensor(shape, T.INT8, *self.meaning(x))
+        y = self.alike(x, shape)
         o = tflite.ReshapeOptionsT()
         o.newShape = list(shape)
         return self.op(B.RESHAPE, 1, [x, extents], y, O.ReshapeOptions, o)
 
     def transpose(self, x, order):
         given = self.tensor([len(order)], T.INT32, data=order)
-        y = self.tensor([self.shape(x)[axis] for axis in order], T.INT8, *self.meaning(x))
-        return self.op(B.TRANSPOSE, 2, [x, given], y, O.TransposeOptions, tflite.TransposeOptionsT())
+        y = self.alike(x, [self.shape(x)[axis] for axis in order])
+        return self.op(B.TRANSPOSE, self.version(x, 2, 5), [x, given], y, O.TransposeOptions, tflite.TransposeOptionsT())
 
     def mean(self, x, axes, keep=True):
         given = self.tensor([len(axes)], T.INT32, data=axes)
         extents = [1 if i in axes else e for i, e in enumerate(self.shape(x)) if keep or i not in axes]
         o = tflite.ReducerOptionsT()
         o.keepDims = keep
-        return self.op(B.MEAN, 2, [x, given], self.tensor(extents, scales=0.11, zeros=9), O.ReducerOptions, o)
+        meaning = (0.4 * self.meaning(x)[0], 0) if self.kind(x) == T.INT16 else (0.11, 9)
+        y = self.tensor(extents, self.kind(x), *meaning)
+        return self.op(B.MEAN, self.version(x, 2, 3), [x, given], y, O.ReducerOptions, o)
 
     def split(self, x, axis, parts):
         given = self.tensor([1], T.INT32, data=[axis])
         extents = [e // parts if i == axis else e for i, e in enumerate(self.shape(x))]
-        ys = [self.tensor(extents, T.INT8, *self.meaning(x)) for _ in range(parts)]
+        ys = [self.alike(x, extents) for _ in range(parts)]
         o = tflite.SplitOptionsT()
         o.numSplits = parts
-        self.op(B.SPLIT, 1, [given, x], ys[0], O.SplitOptions, o)
+        self.op(B.SPLIT, self.version(x, 1, 4), [given, x], ys[0], O.SplitOptions, o)
         self.operators[-1].outputs = ys
         return ys
 
     def unpack(self, x, axis):
         extents = [e for i, e in enumerate(self.shape(x)) if i != axis]
-        ys = [self.tensor(extents, T.INT8, *self.meaning(x)) for _ in range(self.shape(x)[axis])]
+        ys = [self.alike(x, extents) for _ in range(self.shape(x)[axis])]
         o = tflite.UnpackOptionsT()
         o.num, o.axis = len(ys), axis
-        self.op(B.UNPACK, 2, [x], ys[0], O.UnpackOptions, o)
+        self.op(B.UNPACK, self.version(x, 2, 4), [x], ys[0], O.UnpackOptions, o)
         self.operators[-1].outputs = ys
         return ys
 
@@ -192,7 +236,7 @@ class Model:
         along = self.tensor([1], T.INT32, data=[axis])
         rest = self.shape(x)[axis] - sum(size for size in sizes if size > 0)
         extents = lambda size: [(rest if size < 0 else size) if i == axis else e for i, e in enumerate(self.shape(x))]
-        ys = [self.tensor(extents(size), T.INT8, *self.meaning(x)) for size in sizes]
+        ys = [self.alike(x, extents(size)) for size in sizes]
         o = tflite.SplitVOptionsT()
         o.numSplits = len(sizes)
         self.op(B.SPLIT_V, 1, [x, given, along], ys[0], O.SplitVOptions, o)
@@ -204,48 +248,58 @@ class Model:
         shape.insert(axis, len(xs))
         o = tflite.PackOptionsT()
         o.valuesCount, o.axis = len(xs), axis
-        return self.op(B.PACK, 2, xs, self.tensor(shape, T.INT8, *self.meaning(xs[0])), O.PackOptions, o)
+        return self.op(B.PACK, self.version(xs[0], 2, 3), xs, self.alike(xs[0], shape), O.PackOptions, o)
 
     def reduce_max(self, x, axes, keep=True):
         given = self.tensor([len(axes)], T.INT32, data=axes)
         extents = [1 if i in axes else e for i, e in enumerate(self.shape(x)) if keep or i not in axes]
         o = tflite.ReducerOptionsT()
         o.keepDims = keep
-        return self.op(B.REDUCE_MAX, 2, [x, given], self.tensor(extents, T.INT8, *self.meaning(x)), O.ReducerOptions, o)
+        return self.op(B.REDUCE_MAX, self.version(x, 2, 3), [x, given], self.alike(x, extents), O.ReducerOptions, o)
 
     def bilinear(self, x, extents, align=False, half=False):
         given = self.tensor([2], T.INT32, data=extents)
-        y = self.tensor([1, *extents, self.shape(x)[3]], T.INT8, *self.meaning(x))
+        y = self.alike(x, [1, *extents, self.shape(x)[3]])
         o = tflite.ResizeBilinearOptionsT()
         o.alignCorners, o.halfPixelCenters = align, half
-        return self.op(B.RESIZE_BILINEAR, 3, [x, given], y, O.ResizeBilinearOptions, o)
+        return self.op(B.RESIZE_BILINEAR, self.version(x, 3, 4), [x, given], y, O.ResizeBilinearOptions, o)
+
+    def nearest(self, x, extents, align=False, half=False):
+        given = self.tensor([2], T.INT32, data=extents)
+        y = self.alike(x, [1, *extents, self.shape(x)[3]])
+        o = tflite.ResizeNearestNeighborOptionsT()
+        o.alignCorners, o.halfPixelCenters = align, half
+        code, kind = B.RESIZE_NEAREST_NEIGHBOR, O.ResizeNearestNeighborOptions
+        return self.op(code, self.version(x, 3, 4), [x, given], y, kind, o)
 
     def strided(self, x, shape, begins, ends, steps, **masks):
         given = [self.tensor([len(given)], T.INT32, data=given) for given in (begins, ends, steps)]
         o = tflite.StridedSliceOptionsT()
         o.beginMask, o.endMask, o.shrinkAxisMask = (masks.get(name, 0) for name in ("begin", "end", "shrink"))
-        y = self.tensor(shape, T.INT8, *self.meaning(x))
-        return self.op(B.STRIDED_SLICE, 2, [x, *given], y, O.StridedSliceOptions, o)
+        y = self.alike(x, shape)
+        return self.op(B.STRIDED_SLICE, self.version(x, 2, 1), [x, *given], y, O.StridedSliceOptions, o)
 
     def slice(self, x, begins, sizes):
         given = [self.tensor([len(given)], T.INT32, data=given) for given in (begins, sizes)]
         extents = [e - b if s == -1 else s for e, b, s in zip(self.shape(x), begins, sizes)]
-        y = self.tensor(extents, T.INT8, *self.meaning(x))
-        return self.op(B.SLICE, 2, [x, *given], y, O.SliceOptions, tflite.SliceOptionsT())
+        y = self.alike(x, extents)
+        return self.op(B.SLICE, self.version(x, 2, 4), [x, *given], y, O.SliceOptions, tflite.SliceOptionsT())
 
-    def concat(self, xs, axis=-1, meaning=None, element=T.INT8):
+    def concat(self, xs, axis=-1, meaning=None):
         shape = list(self.shape(xs[0]))
         axis %= len(shape)
         shape[axis] = sum(self.shape(x)[axis] for x in xs)
-        y = self.tensor(shape, element, *(meaning or self.meaning(xs[0])))
+        y = self.tensor(shape, self.kind(xs[0]), *(meaning or self.meaning(xs[0])))
         o = tflite.ConcatenationOptionsT()
         o.axis = axis
-        return self.op(B.CONCATENATION, 2, xs, y, O.ConcatenationOptions, o)
+        return self.op(B.CONCATENATION, self.version(xs[0], 2, 3), xs, y, O.ConcatenationOptions, o)
 
     def softmax(self, x):
         o = tflite.SoftmaxOptionsT()
         o.beta = 1.0
-        return self.op(B.SOFTMAX, 2, [x], self.tensor(self.shape(x), scales=1 / 256, zeros=-128), O.SoftmaxOptions, o)
+        meaning = self.version(x, (1 / 256, -128), (1 / 32768, 0))
+        y = self.tensor(self.shape(x), self.kind(x), *meaning)
+        return self.op(B.SOFTMAX, self.version(x, 2, 3), [x], y, O.SoftmaxOptions, o)
 
     def quantize(self, x, scale, zero, kind=T.INT8):
         y = self.tensor(self.shape(x), kind, scale, zero)
@@ -253,10 +307,11 @@ class Model:
 
     def dequantize(self, x):
         y = self.tensor(self.shape(x), T.FLOAT32)
-        return self.op(B.DEQUANTIZE, 2, [x], y, O.DequantizeOptions, tflite.DequantizeOptionsT())
+        return self.op(B.DEQUANTIZE, self.version(x, 2, 3), [x], y, O.DequantizeOptions, tflite.DequantizeOptionsT())
 
     def curve(self, code, x, scale, zero, kind=0, options=None):
-        return self.op(code, 1, [x], self.tensor(self.shape(x), T.INT8, scale, zero), kind, options)
+        version = self.version(x, 1, WIDE_VERSIONS.get(code))
+        return self.op(code, version, [x], self.tensor(self.shape(x), self.kind(x), scale, zero), kind, options)
 
     def bytes(self, *outputs):
         m, graph = tflite.ModelT(), tflite.SubGraphT()
@@ -415,7 +470,7 @@ def unsigned_inside():
     y = m.op(B.DEPTHWISE_CONV_2D, 1, [x, w, b], m.tensor([1, 4, 4, 6], u, 0.3, 100), O.DepthwiseConv2DOptions, o)
     x = m.add(x, y, act=1, scale=0.4, zero=30, element=u)
     x = m.mul(x, m.constant([6], 0.02, 60, u), scale=0.6, zero=128, element=u)
-    x = m.concat([x, y], meaning=(0.5, 90), element=u)
+    x = m.concat([x, y], meaning=(0.5, 90))
     o = tflite.Pool2DOptionsT()
     o.padding, o.strideH, o.strideW, o.filterHeight, o.filterWidth = 1, 1, 1, 3, 3
     x = m.op(B.AVERAGE_POOL_2D, 1, [x], m.tensor([1, 2, 2, 12], u, 0.5, 90), O.Pool2DOptions, o)
@@ -427,10 +482,75 @@ def unsigned_inside():
     return m, m.bytes(m.op(B.SOFTMAX, 1, [y], m.tensor([1, 5], u, 1 / 256, 0), O.SoftmaxOptions, o), x)
 
 
+def i16_cnn():
+    """Elements of 16 bits between floats, weights of 8 and biases of 64."""
+    m = Model(11)
+    x = m.quantize(m.input([1, 9, 8, 2], T.FLOAT32), 0.0004, 0, T.INT16)
+    x = m.conv(x, 6, 3, stride=2, act=1)
+    y = m.conv(x, 1, 3, depthwise=True, act=3)
+    y = m.conv(y, 6, 1, per_channel=False)
+    x = m.add(x, y, act=1, scale=0.05)
+    y = m.pool(B.AVERAGE_POOL_2D, x, (2, 2), 1)
+    z = m.mean(x, [1, 2], keep=False)
+    x = m.dense(m.reshape(y, [1, 4 * 3 * 6]), 5, scales=0.002)
+    x = m.concat([x, m.quantize(z, m.meaning(x)[0], 0, T.INT16)])
+    x = m.dense(x, 4, act=1, scales=0.0005 * m.rng.uniform(0.5, 2, 4))
+    return m, m.bytes(m.dequantize(m.softmax(x)), m.dequantize(z))
+
+
+def i16_parts():
+    """Tensors of 16 bits that are taken apart and put together."""
+    m = Model(12)
+    x = m.pad(m.input([1, 4, 6, 4], T.INT16, 0.00025, 0), [[0, 0], [1, 0], [0, 1], [0, 0]])
+    a, b = m.split(x, 3, 2)
+    c = m.strided(a, [1, 3, 3, 2], [0, 0, 1, 0], [1, 5, 6, 2], [1, 2, 2, 1])
+    d = m.concat([c, m.slice(b, [0, 1, 0, 0], [1, 3, 3, 2])])
+    d = m.reshape(m.transpose(d, [0, 3, 1, 2]), [1, 6, 3, 2])
+    e, f = m.split_v(m.curve(B.RELU6, d, 0.0002, 0), 1, [2, -1])
+    g, h = m.unpack(m.pack([e, m.slice(f, [0, 0, 0, 0], [1, 2, 3, 2])], 1), 1)
+    y = m.nearest(m.pool(B.MAX_POOL_2D, b, (2, 2), 2), [5, 4])
+    y = m.bilinear(y, [4, 7], half=True)
+    return m, m.bytes(m.concat([g, h], axis=2), y, m.reduce_max(y, [1, 2]), m.nearest(f, [3, 5], align=True))
+
+
+def i16_curves():
+    """What makes an element of 16 bits of one or two."""
+    m = Model(13)
+    x = m.input([1, 4, 5, 3], T.INT16, 0.0003, 0)
+    y = m.curve(B.LOGISTIC, x, 1 / 32768, 0)
+    z = m.curve(B.TANH, m.mul(x, y, scale=0.00025), 1 / 32768, 0)
+    o = tflite.LeakyReluOptionsT()
+    o.alpha = 0.17
+    w = m.curve(B.LEAKY_RELU, m.sub(x, z, act=3, scale=0.0004), 0.0002, 0, O.LeakyReluOptions, o)
+    w = m.sub(w, m.constant([3], 0.0001, 0, T.INT16), scale=0.0003)
+    o = tflite.MaximumMinimumOptionsT
+    w = m.pair(B.MAXIMUM, w, x, O.MaximumMinimumOptions, o(), 0.0003)
+    v = m.pair(B.PRELU, x, m.constant([1, 1, 3], 0.01, 0), 0, None, 0.0004)
+    v = m.pair(B.MINIMUM, v, m.constant([], 0.0004, 0, T.INT16), O.MaximumMinimumOptions, o(), 0.0004)
+    u = m.quantize(m.quantize(w, 0.07, 11), 0.0005, 0, T.INT16)
+    t = m.quantize(m.quantize(z, 1 / 128, 0), 0.0001, 0, T.INT16)
+    return m, m.bytes(y, t, m.curve(B.RELU, v, 0.00025, 0), m.softmax(w), u)
+
+
+def i16_narrow():
+    """Biases and sums of 32 bits, transposed convolutions, and sums of scales that are powers of two."""
+    m = Model(14)
+    x = m.input([1, 4, 3, 3], T.INT16, 1 / 4096, 0)
+    y = m.conv(x, 4, 3, act=1, narrow=True)
+    z = m.transposed(y, 3, (3, 3), (2, 2), [8, 6], narrow=True)
+    w = m.transposed(x, 2, (2, 3), (2, 1), act=1)
+    o = tflite.AddOptionsT()
+    v = m.curve(B.RELU, y, 1 / 4096, 0)
+    u = m.quantize(y, 1 / 1024, 0, T.INT16)
+    v = m.op(B.ADD, 1, [v, u], m.alike(u, m.shape(u)), O.AddOptions, o)
+    u = m.dense(m.reshape(v, [1, 48]), 6, narrow=True, scales=0.01 * m.rng.uniform(0.5, 2, 6))
+    return m, m.bytes(z, w, v, m.dense(u, 3, bias=False))
+
+
 def sample(m, interpreter):
     inputs = []
     for detail in interpreter.get_input_details():
-        low, high = {np.int8: (-128, 128), np.uint8: (0, 256)}.get(detail["dtype"], (0, 0))
+        low, high = RANGES.get(detail["dtype"], (0, 0))
         data = m.rng.integers(low, high, detail["shape"]) if high else m.rng.normal(0, 2, detail["shape"]).round(3)
         inputs.append(data.astype(detail["dtype"]))
         interpreter.set_tensor(detail["index"], inputs[-1])
@@ -440,7 +560,8 @@ def sample(m, interpreter):
 
 
 def main():
-    for make in (cnn, borders, unsigned, parts, pairs, decoder, joins, tables, resized, unsigned_inside):
+    wide = i16_cnn, i16_parts, i16_curves, i16_narrow
+    for make in (cnn, borders, unsigned, parts, pairs, decoder, joins, tables, resized, unsigned_inside, *wide):
         m, content = make()
         with open(os.path.join(HERE, f"{make.__name__}.tflite"), "wb") as file:
             file.write(content)

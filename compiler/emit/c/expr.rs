@@ -166,6 +166,8 @@ impl ExprPrinter<'_> {
                 let helper = match rounding {
                     Rounding::Double => Helper::RequantDouble,
                     Rounding::Single => Helper::RequantSingle,
+                    Rounding::Wide => Helper::RequantWide,
+                    Rounding::Precise => Helper::RequantPrecise,
                 };
                 let arguments = [self.value(x), self.value(value), self.value(shift)];
                 self.call(helper, &arguments)

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::emit::c::function::c_type;
 use crate::emit::c::names::{comment, float, string};
 use crate::emit::c::ports::{self, Side};
 use crate::emit::c::{Context, front_end, reconstruction};
@@ -28,8 +29,8 @@ const ERRORS: &str = "\
 ";
 
 const API: &str = "\
-typedef int8_t @_input_t;
-typedef int8_t @_output_t;
+typedef INPUT @_input_t;
+typedef OUTPUT @_output_t;
 
 /* State of one instance. Its fields are private. */
 typedef struct @_ctx {
@@ -110,12 +111,14 @@ pub(super) fn header(context: &Context<'_>) -> String {
 fn api(context: &Context<'_>) -> String {
     const ARENA: &str = "    unsigned char *arena;\n";
     let shape = context.network.raw.and_then(|raw| StreamShape::new(&raw.front_end));
+    let [input, output] = [Side::Input, Side::Output].map(|side| c_type(side.elem(context.network)));
+    let api = API.replace("INPUT", input).replace("OUTPUT", output);
     match shape {
         Some(shape) => {
             let members = front_end::members(&shape, context.network.interface().output_elements);
-            API.replace(ARENA, &format!("{ARENA}{members}"))
+            api.replace(ARENA, &format!("{ARENA}{members}"))
         }
-        None => API.to_owned(),
+        None => api,
     }
 }
 

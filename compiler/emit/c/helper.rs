@@ -14,6 +14,8 @@ pub(super) enum Helper {
     Shl64,
     RequantDouble,
     RequantSingle,
+    RequantWide,
+    RequantPrecise,
 }
 
 impl Helper {
@@ -28,6 +30,8 @@ impl Helper {
             Helper::Shl64 => "shl64",
             Helper::RequantDouble => "requant_double",
             Helper::RequantSingle => "requant_single",
+            Helper::RequantWide => "requant_wide",
+            Helper::RequantPrecise => "requant_precise",
         }
     }
 
@@ -42,6 +46,8 @@ impl Helper {
             Helper::Shl64 => SHL64,
             Helper::RequantDouble => REQUANT_DOUBLE,
             Helper::RequantSingle => REQUANT_SINGLE,
+            Helper::RequantWide => REQUANT_WIDE,
+            Helper::RequantPrecise => REQUANT_PRECISE,
         };
         text.replace('@', prefix)
     }
@@ -104,6 +110,24 @@ static inline int32_t @_requant_double(int32_t x, int32_t value, int32_t shift)
     const int32_t remainder = high & mask;
     const int32_t threshold = (mask >> 1) + (high < 0 ? 1 : 0);
     return (high >> right) + (remainder > threshold ? 1 : 0);
+}
+";
+
+const REQUANT_WIDE: &str = "\
+/* x * value * 2^-shift, rounded once, ties up. */
+static inline int32_t @_requant_wide(int64_t x, int32_t value, int32_t shift)
+{
+    return (int32_t)((x * value + (INT64_C(1) << (shift - 1))) >> shift);
+}
+";
+
+const REQUANT_PRECISE: &str = "\
+/* x * value * 2^(-22 - shift), rounded once, ties away from zero. */
+static inline int32_t @_requant_precise(int64_t x, int64_t value, int32_t shift)
+{
+    const int64_t high = x * (value >> 22);
+    const int64_t low = x * (value & 0x3fffff) - (x < 0 ? 1 : 0);
+    return (int32_t)((high + (low >> 22) + (INT64_C(1) << (shift - 1))) >> shift);
 }
 ";
 

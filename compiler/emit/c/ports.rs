@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 
+use crate::emit::c::function::c_type;
 use crate::emit::c::names::{float, parenthesised};
 use crate::emit::{Border, Network};
 use crate::kernel::BufferId;
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorType};
 
 /// One end of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Side::Input => "input",
             Side::Output => "output",
@@ -28,6 +29,11 @@ impl Side {
             Side::Input => network.inputs,
             Side::Output => network.outputs,
         }
+    }
+
+    /// The element type of all of them.
+    pub(super) fn elem(self, network: &Network<'_>) -> DType {
+        self.types(network).first().map_or(DType::I8, |ty| ty.dtype)
     }
 
     fn buffers<'n>(self, network: &Network<'n>) -> &'n [BufferId] {
@@ -176,7 +182,7 @@ SIGNATURE
     if (ctx == NULL || ctx->arena == NULL) {
         return NULL;
     }
-    return (@_WORD_t *)(ctx->arena + AT);
+    return (@_WORD_t *)VOID(ctx->arena + AT);
 }
 ";
 
@@ -187,7 +193,7 @@ SIGNATURE
     if (ctx == NULL || ctx->arena == NULL || number < 0 || number >= $_UPPER_COUNT) {
         return NULL;
     }
-    return (@_WORD_t *)(ctx->arena + at[number]);
+    return (@_WORD_t *)VOID(ctx->arena + at[number]);
 }
 ";
 
@@ -201,6 +207,8 @@ pub(super) fn source(network: &Network<'_>, offsets: &[String]) -> String {
         let text = text
             .replace("SIGNATURE", &signature(network, side))
             .replace("WORD", side.word())
+            // Offsets are aligned, which compilers cannot know.
+            .replace("VOID", if side.elem(network) == DType::I8 { "" } else { "(void *)" })
             .replace("UPPER", &side.word().to_uppercase())
             .replace("AT", &at.join(", "));
         out.push_str(&text);
@@ -211,7 +219,7 @@ pub(super) fn source(network: &Network<'_>, offsets: &[String]) -> String {
             let _ = write!(out, "\n{}\n", converter(network, side, number, border));
             let suffix = suffix(network, side, number);
             let upper = format!("$_{}{suffix}", side.word().to_uppercase());
-            out.push_str(&body(side, border).replace('%', &upper));
+            out.push_str(&body(side, border, side.elem(network)).replace('%', &upper));
         }
     }
     out
@@ -266,15 +274,15 @@ const FROM_F32: &str = "\
     for (int32_t i = 0; i < %_SIZE; ++i) {
         float t = from[i] / %_SCALE;
         t = t != t ? 0.0f : t;
-        t = t < -1024.0f ? -1024.0f : t;
-        t = t > 1024.0f ? 1024.0f : t;
+        t = t < -FAR ? -FAR : t;
+        t = t > FAR ? FAR : t;
         int32_t steps = (int32_t)t;
         const float rest = t - (float)steps;
         steps += rest >= 0.5f ? 1 : rest <= -0.5f ? -1 : 0;
         steps += %_ZERO_POINT;
-        steps = steps < -128 ? -128 : steps;
-        steps = steps > 127 ? 127 : steps;
-        to[i] = (int8_t)steps;
+        steps = steps < LOW ? LOW : steps;
+        steps = steps > HIGH ? HIGH : steps;
+        to[i] = (TYPE)steps;
     }
 }
 ";
@@ -303,11 +311,17 @@ const TO_U8: &str = "\
 }
 ";
 
-fn body(side: Side, border: Border) -> &'static str {
-    match (side, border) {
+fn body(side: Side, border: Border, elem: DType) -> String {
+    let text = match (side, border) {
         (Side::Input, Border::F32) => FROM_F32,
         (Side::Input, Border::U8) => FROM_U8,
         (Side::Output, Border::F32) => TO_F32,
         (Side::Output, Border::U8) => TO_U8,
-    }
+    };
+    let (low, high) = elem.range().unwrap_or_default();
+    // Beyond what any zero point brings back.
+    let far = if elem == DType::I8 { "1024.0f" } else { "131072.0f" };
+    let values = [("FAR", far.to_owned()), ("LOW", low.to_string()), ("HIGH", high.to_string())];
+    let text = text.replace("TYPE", c_type(elem));
+    values.iter().fold(text, |text, (name, value)| text.replace(name, value))
 }

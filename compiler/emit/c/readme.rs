@@ -87,7 +87,7 @@ int infer(const @_input_t values[$_INPUT_SIZE], @_output_t results[$_OUTPUT_SIZE
 const BORDERS: &str = "
 ## Elements
 
-The network computes with integers of 8 bit. These functions are between them and what the model takes and gives; each
+The network computes with integers. These functions are between them and what the model takes and gives; each
 may be left out:
 
 ";

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::emit::c::ports::Side;
 use crate::emit::c::{Context, rows};
+use crate::tensor::DType;
 
 const HEAD: &str = "\
 /* @_test.c: self-test of a network compiled by nasc. Define $_TEST_MAIN for a program of its own. */
@@ -52,8 +54,8 @@ pub(super) fn self_test(context: &Context<'_>) -> String {
     let golden = context.network.golden;
     let mut out = context.fill(HEAD);
     if !golden.is_empty() {
-        table(context, &mut out, "input", golden.iter().map(|golden| golden.input.as_slice()));
-        table(context, &mut out, "output", golden.iter().map(|golden| golden.output.as_slice()));
+        table(context, &mut out, Side::Input, golden.iter().map(|golden| golden.input.as_slice()));
+        table(context, &mut out, Side::Output, golden.iter().map(|golden| golden.output.as_slice()));
     }
     let streams = context.network.raw.is_some_and(|raw| raw.front_end.stream().is_some());
     // What a stream keeps is too much for the stack.
@@ -67,8 +69,16 @@ pub(super) fn self_test(context: &Context<'_>) -> String {
     out
 }
 
-fn table<'a>(context: &Context<'_>, out: &mut String, kind: &str, vectors: impl Iterator<Item = &'a [i8]>) {
-    let bodies: Vec<String> = vectors.map(|vector| format!("{{\n{}}},\n", rows(vector))).collect();
+fn table<'a>(context: &Context<'_>, out: &mut String, side: Side, vectors: impl Iterator<Item = &'a [i8]>) {
+    let elements = |bytes: &[i8]| match side.elem(context.network) {
+        DType::I16 => {
+            let wide = |pair: &[i8]| i16::from_le_bytes([pair[0] as u8, pair[1] as u8]);
+            rows(bytes.chunks_exact(2).map(wide))
+        }
+        DType::I8 | DType::I32 | DType::F32 => rows(bytes),
+    };
+    let kind = side.word();
+    let bodies: Vec<String> = vectors.map(|vector| format!("{{\n{}}},\n", elements(vector))).collect();
     let head = format!("\nstatic const @_{kind}_t @_golden_{kind}s[{}]", bodies.len());
     let size = format!("[$_{}_SIZE] = {{\n", kind.to_uppercase());
     writeln!(out, "{}{}}};", context.fill(&(head + &size)), bodies.concat()).expect("a String takes all");

@@ -7,7 +7,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use crate::emit::jit::JitError;
 use crate::kernel::{Affine, BinOp, Derivation, Expr, Function, MicroArg, Program, Stmt, Ty};
 use crate::tensor::DType;
-use crate::tensor::arith::Rounding;
+use crate::tensor::arith::{PRECISE_BITS, Rounding};
 
 /// Fills the builder's function, whose parameters are the buffers' addresses and then the scalars.
 pub(super) fn function(
@@ -241,6 +241,12 @@ impl Frame<'_, '_> {
                 match rounding {
                     Rounding::Double => self.requant_double(x, value, shift),
                     Rounding::Single => self.requant_single(x, value, shift),
+                    Rounding::Wide => {
+                        let value = self.builder.ins().sextend(types::I64, value);
+                        let product = self.builder.ins().imul(x, value);
+                        self.rounded_up(product, shift)
+                    }
+                    Rounding::Precise => self.requant_precise(x, value, shift),
                 }
             }
         })
@@ -298,6 +304,33 @@ impl Frame<'_, '_> {
         let up = ins.ins().uextend(types::I32, up);
         let floor = ins.ins().sshr(high, right);
         ins.ins().iadd(floor, up)
+    }
+
+    /// As `tensor::arith`: the product with the upper bits, and what the lower ones carry into it.
+    fn requant_precise(&mut self, x: Value, value: Value, shift: Value) -> Value {
+        let ins = &mut *self.builder;
+        let bits = i64::from(PRECISE_BITS);
+        let upper = ins.ins().sshr_imm_u(value, bits);
+        let high = ins.ins().imul(x, upper);
+        let lower = ins.ins().band_imm_s(value, (1i64 << bits) - 1);
+        let low = ins.ins().imul(x, lower);
+        let minus = ins.ins().ushr_imm_u(x, 63);
+        let low = ins.ins().isub(low, minus);
+        let carried = ins.ins().sshr_imm_u(low, bits);
+        let sum = ins.ins().iadd(high, carried);
+        self.rounded_up(sum, shift)
+    }
+
+    /// As `tensor::arith`: half added, then one shift of the 64-bit product.
+    fn rounded_up(&mut self, product: Value, shift: Value) -> Value {
+        let ins = &mut *self.builder;
+        let shift = ins.ins().sextend(types::I64, shift);
+        let before = ins.ins().iadd_imm_s(shift, -1);
+        let one = ins.ins().iconst(types::I64, 1);
+        let half = ins.ins().ishl(one, before);
+        let sum = ins.ins().iadd(product, half);
+        let result = ins.ins().sshr(sum, shift);
+        ins.ins().ireduce(types::I32, result)
     }
 
     /// As `tensor::arith`: half added, one less for a negative product, then one shift of the 64-bit product.

@@ -4,7 +4,7 @@ use super::memory::View;
 use super::{Event, Machine, Trap};
 use crate::kernel::{Affine, BinOp, Buf, Derivation, Expr, Function, MicroArg, Program, Reg, Stmt, Ty, Var};
 use crate::tensor::DType;
-use crate::tensor::arith::{Multiplier, Rounding};
+use crate::tensor::arith::{Multiplier, PRECISE_BITS, PreciseMultiplier, Rounding};
 
 /// A function made ready.
 #[derive(Debug)]
@@ -162,6 +162,26 @@ fn binary(code: &Code, op: BinOp, ty: Ty, a: i64, b: i64) -> Outcome<i64> {
     }
 }
 
+/// A requantization of 64 bits.
+fn wide(code: &Code, x: i64, value: i64, shift: i32) -> Outcome<i64> {
+    if value < 0 || !(1..=62).contains(&shift) {
+        return Err(trap(code, format!("a multiplier {value} * 2^-{shift}")));
+    }
+    let sum = x.checked_mul(value).and_then(|product| product.checked_add(1 << (shift - 1)));
+    let sum = within(code, Ty::I64, sum, "a product of 64 bits")?;
+    within(code, Ty::I32, Some(sum >> shift), "a requantization")
+}
+
+/// A requantization by 53 bits.
+fn precise(code: &Code, x: i64, value: i64, shift: i32) -> Outcome<i64> {
+    if !(0..1 << 53).contains(&value) || !(1..=62).contains(&shift) {
+        return Err(trap(code, format!("a multiplier {value} * 2^-{shift}")));
+    }
+    let high = x.checked_mul(value >> PRECISE_BITS).and_then(|high| high.checked_add(1 << (shift - 1)));
+    within(code, Ty::I64, high, "a product of 64 bits")?;
+    Ok(PreciseMultiplier { value, shift }.apply(x).into())
+}
+
 impl Machine<'_> {
     pub(super) fn block(&mut self, code: &Code, frame: &mut Frame, body: &[Action]) -> Outcome<()> {
         for action in body {
@@ -250,13 +270,19 @@ impl Machine<'_> {
                 within(code, Ty::I32, Some(x), "a narrowing")
             }
             Term::Requant(operands, rounding) => {
-                let x = self.eval(code, frame, &operands.0)? as i32;
-                let value = self.eval(code, frame, &operands.1)? as i32;
+                let x = self.eval(code, frame, &operands.0)?;
+                let value = self.eval(code, frame, &operands.1)?;
                 let shift = self.eval(code, frame, &operands.2)? as i32;
+                match rounding {
+                    Rounding::Wide => return wide(code, x, value, shift),
+                    Rounding::Precise => return precise(code, x, value, shift),
+                    Rounding::Double | Rounding::Single => {}
+                }
+                let value = value as i32;
                 if value < 0 || !(-31..=30).contains(&shift) {
                     return Err(trap(code, format!("a multiplier {value} * 2^({shift} - 31)")));
                 }
-                Ok(i64::from(Multiplier { value, shift }.apply(x, *rounding)))
+                Ok(i64::from(Multiplier { value, shift }.apply(x as i32, *rounding)))
             }
         }
     }

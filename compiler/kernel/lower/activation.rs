@@ -11,9 +11,10 @@ impl Lowering<'_> {
         let [low, high] = clamp_range(op.clamp, ty)?;
         let elements = ty.shape.elements();
         let source = self.source(self.graph.inputs(layer.node)[0])?;
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let [count, least, greatest] = ["count", "low", "high"].map(|name| builder.scalar(name));
         let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
             vec![Stmt::Store {

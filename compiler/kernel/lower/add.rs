@@ -1,6 +1,7 @@
 //! Sum of two tensors, each brought to a common scale first.
 //!
-//! Source  LiteRT 2.3.0, reference kernel of ADD: left shift 20, twice the greater input scale as common scale.
+//! Source  LiteRT 2.3.0, reference kernel of ADD: left shift 20, or 15 for int16; twice the greater input scale as
+//!         common scale.
 
 use super::filters::holds;
 use super::sums::{self, Sum};
@@ -10,11 +11,9 @@ use super::{
 use crate::graph::NodeId;
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, Arg, BinOp, Stmt};
-use crate::ops::Add;
+use crate::ops::{Add, left_shift};
+use crate::tensor::DType;
 use crate::tensor::arith::Multiplier;
-
-/// Bits that an input is shifted to the left before it is scaled.
-const LEFT_SHIFT: i64 = 20;
 
 impl Lowering<'_> {
     pub(super) fn add(&mut self, layer: &Layer, op: &Add) -> Result<Kernel, String> {
@@ -31,12 +30,17 @@ impl Lowering<'_> {
     pub(super) fn sum_of(&self, node: NodeId, op: &Add) -> Result<Sum, String> {
         let rescale = op.requant.as_ref().ok_or("is not quantized")?;
         let inputs = self.graph.inputs(node);
+        if inputs.iter().any(|&input| self.graph.ty(input).dtype != rescale.dtype) {
+            return Err("has inputs and an output of different element types".into());
+        }
         let quants: Vec<(f64, i32)> =
             inputs.iter().map(|&node| activation_quant(self.graph.ty(node))).collect::<Result<_, _>>()?;
         let twice = 2.0 * quants[0].0.max(quants[1].0);
-        let factor = twice / ((1i64 << LEFT_SHIFT) as f64 * f64::from(rescale.scale.0));
+        let left_shift = left_shift(rescale.dtype);
+        let factor = twice / ((1i64 << left_shift) as f64 * f64::from(rescale.scale.0));
         let out = Multiplier::new(factor);
-        if !holds(1 << 29, out) {
+        let bound = if rescale.dtype == DType::I16 { 1 << 30 } else { 1 << 29 };
+        if !holds(bound, out) {
             return Err("has an output scale with which the sum may overflow 32 bits".into());
         }
         let inputs = quants.iter().map(|&(scale, zero)| (zero, Multiplier::new(scale / twice))).collect();
@@ -55,8 +59,10 @@ impl Lowering<'_> {
         scalars.extend([multiplier.value, multiplier.shift, rescale.zero_point, low, high]);
 
         let mut builder = FunctionBuilder::default();
-        let terms = ["a", "b"].map(|name| builder.int8(name, Access::Read));
-        let output = builder.int8("output", Access::Write);
+        let elems = self.elems(layer);
+        let terms = ["a", "b"].map(|name| builder.param(name, elems[0], Access::Read));
+        let output = builder.param("output", elems[1], Access::Write);
+        let left_shift = i64::from(left_shift(rescale.dtype));
         let count = builder.scalar("count");
         let names = [["a_zero", "a_value", "a_shift"], ["b_zero", "b_value", "b_shift"]];
         let params = names.map(|names| names.map(|name| builder.scalar(name)));
@@ -66,7 +72,7 @@ impl Lowering<'_> {
             let [a, b] = [0, 1].map(|term| {
                 let [zero, value, shift] = params[term];
                 let offset = binary(BinOp::Sub, load(terms[term], at), scalar(zero));
-                let shifted = binary(BinOp::Shl, offset, int(LEFT_SHIFT));
+                let shifted = binary(BinOp::Shl, offset, int(left_shift));
                 requant(shifted, scalar(value), scalar(shift), rescale.rounding)
             });
             let sum = ending.apply(binary(BinOp::Add, a, b), scalar(value), scalar(shift));

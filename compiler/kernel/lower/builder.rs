@@ -17,7 +17,7 @@ pub(in crate::kernel) struct FunctionBuilder {
 }
 
 impl FunctionBuilder {
-    /// A buffer parameter of int8.
+    /// A buffer parameter of bytes.
     pub(in crate::kernel) fn int8(&mut self, name: &str, access: Access) -> Buf {
         self.param(name, DType::I8, access)
     }
@@ -43,7 +43,12 @@ impl FunctionBuilder {
 
     /// An `I32` register.
     pub(in crate::kernel) fn register(&mut self) -> Reg {
-        self.registers.push(Ty::I32);
+        self.register_of(Ty::I32)
+    }
+
+    /// A register.
+    pub(in crate::kernel) fn register_of(&mut self, ty: Ty) -> Reg {
+        self.registers.push(ty);
         Reg(self.registers.len() as u32 - 1)
     }
 
@@ -116,7 +121,8 @@ impl Ending {
         Ending { zero, low, high, rounding }
     }
 
-    /// The output of an accumulator and its multiplier.
+    /// The output of an accumulator and its multiplier; with [`Rounding::Wide`] the accumulator is an `I64`, and the
+    /// multiplier is [reduced](crate::tensor::arith::Multiplier::reduced).
     pub(in crate::kernel) fn apply(&self, x: Expr, value: Expr, shift: Expr) -> Expr {
         let scaled = requant(x, value, shift, self.rounding);
         self.rescaled(scaled)

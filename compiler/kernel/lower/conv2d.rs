@@ -1,13 +1,14 @@
 //! Convolution: runs of the window against rows of weights.
 
-use super::filters::Filters;
-use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, load, tiles};
-use crate::kernel::schedule::dot::ROWS;
+use super::filters::{Filters, Parameters, mantissa_type};
+use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, binary, int, load, tiles};
+use crate::kernel::schedule::dot::{ROWS, Run};
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::{Loops, Pixel};
 use crate::kernel::schedule::overlap;
-use crate::kernel::{Access, Affine, Buf, Expr, Function, MicroArg, Reg, Stmt, Var};
+use crate::kernel::{Access, Affine, BinOp, Buf, Expr, Function, MicroArg, Reg, Stmt, Ty, Var};
 use crate::ops::{Clamp, Conv2d, Requant};
+use crate::tensor::arith::{PRECISE_BITS, Rounding};
 use crate::tensor::{DType, TensorType};
 
 /// Where a convolution stores its pixels, in pixels of the output.
@@ -37,8 +38,19 @@ struct Convolution {
     /// Accumulators on their way to requantization; `None` with fewer than [`ROWS`] filters.
     staged: Option<Buf>,
     sums: Vec<Reg>,
+    /// Whether the sums have 64 bits.
+    is_wide: bool,
     zero: Var,
     ending: Ending,
+}
+
+/// What the elements and sums of a convolution are.
+#[derive(Clone, Copy)]
+pub(super) struct Widths {
+    /// Of a run of its input.
+    run: Run,
+    /// Element types of input and output.
+    elems: [DType; 2],
 }
 
 impl Lowering<'_> {
@@ -64,16 +76,24 @@ impl Lowering<'_> {
         if self.is_fast(layer) && tiles::applies(self.isa, &geometry, requant, &parameters) {
             return Ok(self.tiles(layer, &geometry, requant, clamp, &parameters, None));
         }
+        let widths = self.widths(layer, &parameters)?;
         let Filters { args, zero } = self.filters(layer, parameters, geometry.is_full())?;
         let place = Placement { row: geometry.output[1] as i64, column: 1, first: None };
-        let (function, calls) = self.convolution_function(geometry, n_filters, requant, &place);
+        let (function, calls) = self.convolution_function(geometry, n_filters, (requant, widths), &place);
         let (low, high) = clamp.range(requant);
         let tail = [zero, requant.zero_point, low, high];
         let scalars = calls.into_iter().map(|call| [call, tail.to_vec()].concat()).collect();
         let rest = n_filters % ROWS;
-        let last = n_filters - if rest == 0 { ROWS } else { 1 };
+        let last = n_filters - if rest == 0 && widths.run != Run::Wide { ROWS } else { 1 };
         let safe = overlap::safe(overlap::blocks(&geometry.spans(), n_filters as i64, last as i64));
         Ok(Kernel { function, inputs: args, scalars, safe, scratch: Vec::new(), work: Vec::new() })
+    }
+
+    /// What a convolution with these parameters needs.
+    pub(super) fn widths(&self, layer: &Layer, parameters: &Parameters) -> Result<Widths, String> {
+        let elems = self.elems(layer);
+        let run = Run::of(elems[0], parameters.sum_type());
+        Ok(Widths { run: run.ok_or("has sums that may overflow 32 bits")?, elems })
     }
 
     /// The function of a convolution, and the first scalars of each call; those of zero points and clamp follow.
@@ -81,22 +101,28 @@ impl Lowering<'_> {
         &mut self,
         geometry: Geometry,
         n_filters: usize,
-        requant: &Requant,
+        (requant, widths): (&Requant, Widths),
         place: &Placement,
     ) -> (Function, Vec<Vec<i32>>) {
-        let used = [(ROWS, n_filters >= ROWS), (1, !n_filters.is_multiple_of(ROWS))];
-        let dots = used.map(|(rows, used)| if used { self.dot(rows) } else { String::new() });
+        let Widths { run, elems } = widths;
+        // Sums of 64 bits are kept in pairs of registers, of which there are none for several rows.
+        let is_wide = run == Run::Wide;
+        let used = [(ROWS, !is_wide && n_filters >= ROWS), (1, is_wide || !n_filters.is_multiple_of(ROWS))];
+        let dots = used.map(|(rows, used)| if used { self.dot(rows, run) } else { String::new() });
         let mut builder = FunctionBuilder::default();
-        let [input, weight] = ["input", "weight"].map(|name| builder.int8(name, Access::Read));
-        let [bias, mantissa] = ["bias", "mantissa"].map(|name| builder.param(name, DType::I32, Access::Read));
+        let input = builder.param("input", elems[0], Access::Read);
+        let weight = builder.int8("weight", Access::Read);
+        let bias = builder.param("bias", DType::I32, Access::Read);
+        let mantissa = builder.param("mantissa", mantissa_type(requant.rounding), Access::Read);
         let shift = builder.int8("shift", Access::Read);
-        let output = builder.int8("output", Access::Write);
-        let staged = (n_filters >= ROWS).then(|| builder.local("sums", DType::I32, ROWS));
+        let output = builder.param("output", elems[1], Access::Write);
+        let staged = (!is_wide && n_filters >= ROWS).then(|| builder.local("sums", DType::I32, ROWS));
         let loops = Loops::new(&geometry, &mut builder);
         let first = place.first.map_or(Affine::constant(0), |_| Affine::var(builder.scalar("first")));
         let zero_var = builder.scalar("input_zero");
         let ending = Ending::new(&mut builder, requant.rounding);
-        let sums = (0..if staged.is_some() { ROWS } else { 1 }).map(|_| builder.register()).collect();
+        let ty = if is_wide { Ty::I64 } else { Ty::I32 };
+        let sums = (0..if staged.is_some() { ROWS } else { 1 }).map(|_| builder.register_of(ty)).collect();
         let convolution = Convolution {
             geometry,
             filters: n_filters,
@@ -110,6 +136,7 @@ impl Lowering<'_> {
             output,
             staged,
             sums,
+            is_wide,
             zero: zero_var,
             ending,
         };
@@ -141,7 +168,7 @@ pub(super) fn window_geometry(
 impl Convolution {
     /// All channels of a pixel: blocks of [`ROWS`], then one by one.
     fn pixel(&self, builder: &mut FunctionBuilder, pixel: &Pixel) -> Vec<Stmt> {
-        let whole = (self.filters / ROWS * ROWS) as i64;
+        let whole = if self.is_wide { 0 } else { (self.filters / ROWS * ROWS) as i64 };
         let blocks = (Affine::constant(0), Affine::constant(whole));
         let rest = (Affine::constant(whole), Affine::constant(self.filters as i64));
         let mut stmts =
@@ -152,8 +179,10 @@ impl Convolution {
 
     fn block(&self, builder: &mut FunctionBuilder, pixel: &Pixel, c: &Affine, rows: usize) -> Vec<Stmt> {
         let sums = &self.sums[..rows];
-        let start =
-            |(row, &reg): (usize, &Reg)| Stmt::Set { reg, value: load(self.bias, &c.offset(row as i64)) };
+        let start = |(row, &reg): (usize, &Reg)| {
+            let bias = load(self.bias, &c.offset(row as i64));
+            Stmt::Set { reg, value: if self.is_wide { Expr::Widen(Box::new(bias)) } else { bias } }
+        };
         let mut stmts: Vec<Stmt> = sums.iter().enumerate().map(start).collect();
         stmts.extend(self.accumulate(builder, pixel, c, rows));
         let (row, column, first) = &self.place;
@@ -223,9 +252,23 @@ impl Convolution {
     }
 
     fn finish(&self, sum: Expr, channel: &Affine, at: Affine) -> Stmt {
-        let (value, shift) = (load(self.mantissa, channel), load(self.shift, channel));
+        let rounding = self.ending.rounding;
+        let shift = load(self.shift, channel);
+        let value = match rounding {
+            Rounding::Precise => precise(self.mantissa, channel),
+            Rounding::Double | Rounding::Single | Rounding::Wide => load(self.mantissa, channel),
+        };
+        let widens = matches!(rounding, Rounding::Wide | Rounding::Precise) && !self.is_wide;
+        let sum = if widens { Expr::Widen(Box::new(sum)) } else { sum };
         Stmt::Store { buf: self.output, index: at, value: self.ending.apply(sum, value, shift) }
     }
+}
+
+/// The mantissa of 53 bits of a channel.
+fn precise(mantissas: Buf, channel: &Affine) -> Expr {
+    let [upper, lower] =
+        [0, 1].map(|part| Expr::Widen(Box::new(load(mantissas, &channel.times(2).offset(part)))));
+    binary(BinOp::Add, binary(BinOp::Shl, upper, int(i64::from(PRECISE_BITS))), lower)
 }
 
 /// The first channel of the input under a tap.

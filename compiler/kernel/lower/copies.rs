@@ -46,14 +46,15 @@ impl Lowering<'_> {
         let total = self.graph.ty(layer.node).shape.0.last().copied().unwrap_or(1);
         let rows = self.graph.ty(layer.node).shape.elements() / total.max(1);
         let sources = inputs.iter().map(|&node| self.source(node)).collect::<Result<Vec<_>, _>>()?;
+        let elem = self.graph.ty(layer.node).dtype;
         let mut builder = FunctionBuilder::default();
         let mut parts = Vec::new();
         for (at, &input) in inputs.iter().enumerate() {
             activation_type(self.graph.ty(input))?;
             let channels = self.graph.ty(input).shape.0.last().copied().unwrap_or(1);
-            parts.push((builder.int8(&format!("input_{at}"), Access::Read), channels as i64));
+            parts.push((builder.param(&format!("input_{at}"), elem, Access::Read), channels as i64));
         }
-        let output = builder.int8("output", Access::Write);
+        let output = builder.param("output", elem, Access::Write);
         let body = builder.each("row", upto(rows), 1, |builder, row| {
             let mut start = row.times(total as i64);
             let mut stmts = Vec::new();
@@ -93,9 +94,10 @@ impl Lowering<'_> {
         activation_type(ty)?;
         let source = self.source(node)?;
         let to = strides(&ty.shape);
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let axes: Vec<[i64; 3]> =
             (0..to.len()).map(|axis| [ty.shape.0[axis], steps[axis], to[axis]].map(|x| x as i64)).collect();
         let start = (Affine::constant(first as i64), Affine::constant(0));
@@ -116,9 +118,10 @@ impl Lowering<'_> {
         let [[_, height, width, channels], [_, _, columns, depth]] = self.extents(layer)?;
         let source = self.source(self.graph.inputs(layer.node)[0])?;
         let (_, zero_point) = activation_quant(self.graph.ty(layer.node))?;
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let zero = scalar(builder.scalar("zero"));
         let [channels, depth] = [channels, depth].map(|extent| extent as i64);
         let line = columns as i64 * depth;
@@ -157,9 +160,10 @@ impl Lowering<'_> {
     pub(super) fn upsample2d(&mut self, layer: &Layer, op: &Upsample2d) -> Result<Kernel, String> {
         let [[_, height, width, channels], [_, _, columns, _]] = self.extents(layer)?;
         let source = self.source(self.graph.inputs(layer.node)[0])?;
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let (width, columns, channels) = (width as i64, columns as i64, channels as i64);
         let [down, across] = op.factor;
         let body = builder.each("y", upto(height), 1, |builder, y| {

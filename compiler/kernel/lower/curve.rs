@@ -2,19 +2,19 @@
 
 use super::filters::holds;
 use super::{
-    Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, activation_type, binary, load, scalar,
+    Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, activation_type, binary, load, reach,
+    scalar,
 };
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, Arg, BinOp, Expr, Stmt, TableRole};
 use crate::ops::{Curve, Requantize};
-use crate::tensor::DType;
+use crate::tensor::{DType, TensorType};
 
 impl Lowering<'_> {
     pub(super) fn curve(&mut self, layer: &Layer, op: &Curve) -> Result<Kernel, String> {
         let node = self.graph.inputs(layer.node)[0];
         let (x, output) = (self.graph.ty(node), self.graph.ty(layer.node));
-        activation_type(x)?;
-        activation_type(output)?;
+        bytes_only([x, output])?;
         let values = op.table(x, output).into_iter().map(i32::from).collect();
         let elements = x.shape.elements();
         let source = self.source(node)?;
@@ -28,8 +28,7 @@ impl Lowering<'_> {
     pub(super) fn lookup(&mut self, layer: &Layer) -> Result<Kernel, String> {
         let inputs = self.graph.inputs(layer.node);
         let (x, table) = (self.graph.ty(inputs[0]), inputs[1]);
-        activation_type(x)?;
-        activation_type(self.graph.ty(layer.node))?;
+        bytes_only([x, self.graph.ty(layer.node)])?;
         let elements = x.shape.elements();
         let source = self.source(inputs[0])?;
         let (values, known) = self.constant(table)?;
@@ -43,7 +42,7 @@ impl Lowering<'_> {
         let (x, output) = (self.graph.ty(node), self.graph.ty(layer.node));
         let (_, zero) = activation_quant(x)?;
         let factor = op.multiplier(x, output);
-        if !holds(255, factor) {
+        if !holds(reach(x), factor) {
             return Err("has scales with which an element may overflow 32 bits".into());
         }
         let elements = x.shape.elements();
@@ -51,9 +50,10 @@ impl Lowering<'_> {
         let (low, high) = crate::ops::Clamp::None.range(&op.requant);
         let scalars =
             vec![elements as i32, zero, factor.value, factor.shift, op.requant.zero_point, low, high];
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let [count, zero, value, shift] =
             ["count", "input_zero", "value", "shift"].map(|name| builder.scalar(name));
         let ending = Ending::new(&mut builder, op.requant.rounding);
@@ -71,6 +71,14 @@ impl Lowering<'_> {
             work: Vec::new(),
         })
     }
+}
+
+/// Refuses what has more values than a table has places.
+fn bytes_only(types: [&TensorType; 2]) -> Result<(), String> {
+    types.into_iter().try_for_each(|ty| {
+        activation_type(ty)?;
+        if ty.dtype == DType::I8 { Ok(()) } else { Err(format!("has {ty} where a table has int8")) }
+    })
 }
 
 /// Each element by its place in a table.

@@ -21,6 +21,7 @@ impl Lowering<'_> {
         if self.is_fast(layer)
             && self.isa.schedules() == Schedules::ArmDsp
             && requant.rounding == Rounding::Single
+            && self.elems(layer) == [DType::I8; 2]
             && samples == 1
             && features > 0
             && features.is_multiple_of(FOUR)

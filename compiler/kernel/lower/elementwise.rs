@@ -1,13 +1,14 @@
 //! Two tensors element by element: a loop for each run of dimensions along which both go on or one stays.
 
 use super::filters::holds;
-use super::mul::GREATEST;
 use super::{
     Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, int, load, requant, scalar,
 };
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, Arg, BinOp, Expr, Stmt, Var};
-use crate::ops::{Elementwise, ElementwiseFunction, ElementwiseParameters, broadcast_strides, strides};
+use crate::ops::{
+    Elementwise, ElementwiseFunction, ElementwiseParameters, broadcast_strides, left_shift, strides,
+};
 use crate::tensor::Shape;
 use crate::tensor::arith::Multiplier;
 
@@ -18,7 +19,12 @@ impl Lowering<'_> {
         let [a, b, output] = [inputs[0], inputs[1], layer.node].map(|node| self.graph.ty(node));
         let zeros = [activation_quant(a)?.1, activation_quant(b)?.1];
         let parameters = op.parameters(a, b, output);
-        let factors = factors(&parameters)?;
+        let factors = factors(&parameters, [inputs[0], inputs[1]].map(|node| self.reach_of(node)))?;
+        if a.dtype != b.dtype {
+            return Err("has inputs of different element types".into());
+        }
+        let elems = [a.dtype, op.requant.dtype];
+        let left_shift = i64::from(left_shift(op.requant.dtype));
         let (low, high) = op.clamp.range(&op.requant);
         let elements = output.shape.elements();
         let axes = axes([&a.shape, &b.shape], &output.shape);
@@ -28,8 +34,8 @@ impl Lowering<'_> {
         scalars.extend([op.requant.zero_point, low, high]);
 
         let mut builder = FunctionBuilder::default();
-        let terms = ["a", "b"].map(|name| builder.int8(name, Access::Read));
-        let to = builder.int8("output", Access::Write);
+        let terms = ["a", "b"].map(|name| builder.param(name, elems[0], Access::Read));
+        let to = builder.param("output", elems[1], Access::Write);
         let count = builder.scalar("count");
         let zeros = ["a_zero", "b_zero"].map(|name| builder.scalar(name));
         let pair = |at: usize, builder: &mut FunctionBuilder| {
@@ -45,7 +51,7 @@ impl Lowering<'_> {
                 ElementwiseFunction::Sub => binary(BinOp::Sub, scalar(zeros[1]), load(terms[1], at_b)),
                 _ => of(1, at_b),
             };
-            let value = combined(op.function, [of(0, at_a), b], &factors, &ending);
+            let value = combined((op.function, left_shift), [of(0, at_a), b], &factors, &ending);
             vec![Stmt::Store { buf: to, index: at.clone(), value }]
         });
         let kernel = Kernel {
@@ -69,12 +75,15 @@ impl Lowering<'_> {
 }
 
 /// The multipliers, all of which hold.
-fn factors(parameters: &ElementwiseParameters) -> Result<Vec<Multiplier>, String> {
+fn factors(parameters: &ElementwiseParameters, [a, b]: [i64; 2]) -> Result<Vec<Multiplier>, String> {
     let (factors, bounds) = match *parameters {
-        ElementwiseParameters::Sum(sum) => (vec![sum.a, sum.b, sum.output], vec![0, 0, 1 << 29]),
-        ElementwiseParameters::Product(factor) => (vec![factor], vec![GREATEST]),
+        ElementwiseParameters::Sum(sum) => {
+            let bound = if sum.left_shift < 20 { 1 << 30 } else { 1 << 29 };
+            (vec![sum.a, sum.b, sum.output], vec![0, 0, bound])
+        }
+        ElementwiseParameters::Product(factor) => (vec![factor], vec![a * b]),
         ElementwiseParameters::Choice => (Vec::new(), Vec::new()),
-        ElementwiseParameters::Prelu(alone, product) => (vec![alone, product], vec![255, GREATEST]),
+        ElementwiseParameters::Prelu(alone, product) => (vec![alone, product], vec![a, a * b]),
     };
     match factors.iter().zip(bounds).all(|(&factor, bound)| holds(bound, factor)) {
         true => Ok(factors),
@@ -83,7 +92,12 @@ fn factors(parameters: &ElementwiseParameters) -> Result<Vec<Multiplier>, String
 }
 
 /// The output of two elements less their zero points.
-fn combined(function: ElementwiseFunction, [a, b]: [Expr; 2], factors: &[[Var; 2]], ending: &Ending) -> Expr {
+fn combined(
+    (function, left_shift): (ElementwiseFunction, i64),
+    [a, b]: [Expr; 2],
+    factors: &[[Var; 2]],
+    ending: &Ending,
+) -> Expr {
     use ElementwiseFunction as F;
     let factor = |at: usize| factors[at].map(scalar);
     let scaled = |x: Expr, at: usize| {
@@ -96,7 +110,7 @@ fn combined(function: ElementwiseFunction, [a, b]: [Expr; 2], factors: &[[Var; 2
     };
     match function {
         F::Add | F::Sub => {
-            let [a, b] = [(a, 0), (b, 1)].map(|(x, at)| scaled(binary(BinOp::Shl, x, int(20)), at));
+            let [a, b] = [(a, 0), (b, 1)].map(|(x, at)| scaled(binary(BinOp::Shl, x, int(left_shift)), at));
             ended(binary(BinOp::Add, a, b), 2)
         }
         F::Mul => ended(binary(BinOp::Mul, a, b), 0),

@@ -17,7 +17,8 @@ use crate::tensor::TensorType;
 fn the_one_value(op: &Op, types: &[&TensorType], output: &TensorType) -> Option<i32> {
     let range = |ty: &TensorType| {
         let zero = ty.quant.as_ref().map_or(0, |quant| quant.zero_point);
-        [-128i32, 127].map(|x| x.saturating_sub(zero))
+        let (low, high) = ty.dtype.range().unwrap_or_default();
+        [low, high].map(|x| x.saturating_sub(zero))
     };
     let (requant, clamp, multiplier, ends) = match (op, types) {
         (Op::Curve(op), [x]) => {
@@ -116,6 +117,7 @@ impl Lowering<'_> {
             | Op::Dropout(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Squash(_)
             | Op::Slice(_)
             | Op::Mean(_)
             | Op::Lookup(_)
@@ -133,7 +135,7 @@ impl Lowering<'_> {
     pub(super) fn fill(&mut self, layer: &Layer, value: i32) -> Kernel {
         let elements = self.graph.ty(layer.node).shape.elements();
         let mut builder = FunctionBuilder::default();
-        let output = builder.int8("output", Access::Write);
+        let output = builder.param("output", self.graph.ty(layer.node).dtype, Access::Write);
         let [count, only] = ["count", "value"].map(|name| builder.scalar(name));
         let body = builder.each("i", (Affine::constant(0), Affine::var(count)), 1, |_, at| {
             vec![Stmt::Store { buf: output, index: at.clone(), value: scalar(only) }]

@@ -1,7 +1,9 @@
 //! Means along dimensions: for each output one loop in another over its elements.
 
 use super::filters::holds;
-use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, load, scalar};
+use super::{
+    Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, load, reach, scalar,
+};
 use crate::kernel::{Access, Affine, BinOp, Buf, Expr, Stmt};
 use crate::ops::{Clamp, Mean, strides};
 
@@ -12,7 +14,7 @@ impl Lowering<'_> {
         let (_, zero) = activation_quant(x)?;
         let factor = op.multiplier(x, ty);
         let count = op.count(&x.shape);
-        if !holds(255 * count as i64, factor) {
+        if !holds(reach(x) * count as i64, factor) {
             return Err("has scales with which a mean may overflow 32 bits".into());
         }
         let (low, high) = Clamp::None.range(&op.requant);
@@ -21,9 +23,10 @@ impl Lowering<'_> {
         let scalars = vec![start, factor.value, factor.shift, op.requant.zero_point, low, high];
         let source = self.source(node)?;
         let (from, to) = (strides(&x.shape), strides(&ty.shape));
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let [start, value, shift] = ["start", "value", "shift"].map(|name| builder.scalar(name));
         let ending = Ending::new(&mut builder, op.requant.rounding);
         let sum = builder.register();

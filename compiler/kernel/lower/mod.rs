@@ -1,6 +1,6 @@
 //! Lowering: an integer graph becomes a program, one step for each operator.
 //!
-//! In: a graph whose activations are all int8, and an instruction set. Out: a [`Program`] that computes, byte for
+//! In: a graph whose activations are int8 or int16, and an instruction set. Out: a [`Program`] that computes, byte for
 //! byte, what the graph's reference evaluation does. Zero points, clamps, multipliers and border ranges are
 //! scalar arguments, so that layers of one shape share one function. A reshape is another name for a buffer.
 //! Constants without data become zeros, the tables of such a layer are not merged with others, and where there are
@@ -28,6 +28,8 @@ mod recurring;
 mod residuals;
 mod resize_bilinear;
 mod softmax;
+mod softmax_wide;
+mod squash;
 mod sums;
 mod tiles;
 mod transpose_conv2d;
@@ -41,7 +43,8 @@ use rustc_hash::FxHasher;
 
 use crate::graph::{Graph, NodeId};
 use crate::kernel::schedule::armv7em::ending;
-use crate::kernel::schedule::dot;
+use crate::kernel::schedule::dot::{self, Run};
+use crate::kernel::schedule::overlap;
 use crate::kernel::{
     Arg, Buffer, BufferId, Call, Choice, Function, FunctionId, MicroKernel, Overlap, Program, Role, Step,
     Table, TableId, TableRole, Values, Variant, Work,
@@ -49,7 +52,7 @@ use crate::kernel::{
 use crate::ops::{Clamp, Op, Requant};
 use crate::target::Isa;
 use crate::tensor::arith::{Multiplier, Rounding};
-use crate::tensor::{DType, TensorType};
+use crate::tensor::{DType, Quant, TensorType};
 
 pub(in crate::kernel) use builder::{Ending, FunctionBuilder, binary, clamp, int, load, requant, scalar};
 
@@ -73,7 +76,7 @@ impl std::error::Error for LowerError {}
 /// Lowers an integer graph, every layer by its fast schedule.
 ///
 /// # Errors
-/// When a node is not an operator on int8, has weights that are no constants, or weights and scales with which
+/// When a node is not an operator on int8 or int16, has weights that are no constants, or weights and scales with which
 /// its 32-bit accumulator could overflow.
 pub fn lower(graph: &Graph, isa: Isa) -> Result<Program, LowerError> {
     lower_with(graph, isa, &Choice::default())
@@ -183,7 +186,7 @@ impl Lowering<'_> {
         let kernel = match &known.op {
             Op::Input(_) => {
                 activation_type(graph.ty(layer.node))?;
-                let buffer = self.buffer(layer, graph.ty(layer.node).shape.elements(), Role::Input);
+                let buffer = self.buffer(layer, Role::Input);
                 self.program.inputs.push(buffer);
                 self.sources[layer.node.index()] = Some(Arg::Buffer(buffer));
                 return Ok(());
@@ -222,7 +225,9 @@ impl Lowering<'_> {
             Op::Curve(op) => self.curve(layer, op),
             Op::Upsample2d(op) => self.upsample2d(layer, op),
             Op::Requantize(op) => self.requantize(layer, op),
+            Op::Softmax(op) if self.elems(layer)[0] == DType::I16 => self.softmax_wide(layer, op),
             Op::Softmax(op) => self.softmax(layer, op),
+            Op::Squash(op) => self.squash(layer, op),
             Op::Slice(op) => self.slice(layer, op),
             Op::ResizeBilinear(op) => self.resize_bilinear(layer, op),
             Op::Lookup(_) => self.lookup(layer),
@@ -249,7 +254,7 @@ impl Lowering<'_> {
     fn step_of(&mut self, layer: &Layer, op: &str, kernels: Vec<Kernel>, macs: u64) -> Result<(), String> {
         let ty = self.graph.ty(layer.node);
         activation_type(ty)?;
-        let output = self.buffer(layer, ty.shape.elements(), Role::Internal);
+        let output = self.buffer(layer, Role::Internal);
         self.push_step(layer, op, kernels, (output, macs));
         self.sources[layer.node.index()] = Some(Arg::Buffer(output));
         Ok(())
@@ -266,7 +271,8 @@ impl Lowering<'_> {
                     && !scratch.contains(&read)
                 {
                     reads.push(read);
-                    overlaps.push(Overlap { read, written: output, safe: safe.clone() });
+                    let elems = [read, output].map(|id| self.program.buffers[id.0 as usize].elem);
+                    overlaps.push(Overlap { read, written: output, safe: in_bytes(&safe, elems) });
                 }
             }
             let function = self.function(op, function);
@@ -297,9 +303,11 @@ impl Lowering<'_> {
         self.choice.of(layer.position) != Variant::Lean
     }
 
-    fn buffer(&mut self, layer: &Layer, len: usize, role: Role) -> BufferId {
-        let name = layer.name.clone();
-        self.program.buffers.push(Buffer { name, elem: DType::I8, len, align: 1, role });
+    /// A buffer for what a layer gives.
+    fn buffer(&mut self, layer: &Layer, role: Role) -> BufferId {
+        let (name, ty) = (layer.name.clone(), self.graph.ty(layer.node));
+        let (elem, len) = (ty.dtype, ty.shape.elements());
+        self.program.buffers.push(Buffer { name, elem, len, align: elem.size(), role });
         BufferId(self.program.buffers.len() as u32 - 1)
     }
 
@@ -366,6 +374,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// The element types of a layer's first input and of its output.
+    fn elems(&self, layer: &Layer) -> [DType; 2] {
+        [self.graph.inputs(layer.node)[0], layer.node].map(|node| self.graph.ty(node).dtype)
+    }
+
     /// Where an activation is.
     fn source(&mut self, node: NodeId) -> Result<Arg, String> {
         match self.sources[node.index()] {
@@ -376,10 +389,11 @@ impl Lowering<'_> {
 
     /// A constant activation.
     fn constant_source(&mut self, node: NodeId) -> Result<Arg, String> {
-        activation_type(self.graph.ty(node))?;
+        let ty = self.graph.ty(node);
+        activation_type(ty)?;
         let (values, known) = self.constant(node)?;
         let name = format!("constant_{}", self.program.tables.len());
-        let table = self.table(name, (DType::I8, TableRole::Weight, values), known);
+        let table = self.table(name, (ty.dtype, TableRole::Weight, values), known);
         self.sources[node.index()] = Some(Arg::Table(table));
         Ok(Arg::Table(table))
     }
@@ -395,6 +409,18 @@ impl Lowering<'_> {
                 Some(values) => Ok((values, true)),
                 None => Err(format!("has float constant `{}`", constant.name)),
             },
+        }
+    }
+
+    /// As [`reach`] of what a node gives, by its elements where they are known.
+    fn reach_of(&self, node: NodeId) -> i64 {
+        let ty = self.graph.ty(node);
+        let zero = ty.quant.as_ref().map_or(0, |quant| i64::from(quant.zero_point));
+        match self.constant(node) {
+            Ok((values, true)) => {
+                values.iter().map(|&value| (i64::from(value) - zero).abs()).max().unwrap_or(0)
+            }
+            _ => reach(ty),
         }
     }
 
@@ -438,9 +464,19 @@ impl Lowering<'_> {
     }
 
     /// The name of the dot product of this many rows, which the program then has.
-    fn dot(&mut self, rows: usize) -> String {
-        self.micro(dot::dot(rows, self.isa))
+    fn dot(&mut self, rows: usize, run: Run) -> String {
+        self.micro(dot::dot(rows, run, self.isa))
     }
+}
+
+/// Distances of elements as distances of bytes. Elements of two sizes stay apart.
+fn in_bytes(safe: &[(i64, i64)], [read, written]: [DType; 2]) -> Vec<(i64, i64)> {
+    if read != written {
+        return Vec::new();
+    }
+    let size = read.size() as i64;
+    let bytes = |distance: i64| if distance.abs() == overlap::FAR { distance } else { distance * size };
+    safe.iter().map(|&(low, high)| (bytes(low), bytes(high))).collect()
 }
 
 /// A quick hash, for what is compared besides.
@@ -450,15 +486,25 @@ fn hash(of: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Refuses what is not an int8 activation of one sample.
+/// Refuses what is not an activation of int8 or int16, the latter around 0.
 fn activation_type(ty: &TensorType) -> Result<(), String> {
-    if ty.dtype != DType::I8 || ty.quant.as_ref().is_none_or(|quant| quant.axis.is_some()) {
-        return Err(format!("has an activation {ty} instead of int8 with one scale"));
+    let is_known = |quant: &Quant| match ty.dtype {
+        DType::I8 => quant.axis.is_none(),
+        DType::I16 => quant.axis.is_none() && quant.zero_point == 0,
+        DType::F32 | DType::I32 => false,
+    };
+    if !ty.quant.as_ref().is_some_and(is_known) {
+        return Err(format!("has an activation {ty} instead of int8 with one scale, or int16 around 0"));
     }
     if i32::try_from(ty.shape.elements()).is_err() {
         return Err(format!("has an activation {ty} of more than 2^31 elements"));
     }
     Ok(())
+}
+
+/// Greatest magnitude of an element less its zero point, whatever that is.
+fn reach(ty: &TensorType) -> i64 {
+    if ty.dtype == DType::I16 { 1 << 15 } else { 255 }
 }
 
 /// Scale and zero point of an activation.

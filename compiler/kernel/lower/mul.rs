@@ -1,13 +1,12 @@
 //! Product of two tensors, requantized.
 
 use super::filters::holds;
-use super::{Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, load, scalar};
+use super::{
+    Ending, FunctionBuilder, Kernel, Layer, Lowering, activation_quant, binary, load, reach, scalar,
+};
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, Arg, BinOp, Stmt};
 use crate::ops::Mul;
-
-/// Two elements less their zero points have at most this product.
-pub(super) const GREATEST: i64 = 255 * 255;
 
 impl Lowering<'_> {
     pub(super) fn mul(&mut self, layer: &Layer, op: &Mul) -> Result<(), String> {
@@ -17,7 +16,7 @@ impl Lowering<'_> {
         let [a, b, output] = [inputs[0], inputs[1], layer.node].map(|node| self.graph.ty(node));
         let zeros = [activation_quant(a)?.1, activation_quant(b)?.1];
         let factor = op.multiplier(a, b, output);
-        if !holds(GREATEST, factor) {
+        if !holds(reach(a) * reach(b), factor) {
             return Err("has scales with which a product may overflow 32 bits".into());
         }
         let (elements, period) = (a.shape.elements(), b.shape.elements());
@@ -31,8 +30,9 @@ impl Lowering<'_> {
         let scalars = [&[count as i32][..], &zeros, &ending].concat();
 
         let mut builder = FunctionBuilder::default();
-        let factors = ["a", "b"].map(|name| builder.int8(name, Access::Read));
-        let output = builder.int8("output", Access::Write);
+        let elem = a.dtype;
+        let factors = ["a", "b"].map(|name| builder.param(name, elem, Access::Read));
+        let output = builder.param("output", rescale.dtype, Access::Write);
         let count = builder.scalar("count");
         let zeros = ["a_zero", "b_zero"].map(|name| builder.scalar(name));
         let [value, shift] = ["value", "shift"].map(|name| builder.scalar(name));

@@ -33,8 +33,9 @@ impl Lowering<'_> {
         let name = format!("output_{}", self.program.outputs.len());
         let layer = Layer { node, position, name };
         let mut builder = FunctionBuilder::default();
-        let from = builder.int8("input", Access::Read);
-        let to = builder.int8("output", Access::Write);
+        let elem = self.graph.ty(node).dtype;
+        let from = builder.param("input", elem, Access::Read);
+        let to = builder.param("output", elem, Access::Write);
         let count = Affine::var(builder.scalar("count"));
         let body = builder.each("i", (Affine::constant(0), count), 1, |_, at| {
             vec![Stmt::Store { buf: to, index: at.clone(), value: load(from, at) }]
@@ -47,7 +48,7 @@ impl Lowering<'_> {
             scratch: Vec::new(),
             work: Vec::new(),
         };
-        let output = self.buffer(&layer, elements, Role::Output);
+        let output = self.buffer(&layer, Role::Output);
         self.push_step(&layer, "copy", vec![kernel], (output, 0));
         output
     }

@@ -28,6 +28,7 @@ pub(super) fn applies(isa: Isa, geometry: &Geometry, requant: &Requant, paramete
     let window = &geometry.window;
     let touches = (0..2).all(|axis| geometry.taps(axis).iter().all(|&(first, end)| first < end));
     isa.schedules() == Schedules::ArmDsp
+        && !parameters.is_wide
         && requant.rounding == Rounding::Double
         && window.kernel.iter().all(|&extent| extent <= windows::MAX)
         && window.dilation == [1, 1]

@@ -1,13 +1,14 @@
 //! Pools: mean and maximum of a window, each channel by itself. Padding does not count.
 
 use super::conv2d::{input_index, window_geometry};
-use super::{FunctionBuilder, Kernel, Layer, Lowering, binary, clamp, clamp_range, int, load, words};
+use super::{FunctionBuilder, Kernel, Layer, Lowering, binary, clamp, clamp_range, int, load, reach, words};
 use crate::kernel::schedule::armv7em::pool::{Pool, quotient};
 use crate::kernel::schedule::geometry::Geometry;
 use crate::kernel::schedule::loops::{Loops, Pixel};
 use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, BinOp, Expr, Stmt};
 use crate::ops::{AvgPool2d, Clamp, MaxPool2d, Window};
+use crate::tensor::{DType, TensorType};
 
 impl Lowering<'_> {
     pub(super) fn avg_pool2d(&mut self, layer: &Layer, op: &AvgPool2d) -> Result<Kernel, String> {
@@ -21,28 +22,26 @@ impl Lowering<'_> {
     fn pool(&mut self, layer: &Layer, window: &Window, fused: Clamp, pool: Pool) -> Result<Kernel, String> {
         let ty = self.graph.ty(layer.node);
         let geometry = window_geometry(window, &self.graph.input_types(layer.node), ty)?.simplified();
-        if (0..2).any(|axis| geometry.taps(axis).contains(&(0, 0))) {
-            return Err("has a window that lies wholly in the padding".into());
-        }
-        if geometry.window.kernel[0] * geometry.window.kernel[1] > 1 << 23 {
-            return Err("has a window of more than 2^23 elements".into());
-        }
+        check(&geometry, ty)?;
         let source = self.source(self.graph.inputs(layer.node)[0])?;
         let range = clamp_range(fused, ty)?;
         if self.is_fast(layer)
+            && ty.dtype == DType::I8
             && let Some(assembled) = words::assembled(self.isa, &geometry, pool)
         {
             return Ok(self.words(&geometry, &assembled, source, range));
         }
         let is_mean = pool == Pool::Mean;
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let loops = Loops::new(&geometry, &mut builder);
         let [low, high] = ["low", "high"].map(|name| builder.scalar(name));
         let [result, count] = [(); 2].map(|()| builder.register());
         let channels = geometry.channels as i64;
         let width = geometry.output[1] as i64;
+        let (least, _) = ty.dtype.range().ok_or("is on floats")?;
         let body = loops.nest(&mut builder, |builder, pixel| {
             let mut stmts = Vec::new();
             if is_mean {
@@ -53,7 +52,7 @@ impl Lowering<'_> {
                 (Affine::constant(0), Affine::constant(channels)),
                 1,
                 |builder, c| {
-                    let start = if is_mean { 0 } else { i64::from(i8::MIN) };
+                    let start = if is_mean { 0 } else { i64::from(least) };
                     let mut stmts = vec![Stmt::Set { reg: result, value: int(start) }];
                     let op = if is_mean { BinOp::Add } else { BinOp::Max };
                     stmts.extend(window_loop(builder, &geometry, pixel, |tap| Stmt::Set {
@@ -79,6 +78,18 @@ impl Lowering<'_> {
             work: Vec::new(),
         })
     }
+}
+
+/// Refuses windows without a mean, and those whose sums could leave 32 bits.
+fn check(geometry: &Geometry, ty: &TensorType) -> Result<(), String> {
+    if (0..2).any(|axis| geometry.taps(axis).contains(&(0, 0))) {
+        return Err("has a window that lies wholly in the padding".into());
+    }
+    let most = i64::from(i32::MAX) / 2 / reach(ty);
+    if (geometry.window.kernel[0] * geometry.window.kernel[1]) as i64 > most {
+        return Err(format!("has a window of more than {most} elements"));
+    }
+    Ok(())
 }
 
 fn window_loop(

@@ -1,8 +1,9 @@
 //! Bilinear maps: rows, columns and weights of a pixel follow from its place, and serve all of its channels.
 
 use super::{FunctionBuilder, Kernel, Layer, Lowering, activation_type, binary, int, load};
-use crate::kernel::{Access, Affine, BinOp, Derivation, Expr, Stmt};
+use crate::kernel::{Access, Affine, BinOp, Derivation, Expr, Stmt, Ty};
 use crate::ops::{BILINEAR_STEPS, Places, ResizeBilinear};
+use crate::tensor::DType;
 
 /// What lies around a place along an axis.
 struct Around {
@@ -43,11 +44,15 @@ impl Lowering<'_> {
         let [_, height, width, channels] =
             ty.shape.nhwc().filter(|shape| shape[0] == 1).ok_or("is not on one feature map")?;
         let source = self.source(node)?;
+        let elems = self.elems(layer);
         let mut builder = FunctionBuilder::default();
-        let input = builder.int8("input", Access::Read);
-        let output = builder.int8("output", Access::Write);
+        let input = builder.param("input", elems[0], Access::Read);
+        let output = builder.param("output", elems[1], Access::Write);
         let weights = [(); 4].map(|()| builder.register());
-        let sum = builder.register();
+        // 16 bits by a weight of 20 are beyond 32.
+        let is_wide = elems[0] == DType::I16;
+        let sum = builder.register_of(if is_wide { Ty::I64 } else { Ty::I32 });
+        let wide = |x: Expr| if is_wide { Expr::Widen(Box::new(x)) } else { x };
         let [rows, columns] = op.output.map(|extent| (Affine::constant(0), Affine::constant(extent as i64)));
         let [down, across] = [op.places(0, height), op.places(1, width)];
         let (across_extent, depth) = (op.output[1] as i64, channels as i64);
@@ -68,13 +73,13 @@ impl Lowering<'_> {
                         let y = [&row.before, &row.behind][of_row];
                         let x = [&column.before, &column.behind][of_column];
                         let from = y.times(width as i64).plus(x).times(depth).plus(c);
-                        binary(BinOp::Mul, load(input, &from), Expr::Reg(weights[at]))
+                        binary(BinOp::Mul, wide(load(input, &from)), wide(Expr::Reg(weights[at])))
                     };
                     let value = pairs().map(product).reduce(|sum, x| binary(BinOp::Add, sum, x));
                     let to = y.times(across_extent).plus(x).times(depth).plus(c);
                     vec![
-                        Stmt::Set { reg: sum, value: value.unwrap_or(int(0)) },
-                        Stmt::Store { buf: output, index: to, value: rounded(Expr::Reg(sum)) },
+                        Stmt::Set { reg: sum, value: value.unwrap_or(wide(int(0))) },
+                        Stmt::Store { buf: output, index: to, value: rounded(Expr::Reg(sum), is_wide) },
                     ]
                 }));
                 stmts
@@ -93,9 +98,11 @@ impl Lowering<'_> {
 }
 
 /// The sum in whole steps, ties away from zero.
-fn rounded(sum: Expr) -> Expr {
+fn rounded(sum: Expr, is_wide: bool) -> Expr {
+    let int = |value: i64| Expr::Const(if is_wide { Ty::I64 } else { Ty::I32 }, value);
     let half = BILINEAR_STEPS * BILINEAR_STEPS / 2;
     let is_above = Box::new(binary(BinOp::Lt, int(0), sum.clone()));
     let half = Expr::Select(is_above, Box::new(int(half)), Box::new(int(-half)));
-    binary(BinOp::Div, binary(BinOp::Add, sum, half), int(BILINEAR_STEPS * BILINEAR_STEPS))
+    let steps = binary(BinOp::Div, binary(BinOp::Add, sum, half), int(BILINEAR_STEPS * BILINEAR_STEPS));
+    if is_wide { Expr::Narrow(Box::new(steps)) } else { steps }
 }

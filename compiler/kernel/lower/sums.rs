@@ -9,6 +9,7 @@ use crate::kernel::schedule::overlap;
 use crate::kernel::{Access, Affine, Arg, Expr, MicroArg, MicroKernel, Stmt, Work};
 use crate::ops::{Clamp, Requant};
 use crate::target::{Isa, Schedules};
+use crate::tensor::DType;
 use crate::tensor::arith::{Multiplier, Rounding};
 
 /// A sum's parameters.
@@ -45,6 +46,7 @@ pub(super) fn applies(isa: Isa, sum: &Sum) -> bool {
     let is_half = |&(_, multiplier): &(i32, Multiplier)| multiplier == HALF;
     let falls = sum.inputs.iter().all(|(_, multiplier)| (-22..=0).contains(&multiplier.shift));
     isa.schedules() == Schedules::ArmDsp
+        && sum.requant.dtype == DType::I8
         && sum.requant.rounding == Rounding::Double
         && sum.inputs.iter().any(is_half)
         && falls

@@ -29,6 +29,7 @@ pub(super) fn applies(isa: Isa, geometry: &Geometry, requant: &Requant, paramete
     let Geometry { window, output, .. } = geometry;
     let touches = (0..2).all(|axis| geometry.taps(axis).iter().all(|&(first, end)| first < end));
     isa.schedules() == Schedules::ArmDsp
+        && !parameters.is_wide
         && requant.rounding == Rounding::Double
         && window.dilation == [1, 1]
         && touches

@@ -69,6 +69,7 @@ impl Lowering<'_> {
         let Window { kernel, stride, padding, .. } = op.window;
         let taps = kernel[0] * kernel[1] * channels;
         let parameters = self.parameters(layer, &op.requant, |index| index / taps)?;
+        let widths = self.widths(layer, &parameters)?;
         let shared = self.shared_tables(layer, &parameters);
         let [rows, across] = [0, 1].map(|axis| {
             let before = [padding.top, padding.left][axis];
@@ -97,7 +98,8 @@ impl Lowering<'_> {
                 first: Some((down.first * columns + right.first) as i32),
             };
             let inputs = [&[parameters.source, weights][..], &shared].concat();
-            let (function, scalars) = self.convolution_function(geometry, filters, &op.requant, &place);
+            let (function, scalars) =
+                self.convolution_function(geometry, filters, (&op.requant, widths), &place);
             let (low, high) = op.clamp.range(&op.requant);
             let tail = [parameters.input_zero, op.requant.zero_point, low, high];
             let scalars = scalars.into_iter().map(|call| [call, tail.to_vec()].concat()).collect();
@@ -116,12 +118,11 @@ impl Lowering<'_> {
 
     /// Biases, mantissas and shifts, which all phases share.
     fn shared_tables(&mut self, layer: &Layer, parameters: &Parameters) -> [Arg; 3] {
-        let (mantissas, shifts) =
-            parameters.multipliers.iter().map(|multiplier| (multiplier.value, multiplier.shift)).unzip();
+        let scales = parameters.scales();
         let contents = [
             ("bias", DType::I32, TableRole::Bias, parameters.biases.clone()),
-            ("mantissa", DType::I32, TableRole::Requant, mantissas),
-            ("shift", DType::I8, TableRole::Requant, shifts),
+            ("mantissa", scales.elem, TableRole::Requant, scales.mantissas),
+            ("shift", DType::I8, TableRole::Requant, scales.shifts),
         ];
         contents.map(|(what, elem, role, values)| {
             let name = format!("transpose_conv2d_{}_{what}", layer.position);

@@ -103,8 +103,9 @@ fn inputs(imported: &Imported, arrays: &BTreeMap<String, Array>) -> Result<Vec<V
         let array = arrays.get(&port.name).ok_or_else(|| lacks(port, arrays))?;
         let elements: Vec<f32> = array.values.iter().map(|&value| value as f32).collect();
         let ty = imported.graph.ty(node);
-        let integers = port.to_graph(&elements).into_iter().map(|x| x.clamp(-128, 127) as i8).collect();
-        Value::from_i8(&ty.shape, integers).ok_or_else(|| {
+        let (low, high) = ty.dtype.range().unwrap_or_default();
+        let integers: Vec<i32> = port.to_graph(&elements).into_iter().map(|x| x.clamp(low, high)).collect();
+        Value::from_i32_vec(ty.dtype, &ty.shape, &integers).ok_or_else(|| {
             let message = format!(
                 "`{}` of the run has {} elements, the model's has {}",
                 port.name.escape_debug(),

@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::elaborate::stdlib_targets;
 use crate::emit::{self, Border, Borders};
 use crate::estimate::{Deployment, FrontEndCost};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::pipeline::Failure;
 use crate::pipeline::bundle::{Content, Emitted, costs_on, rewrite};
 use crate::pipeline::compile::{Compiled, Environment, Written, folder_of, write_bundle};
@@ -21,7 +21,7 @@ use crate::plan::Effort;
 use crate::report::{Provenance, SearchReport, bytes_text};
 use crate::source::SourceMap;
 use crate::target::Target;
-use crate::tensor::DType;
+use crate::tensor::{DType, TensorType};
 use crate::tflite::{Element, Port};
 
 /// What the command line says.
@@ -133,6 +133,7 @@ fn emitted(
         false => [&imported.inputs, &imported.outputs].map(|ports| borders(ports)),
     };
     let borders = Borders { inputs: &inputs, outputs: &outputs };
+    alike(&model.name, &imported.graph)?;
     let (graph, deployment) = deployed(&imported.graph, target, cost(borders))?;
     must_fit(&model.name, target, &deployment)?;
     let golden = GoldenSet::of_inputs(&graph, samples(&graph))
@@ -149,6 +150,22 @@ fn emitted(
         ..Provenance::default()
     };
     Ok(content.emit((name, target), deployment, (on_target, SearchReport::default(), provenance)))
+}
+
+/// Refuses inputs, or outputs, of 8 and of 16 bits side by side, which the interface of a bundle cannot tell apart.
+fn alike(name: &str, graph: &Graph) -> Result<(), Diagnostic> {
+    let is_alike =
+        |nodes: &[NodeId]| nodes.windows(2).all(|pair| graph.ty(pair[0]).dtype == graph.ty(pair[1]).dtype);
+    for (nodes, what) in [(graph.network_inputs().as_slice(), "inputs"), (graph.outputs(), "outputs")] {
+        if !is_alike(nodes) {
+            let message =
+                format!("`{name}` has {what} of 8 bits and of 16, and a bundle has one kind of them");
+            let help =
+                "convert the model so that all of its inputs and outputs have one type, float32 included";
+            return Err(Diagnostic::error(Code::MODEL_OPERATOR, message).help(help));
+        }
+    }
+    Ok(())
 }
 
 /// What lies between each port of a model and the network.
@@ -199,26 +216,33 @@ const BYTES: usize = 1 << 20;
 
 /// Inputs that a bundle is verified with: zero, both ends, what is near to zero, and all values alike.
 fn samples(graph: &Graph) -> Vec<Vec<i8>> {
-    let ports: Vec<(usize, i8)> = graph
-        .network_inputs()
-        .into_iter()
-        .map(|node| graph.ty(node))
-        .map(|ty| (ty.shape.elements(), ty.quant.as_ref().map_or(0, |quant| quant.zero_point as i8)))
-        .collect();
-    let bytes: usize = ports.iter().map(|(elements, _)| elements).sum();
+    let inputs = graph.network_inputs();
+    let types: Vec<&TensorType> = inputs.iter().map(|&node| graph.ty(node)).collect();
+    let bytes: usize = types.iter().map(|ty| ty.shape.elements() * ty.dtype.size()).sum();
     let by_work = WORK / graph.macs().0.max(1);
     let count = usize::try_from(by_work).unwrap_or(usize::MAX).min(BYTES / bytes.max(1));
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut element = |sample: usize, zero: i8| match sample {
-        0 => zero,
-        1 => i8::MIN,
-        2 => i8::MAX,
-        3 | 4 => zero.saturating_add((rng.next_u32() % 33) as i8 - 16),
-        _ => rng.next_u32() as i8,
+    let mut element = |sample: usize, ty: &TensorType| -> i32 {
+        let zero = ty.quant.as_ref().map_or(0, |quant| quant.zero_point);
+        let (low, high) = ty.dtype.range().unwrap_or_default();
+        match sample {
+            0 => zero,
+            1 => low,
+            2 => high,
+            3 | 4 => (zero + (rng.next_u32() % 33) as i32 - 16).clamp(low, high),
+            _ if ty.dtype == DType::I16 => (rng.next_u32() as i16).into(),
+            _ => (rng.next_u32() as i8).into(),
+        }
     };
     let mut sample = |number: usize| -> Vec<i8> {
-        let ports = ports.iter().flat_map(|&(elements, zero)| std::iter::repeat_n(zero, elements));
-        ports.map(|zero| element(number, zero)).collect()
+        let mut bytes = Vec::new();
+        for ty in &types {
+            let mut of_element = || element(number, ty).to_le_bytes();
+            let size = ty.dtype.size();
+            let elements = (0..ty.shape.elements()).map(|_| of_element());
+            bytes.extend(elements.flat_map(|element| element.into_iter().take(size)).map(|byte| byte as i8));
+        }
+        bytes
     };
     (0..count.clamp(SAMPLES[0], SAMPLES[1])).map(&mut sample).collect()
 }

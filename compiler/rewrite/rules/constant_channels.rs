@@ -197,6 +197,7 @@ impl Known<'_> {
             | Op::FoldBias(_)
             | Op::Dropout(_)
             | Op::Softmax(_)
+            | Op::Squash(_)
             | Op::Slice(_)
             | Op::Mean(_)
             | Op::Elementwise(_)

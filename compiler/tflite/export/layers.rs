@@ -64,7 +64,9 @@ pub(super) fn moving(window: &Window, is_same: bool) -> Table {
 pub(super) fn twice(requant: &Requant) -> Result<(), String> {
     match requant.rounding {
         Rounding::Double => Ok(()),
-        Rounding::Single => Err("it rounds once, and LiteRT rounds it twice".into()),
+        Rounding::Single | Rounding::Wide | Rounding::Precise => {
+            Err("it rounds once, and LiteRT rounds it twice".into())
+        }
     }
 }
 
@@ -82,6 +84,10 @@ impl Exporter<'_> {
     /// Writes a node; the tensor of what it gives.
     pub(super) fn layer(&mut self, node: NodeId) -> Result<i32, String> {
         let graph = self.graph;
+        let is_wide = |ty: &TensorType| ty.dtype == DType::I16;
+        if is_wide(graph.ty(node)) || graph.input_types(node).iter().any(|ty| is_wide(ty)) {
+            return Err("it has 16 bits, and nasc writes models of 8: use the model that it is from".into());
+        }
         match &graph.node(node).op {
             Op::Input(_) => Ok(self.result(node)),
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_) => self.with_weights(node),
@@ -104,7 +110,11 @@ impl Exporter<'_> {
             Op::Upsample2d(upsample) => self.enlarged(node, upsample),
             Op::Transpose(transpose) => self.transposed(node, transpose),
             Op::Slice(slice) => self.sliced(node, slice),
-            Op::Elementwise(_) | Op::Lookup(_) | Op::TransposeConv2d(_) | Op::ResizeBilinear(_) => {
+            Op::Elementwise(_)
+            | Op::Lookup(_)
+            | Op::Squash(_)
+            | Op::TransposeConv2d(_)
+            | Op::ResizeBilinear(_) => {
                 Err("only networks that were taken from a model have it: use that model".into())
             }
             Op::Param(_)

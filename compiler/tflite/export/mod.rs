@@ -8,7 +8,6 @@ mod curves;
 mod file;
 mod layers;
 mod moves;
-mod sums;
 mod weighted;
 mod windows;
 

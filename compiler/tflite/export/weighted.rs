@@ -6,7 +6,6 @@
 use super::build::{Field, Table};
 use super::file::Kind;
 use super::layers::{act, moving, padded_type, plane, sides};
-use super::sums::{Settled, Weighted};
 use super::windows::{Border, border};
 use super::{Beside, Exporter};
 use crate::graph::NodeId;
@@ -14,6 +13,7 @@ use crate::ops::{Clamp, Op, Padding, Requant, Window};
 use crate::tensor::arith::{Multiplier, Rounding};
 use crate::tensor::{DType, Quant, Scale, Shape, TensorType};
 use crate::tflite::names;
+use crate::tflite::sums::{Settled, Weighted};
 
 const CONV_2D: Kind = Kind::new(names::CONV_2D, 3, [1, 14]);
 const DEPTHWISE_CONV_2D: Kind = Kind::new(names::DEPTHWISE_CONV_2D, 3, [1, 14]);
@@ -88,6 +88,16 @@ impl Exporter<'_> {
             (Rounding::Single, Some(window)) if layer.sees_all(window) => {
                 let settled = sums.settled()?;
                 self.as_vector(&layer, settled)
+            }
+            // As LiteRT does.
+            (Rounding::Precise, None) => {
+                let settled = Settled::of(&layer.w_ty)?;
+                let x = self.first(node)?;
+                let result = self.result(node);
+                self.connected(&layer, settled, x, result)
+            }
+            (Rounding::Wide | Rounding::Precise, _) => {
+                Err("it rounds in a way that LiteRT has no layer for".into())
             }
             (Rounding::Single, Some(_)) => Err("it rounds once, and LiteRT rounds convolutions twice".into()),
         }

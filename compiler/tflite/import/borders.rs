@@ -158,6 +158,7 @@ pub(super) fn port(tensor: &Tensor<'_>, ty: &TensorType, border: Option<&Operato
         shape: tensor.shape.clone(),
         element: tensor.element,
         quant: ty.quant.clone().unwrap_or_else(|| Quant::per_tensor(1.0, 0)),
+        range: ty.dtype.range().unwrap_or_default(),
         border: border.map(|operator| operator.name.clone()),
     }
 }

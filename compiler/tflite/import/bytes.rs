@@ -97,7 +97,7 @@ impl<'a> Importer<'_, 'a> {
             let from = self.graph.ty(x).clone();
             let (from, out) = (meaning(&from)?, meaning(&to)?);
             let real = |x: i32| from.scale(0) * (x - from.zero_point) as f32;
-            return self.looked_up(x, &to, |x| quantized(real(x), out));
+            return self.looked_up(x, &to, |x| quantized(real(x), out, (-128, 127)));
         }
         let (x, _) = self.activation(operator, 0)?;
         let requant = requant(&to, Rounding::Double).ok_or("its output is no integer")?;

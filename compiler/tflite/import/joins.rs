@@ -59,7 +59,12 @@ impl<'a> Importer<'_, 'a> {
 
     /// Tensors under these shapes side by side along a dimension. What lies behind that dimension is contiguous, so
     /// each is a matrix for which this is a concatenation of rows.
-    fn joined(&mut self, parts: Vec<(NodeId, Shape)>, at: usize, to: &TensorType) -> Result<NodeId, Why> {
+    pub(super) fn joined(
+        &mut self,
+        parts: Vec<(NodeId, Shape)>,
+        at: usize,
+        to: &TensorType,
+    ) -> Result<NodeId, Why> {
         let is_channels = at + 1 == to.shape.rank() && [2, 4].contains(&to.shape.rank());
         let mut nodes = Vec::new();
         for (part, shape) in parts {

@@ -8,20 +8,24 @@ use super::{Importer, SIGN, Why};
 use crate::graph::NodeId;
 use crate::ops::{
     AvgPool2d, Clamp, Conv2d, Curve, CurveFunction, Dense, DepthwiseConv2d, ElementwiseFunction, MaxPool2d,
-    Op, Pad, Padding, Reshape, ResizeBilinear, ResizeMode, Softmax, Transpose, TransposeConv2d, Upsample2d,
-    Window,
+    Op, Pad, Padding, Reshape, ResizeBilinear, ResizeMode, Softmax, Transpose, TransposeConv2d, Window,
 };
 use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Scale, Shape, TensorType};
 use crate::tflite::flat::{Scalar, Table};
 use crate::tflite::model::{Element, Operator};
 use crate::tflite::names;
+use crate::tflite::sums::Weighted;
 
 /// What an operator is given besides tensors; absent fields are what the schema says.
 #[derive(Clone, Copy)]
 pub(super) struct Options<'a>(Option<Table<'a>>);
 
 impl<'a> Options<'a> {
+    pub(super) fn of(operator: &Operator<'a>) -> Options<'a> {
+        Options(operator.options)
+    }
+
     pub(super) fn get<T: Scalar>(self, slot: usize, otherwise: T) -> Result<T, Why> {
         Ok(self.0.map(|table| table.scalar_or(slot, otherwise)).transpose()?.unwrap_or(otherwise))
     }
@@ -87,8 +91,13 @@ pub(super) fn framed(shape: &Shape) -> Shape {
     Shape([1].into_iter().chain(shape.0.iter().copied()).collect())
 }
 
+/// How a convolution rounds, whose sums have 32 or 64 bits.
+fn rounding(is_wide: bool) -> Rounding {
+    if is_wide { Rounding::Wide } else { Rounding::Double }
+}
+
 /// Height and width of a feature map.
-fn plane(ty: &TensorType) -> Result<[usize; 2], Why> {
+pub(super) fn plane(ty: &TensorType) -> Result<[usize; 2], Why> {
     let map = ty.shape.nhwc().ok_or_else(|| format!("it is on no feature map but {}", ty.shape))?;
     Ok([map[1], map[2]])
 }
@@ -96,7 +105,7 @@ fn plane(ty: &TensorType) -> Result<[usize; 2], Why> {
 impl<'a> Importer<'_, 'a> {
     /// The nodes of an operator's outputs.
     pub(super) fn layer(&mut self, operator: &Operator<'a>) -> Result<Vec<NodeId>, Why> {
-        let options = Options(operator.options);
+        let options = Options::of(operator);
         let node = match operator.code {
             names::CONV_2D => self.convolution(operator, options)?,
             names::DEPTHWISE_CONV_2D => self.depthwise(operator, options)?,
@@ -124,16 +133,20 @@ impl<'a> Importer<'_, 'a> {
             names::TRANSPOSE => self.transpose(operator)?,
             names::CONCATENATION => self.concatenation(operator, options)?,
             names::PACK => self.packed(operator, options)?,
-            names::RELU => self.rectified(operator, Clamp::Relu)?,
-            names::RELU6 => self.rectified(operator, Clamp::Relu6)?,
+            names::LOGISTIC | names::TANH if self.is_wide(operator) => self.squashed(operator)?,
+            names::RELU | names::RELU6 | names::LEAKY_RELU if self.is_wide(operator) => {
+                self.by_sign(operator, options)?
+            }
             names::LOGISTIC => self.curve(operator, CurveFunction::Sigmoid)?,
             names::HARD_SWISH => self.curve(operator, CurveFunction::Hswish)?,
+            names::RELU => self.rectified(operator, Clamp::Relu)?,
+            names::RELU6 => self.rectified(operator, Clamp::Relu6)?,
             names::LEAKY_RELU => self.leaky(operator, options)?,
             names::TANH => self.tanh(operator)?,
             names::QUANTIZE => self.requantized(operator)?,
             names::SOFTMAX => self.probabilities(operator, options)?,
             names::RESIZE_BILINEAR => self.interpolated(operator, options)?,
-            names::RESIZE_NEAREST_NEIGHBOR => self.enlarged(operator, options)?,
+            names::RESIZE_NEAREST_NEIGHBOR => self.nearest(operator, options)?,
             _ => return Err("nasc does not have this operator".into()),
         };
         self.agrees(node, operator)?;
@@ -179,10 +192,10 @@ impl<'a> Importer<'_, 'a> {
         let Some([filters, kh, kw, _]) = w_ty.shape.nhwc() else {
             return Err(format!("its weights are {}", w_ty.shape).into());
         };
-        let b = self.bias(operator, 2, filters)?;
+        let (b, is_wide) = self.bias(operator, (2, Some(6)), (&x_ty, filters))?;
         let dilation = [options.positive(5, 1, "dilation")?, options.positive(4, 1, "dilation")?];
         let window = window(options, [0, 1, 2], ([kh, kw], dilation), plane(&x_ty)?)?;
-        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        let requant = requant(&self.output_type(operator)?, rounding(is_wide));
         self.add(Conv2d { window, clamp: options.clamp(3)?, requant }, &[x, w, b])
     }
 
@@ -193,10 +206,10 @@ impl<'a> Importer<'_, 'a> {
             return Err(format!("its weights are {}", w_ty.shape).into());
         };
         let of_input = x_ty.shape.0.last().copied().unwrap_or(0);
-        let b = self.bias(operator, 2, channels)?;
+        let (b, is_wide) = self.bias(operator, (2, None), (&x_ty, channels))?;
         let dilation = [options.positive(6, 1, "dilation")?, options.positive(5, 1, "dilation")?];
         let window = window(options, [0, 1, 2], ([kh, kw], dilation), plane(&x_ty)?)?;
-        let requant = requant(&self.output_type(operator)?, Rounding::Double);
+        let requant = requant(&self.output_type(operator)?, rounding(is_wide));
         if of_input != channels {
             let w = self.dense_weights(operator, of_input, &w_ty)?;
             return self.add(Conv2d { window, clamp: options.clamp(4)?, requant }, &[x, w, b]);
@@ -206,16 +219,16 @@ impl<'a> Importer<'_, 'a> {
 
     /// Its padding is that of the convolution that reads the output.
     fn transposed(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
-        let (x, _) = self.activation(operator, 2)?;
+        let (x, x_ty) = self.activation(operator, 2)?;
         let (w, w_ty) = self.weights(operator, 1, 0)?;
         let Some([filters, kh, kw, _]) = w_ty.shape.nhwc() else {
             return Err(format!("its weights are {}", w_ty.shape).into());
         };
-        let b = self.bias(operator, 3, filters)?;
+        let (b, is_wide) = self.bias(operator, (3, Some(4)), (&x_ty, filters))?;
         let to = self.output_type(operator)?;
         let output = plane(&to)?;
         let window = window(options, [0, 1, 2], ([kh, kw], [1, 1]), output)?;
-        let requant = requant(&to, Rounding::Double).ok_or("its output is no integer")?;
+        let requant = requant(&to, rounding(is_wide)).ok_or("its output is no integer")?;
         self.add(TransposeConv2d { window, output, clamp: options.clamp(3)?, requant }, &[x, w, b])
     }
 
@@ -236,14 +249,43 @@ impl<'a> Importer<'_, 'a> {
         if x_ty.shape != vectors {
             x = self.add(Reshape { shape: vectors }, &[x])?;
         }
-        let b = self.bias(operator, 2, units)?;
+        let (b, _) = self.bias(operator, (2, Some(4)), (&x_ty, units))?;
         let ty = self.output_type(operator)?;
-        let requant = requant(&ty, Rounding::Single);
-        let node = self.add(Dense { clamp: options.clamp(0)?, requant }, &[x, w, b])?;
+        let clamp = options.clamp(0)?;
+        let rounding = match requant(&ty, Rounding::Single) {
+            Some(requant) if x_ty.dtype != DType::I16 => {
+                self.dense_rounding([&x_ty, &w_ty, &ty], [w, b], clamp.range(&requant))
+            }
+            _ => Rounding::Precise,
+        };
+        let node = self.add(Dense { clamp, requant: requant(&ty, rounding) }, &[x, w, b])?;
         match self.graph.ty(node).shape == ty.shape {
             true => Ok(node),
             false => self.add(Reshape { shape: ty.shape }, &[node]),
         }
+    }
+
+    /// LiteRT multiplies the sums of a dense layer by a double. Mostly 31 bits round all sums that there can be as that
+    /// does, and cost less; where they do not, all bits are kept.
+    fn dense_rounding(
+        &self,
+        [x, w, output]: [&TensorType; 3],
+        constants: [NodeId; 2],
+        range: (i32, i32),
+    ) -> Rounding {
+        let values = constants.map(|node| match &self.graph.node(node).op {
+            Op::Constant(constant) => {
+                self.graph.constant(&constant.name).and_then(|value| value.to_i32_vec())
+            }
+            _ => None,
+        });
+        let [Some(weights), Some(bias)] = values else { return Rounding::Single };
+        let multipliers = Dense { clamp: Clamp::None, requant: None }.multipliers(x, w, output);
+        let (multipliers, axis) = (&multipliers[..], 0);
+        let layer = Weighted { x, w, output, axis, weights: &weights, bias: &bias, multipliers, range };
+        // Sums that may pass 32 bits are refused when they are lowered.
+        let is_alike = layer.fits(Rounding::Single).is_err() || layer.rounds_alike().unwrap_or(true);
+        if is_alike { Rounding::Single } else { Rounding::Precise }
     }
 
     fn pool(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
@@ -289,6 +331,7 @@ impl<'a> Importer<'_, 'a> {
         let found = match (tensor.element, tensor.data) {
             (Element::Known(DType::I8), Some(&[byte])) => Some(i32::from(byte as i8)),
             (Element::U8, Some(&[byte])) => Some(i32::from(byte) - SIGN),
+            (Element::Known(DType::I16), Some(&[low, high])) => Some(i16::from_le_bytes([low, high]).into()),
             _ => None,
         };
         match (found, &ty.quant) {
@@ -339,17 +382,6 @@ impl<'a> Importer<'_, 'a> {
     fn probabilities(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
         let (x, _) = self.activation(operator, 0)?;
         self.add(Softmax { beta: Scale(options.get(0, 0.0)?) }, &[x])
-    }
-
-    fn enlarged(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {
-        let (x, ty) = self.activation(operator, 0)?;
-        self.keeps_meaning(operator, &ty)?;
-        let (from, to) = (plane(&ty)?, plane(&self.output_type(operator)?)?);
-        if options.get::<u8>(0, 0)? != 0 || (0..2).any(|axis| to[axis] % from[axis].max(1) != 0) {
-            return Err(format!("it makes {to:?} of {from:?}, and nasc repeats every pixel as often").into());
-        }
-        let factor = [to[0] / from[0].max(1), to[1] / from[1].max(1)];
-        self.add(Upsample2d { factor }, &[x])
     }
 
     fn interpolated(&mut self, operator: &Operator<'a>, options: Options<'a>) -> Result<NodeId, Why> {

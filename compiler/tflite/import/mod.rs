@@ -12,9 +12,11 @@
 //! | `AVERAGE_POOL_2D`, `MAX_POOL_2D`, `MEAN`, `REDUCE_MAX` | pools and means |
 //! | `CONCATENATION`, `PACK`, `SPLIT`, `SPLIT_V`, `UNPACK`, `SLICE`, `STRIDED_SLICE` | copies along any dimension |
 //! | `PAD`, `TRANSPOSE`, `RESHAPE`, `SQUEEZE`, `EXPAND_DIMS` | copies, or nothing |
-//! | `RESIZE_NEAREST_NEIGHBOR` by whole factors, `RESIZE_BILINEAR` | larger or smaller maps |
+//! | `RESIZE_NEAREST_NEIGHBOR`, `RESIZE_BILINEAR` | larger or smaller maps |
 //! | `QUANTIZE`, `DEQUANTIZE` | a requantization; a table where floats lie in between; the border of the graph |
 //! | `SOFTMAX` | itself |
+//!
+//! With 16 bits an activation has zero point 0, and weights have 8 bits; `HARD_SWISH` has no such form.
 //!
 //! Bytes without a sign, as older models have them, are those with one, 128 lower, in all of these: their kernels give
 //! the same. Where they do not, the operator is refused: pools of means of an even number of elements, and
@@ -24,10 +26,12 @@ mod borders;
 mod bytes;
 mod joins;
 mod layers;
+mod nearest;
 mod pairs;
 mod parts;
 mod reductions;
 mod tensors;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -79,6 +83,8 @@ pub struct Port {
     pub element: Element,
     /// What the graph's integers mean.
     pub quant: Quant,
+    /// The least and the greatest of the graph's integers.
+    pub range: (i32, i32),
     /// What was taken away between it and the graph: `QUANTIZE` or `DEQUANTIZE`.
     pub border: Option<String>,
 }
@@ -87,7 +93,7 @@ impl Port {
     /// The graph's integers for a tensor of the file's own elements.
     pub fn to_graph(&self, elements: &[f32]) -> Vec<i32> {
         let one = |&x: &f32| match self.element {
-            Element::Known(DType::F32) => quantized(x, &self.quant),
+            Element::Known(DType::F32) => quantized(x, &self.quant, self.range),
             Element::U8 => x as i32 - SIGN,
             Element::Known(_) | Element::I64 | Element::Other(_) => x as i32,
         };
@@ -131,12 +137,12 @@ impl Tap {
     }
 }
 
-/// The 8 bits of a real number.
+/// The integer of a real number, within a range.
 ///
 /// Source  LiteRT 2.3.0, reference kernel of QUANTIZE: the quotient is one of float32
-fn quantized(x: f32, quant: &Quant) -> i32 {
+fn quantized(x: f32, quant: &Quant, (low, high): (i32, i32)) -> i32 {
     let rounded = (x / quant.scale(0)).round().clamp(i32::MIN as f32, i32::MAX as f32) as i32;
-    rounded.saturating_add(quant.zero_point).clamp(-128, 127)
+    rounded.saturating_add(quant.zero_point).clamp(low, high)
 }
 
 /// A model as a graph.

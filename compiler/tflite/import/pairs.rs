@@ -6,7 +6,7 @@ use super::{Importer, Place, Why};
 use crate::graph::NodeId;
 use crate::ops::{Add, Clamp, Elementwise, ElementwiseFunction, Mul, Operator as _};
 use crate::tensor::arith::Rounding;
-use crate::tensor::{Shape, TensorType, Value};
+use crate::tensor::{DType, Shape, TensorType, Value};
 use crate::tflite::model::Operator;
 
 impl<'a> Importer<'_, 'a> {
@@ -25,10 +25,25 @@ impl<'a> Importer<'_, 'a> {
         let to = self.output_type(operator)?;
         let rescale = requant(&to, Rounding::Double).ok_or("its output is no integer")?;
         let op = Elementwise { function, clamp, requant: rescale };
-        if let Some(node) = self.with_one_element(operator, &op, &to)? {
+        if to.dtype == DType::I8
+            && let Some(node) = self.with_one_element(operator, &op, &to)?
+        {
             return Ok(node);
         }
-        let ((a, a_ty), (b, b_ty)) = (self.activation(operator, 0)?, self.activation(operator, 1)?);
+        let (mut a, mut a_ty) = self.activation(operator, 0)?;
+        let (mut b, mut b_ty) = match function {
+            F::Prelu if to.dtype == DType::I16 => self.widened(operator, 1)?,
+            _ => self.activation(operator, 1)?,
+        };
+        if self.adds_by_shifts([&a_ty, &b_ty, &to], options, function)? {
+            if function == F::Add && a_ty.shape != b_ty.shape {
+                return Err(
+                    "its scales are powers of two, of which TensorFlow Lite adds equal shapes alone".into()
+                );
+            }
+            (a, a_ty) = self.shifted((a, a_ty), &to)?;
+            (b, b_ty) = self.shifted((b, b_ty), &to)?;
+        }
         let requant = Some(rescale);
         if function == F::Add && a_ty.shape == b_ty.shape {
             return Ok(self.graph.add(Add { clamp, requant }, &[a, b])?);

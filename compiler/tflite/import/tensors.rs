@@ -1,11 +1,15 @@
 //! Types and constants of tensors.
 
+use super::layers::Options;
 use super::{Importer, Place, SIGN, Why};
 use crate::graph::NodeId;
 use crate::ops::{Constant, Requant};
 use crate::tensor::arith::Rounding;
 use crate::tensor::{DType, Quant, Scale, Shape, TensorType, Value};
 use crate::tflite::model::{Element, Operator, Tensor};
+
+/// The code of `INT32` in options.
+const INT32: i8 = 2;
 
 /// Elements of a tensor, at most: far above any microcontroller, and everything stays countable.
 const MAX_ELEMENTS: usize = 1 << 26;
@@ -62,7 +66,12 @@ pub(super) fn activation(number: usize, tensor: &Tensor<'_>) -> Result<TensorTyp
             return Err(Why::of(number, text));
         }
     };
-    Ok(TensorType::quantized(dtype, shape(number, tensor)?, activation_quant(number, tensor)?))
+    let quant = activation_quant(number, tensor)?;
+    if dtype == DType::I16 && quant.zero_point != 0 {
+        let text = format!("its zero point is {}, and that of i16 is 0", quant.zero_point);
+        return Err(Why::of(number, text));
+    }
+    Ok(TensorType::quantized(dtype, shape(number, tensor)?, quant))
 }
 
 /// The type of weights, with one scale or one for each index of `axis`.
@@ -170,25 +179,56 @@ impl<'a> Importer<'_, 'a> {
         Ok((self.constant(number, ty.clone())?, ty))
     }
 
-    /// The bias that is an operator's input, zeros where it is left out.
+    /// The bias that is an operator's input, zeros where it is left out, and whether sums with it have 64 bits: those
+    /// of activations of 16 bits, unless the options say by their field `sums` that the bias has 32.
     pub(super) fn bias(
         &mut self,
         operator: &Operator<'a>,
-        position: usize,
-        channels: usize,
-    ) -> Result<NodeId, Why> {
+        (position, sums): (usize, Option<usize>),
+        (x, channels): (&TensorType, usize),
+    ) -> Result<(NodeId, bool), Why> {
+        let says_short =
+            sums.map(|slot| Options::of(operator).get::<i8>(slot, 0)).transpose()? == Some(INT32);
+        let is_long = x.dtype == DType::I16 && !says_short;
         let ty = TensorType { dtype: DType::I32, shape: Shape::from([channels]), quant: None };
         let Some(number) = self.input(operator, position) else {
             let zeros = Value::from_i32(&ty.shape, vec![0; channels]).ok_or("it has no channels")?;
-            return self.known("no_bias", ty, zeros);
+            return Ok((self.known("no_bias", ty, zeros)?, is_long));
         };
         let tensor = self.tensor(number);
-        if tensor.element != Element::Known(DType::I32) || tensor.shape != [channels] {
-            let text =
-                format!("it is {} of {:?}, and a bias is i32 of [{channels}]", tensor.element, tensor.shape);
+        let element = if is_long { Element::I64 } else { Element::Known(DType::I32) };
+        if tensor.element != element || tensor.shape != [channels] {
+            let wanted = if is_long { "i64" } else { "i32" };
+            let text = format!(
+                "it is {} of {:?}, and a bias is {wanted} of [{channels}]",
+                tensor.element, tensor.shape
+            );
             return Err(Why::of(number, text));
         }
-        self.constant(number, ty)
+        if is_long {
+            Ok((self.long_bias(number, ty)?, true))
+        } else {
+            Ok((self.constant(number, ty)?, false))
+        }
+    }
+
+    /// A bias of 64 bits, whose elements have to fit 32.
+    fn long_bias(&mut self, number: usize, ty: TensorType) -> Result<NodeId, Why> {
+        let Some(bytes) = self.tensor(number).data else {
+            return Err(Why::of(number, "it is computed, and has to be a constant here"));
+        };
+        let longs = bytes.chunks_exact(8).map(|x| i64::from_le_bytes(x.try_into().unwrap_or_default()));
+        let Some(elements) = longs.map(|x| i32::try_from(x).ok()).collect::<Option<Vec<i32>>>() else {
+            return Err(Why::of(
+                number,
+                "an element of its bias is beyond 32 bits, which nasc does not have",
+            ));
+        };
+        let value = Value::from_i32(&ty.shape, elements).filter(|_| bytes.len() % 8 == 0);
+        let value = value.ok_or_else(|| {
+            Why::of(number, format!("its {} bytes are not those of {} i64", bytes.len(), ty.shape))
+        })?;
+        self.known(&format!("tensor_{number}"), ty, value)
     }
 
     /// A constant of the file under a type of its elements; one node for all that read it.

@@ -158,6 +158,7 @@ impl Builder<'_> {
             | Op::FoldBias(_)
             | Op::Requantize(_)
             | Op::Softmax(_)
+            | Op::Squash(_)
             | Op::Slice(_)
             | Op::Mean(_)
             | Op::Elementwise(_)

@@ -49,6 +49,14 @@ pub(super) struct Settled {
     pub(super) all: u64,
 }
 
+impl Settled {
+    /// The scales of weights that need no other ones.
+    pub(super) fn of(w: &TensorType) -> Result<Settled, String> {
+        let quant = w.quant.clone().ok_or("its weights are no integers")?;
+        Ok(Settled { quant, differing: 0, all: 0 })
+    }
+}
+
 impl Weighted<'_> {
     fn channels(&self) -> usize {
         self.bias.len()
@@ -86,7 +94,9 @@ impl Weighted<'_> {
             let left = multiplier.shift.max(0) as u32;
             let scaled = match rounding {
                 Rounding::Double => reach.bound.saturating_mul(1 << left),
-                Rounding::Single => (reach.bound as f64 * 2f64.powi(multiplier.shift)) as i64,
+                Rounding::Single | Rounding::Wide | Rounding::Precise => {
+                    (reach.bound as f64 * 2f64.powi(multiplier.shift)) as i64
+                }
             };
             if reach.bound > limit || scaled > limit {
                 return Err(format!(
@@ -95,6 +105,17 @@ impl Weighted<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether FULLY_CONNECTED with the scales as they are rounds every sum as [`Rounding::Single`] does.
+    pub(super) fn rounds_alike(&self) -> Result<bool, String> {
+        let [x, w, output] = self.quants()?;
+        let factor = |scale: f32| f64::from(x.scale(0)) * f64::from(scale) / f64::from(output.scale(0));
+        let ending = Ending { zero_point: output.zero_point, range: self.range };
+        let reaches = self.reaches()?;
+        let mut channels = reaches.iter().zip(self.multipliers).enumerate();
+        Ok(channels
+            .all(|(at, (&reach, &ours))| ending.differing(reach, factor(w.scale(at)), ours, None) == 0))
     }
 
     /// Scales with which FULLY_CONNECTED rounds every sum as we do, as far as there are such.
