@@ -315,6 +315,11 @@ impl<'a> Importer<'_, 'a> {
         operator.inputs.iter().nth(position).and_then(|number| usize::try_from(number).ok())
     }
 
+    /// The number of an operator's input, which has to be there.
+    fn given(&self, operator: &Operator<'a>, position: usize) -> Result<usize, Why> {
+        self.input(operator, position).ok_or_else(|| format!("it has no input {position}").into())
+    }
+
     /// The number of an operator's one output.
     fn output(&self, operator: &Operator<'a>) -> Result<usize, Why> {
         match operator.outputs.iter().map(usize::try_from).collect::<Vec<_>>()[..] {

@@ -142,9 +142,7 @@ impl<'a> Importer<'_, 'a> {
         operator: &Operator<'a>,
         position: usize,
     ) -> Result<(NodeId, TensorType), Why> {
-        let Some(number) = self.input(operator, position) else {
-            return Err(format!("it has no input {position}").into());
-        };
+        let number = self.given(operator, position)?;
         if self.tensor(number).is_variable {
             return Err(Why::of(
                 number,
@@ -303,9 +301,7 @@ impl<'a> Importer<'_, 'a> {
 
     /// The integers of a constant input of 32 or 64 bits, at most 64 of them.
     pub(super) fn integers(&self, operator: &Operator<'a>, position: usize) -> Result<Vec<i64>, Why> {
-        let Some(number) = self.input(operator, position) else {
-            return Err(format!("it has no input {position}").into());
-        };
+        let number = self.given(operator, position)?;
         let tensor = self.tensor(number);
         let Some(bytes) = tensor.data else {
             return Err(Why::of(number, "it is computed, and has to be a constant here"));

@@ -60,9 +60,7 @@ impl<'a> Importer<'_, 'a> {
         operator: &Operator<'a>,
         position: usize,
     ) -> Result<(NodeId, TensorType), Why> {
-        let Some(number) = self.input(operator, position) else {
-            return Err(format!("it has no input {position}").into());
-        };
+        let number = self.given(operator, position)?;
         let ty = self.activation_type(number)?;
         let Some(quant) = ty.quant.as_ref().filter(|_| ty.dtype == DType::I8) else {
             return Err(Why::of(number, "it is no i8, which beside i16 it has to be"));
