@@ -285,7 +285,7 @@ fn mismatches(outputs: &[Vec<i8>], expected: &[Vec<i8>]) -> u64 {
 /// A folder with the bundle, the harness and the samples.
 fn prepare(bundle: &Bundle, interface: &Interface, samples: Samples<'_>) -> Result<TempFolder> {
     let raw = interface.raw.as_ref();
-    let (fits, elements) = match samples {
+    let (fits, size) = match samples {
         Samples::Int8(samples) => {
             let bytes = interface.input_bytes();
             (samples.iter().all(|sample| sample.len() == bytes), bytes)
@@ -295,7 +295,7 @@ fn prepare(bundle: &Bundle, interface: &Interface, samples: Samples<'_>) -> Resu
             (samples.iter().all(|sample| sample.len() == elements), elements)
         }
     };
-    assert!(fits, "samples have {elements} elements or bytes");
+    assert!(fits, "samples are of the size {size}");
     crate::emit::check_name(&interface.name)?;
     let folder = TempFolder::new()?;
     let name = &interface.name;

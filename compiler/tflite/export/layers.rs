@@ -84,10 +84,6 @@ impl Exporter<'_> {
     /// Writes a node; the tensor of what it gives.
     pub(super) fn layer(&mut self, node: NodeId) -> Result<i32, String> {
         let graph = self.graph;
-        let is_wide = |ty: &TensorType| ty.dtype == DType::I16;
-        if is_wide(graph.ty(node)) || graph.input_types(node).iter().any(|ty| is_wide(ty)) {
-            return Err("it has 16 bits, and nasc writes models of 8: use the model that it is from".into());
-        }
         match &graph.node(node).op {
             Op::Input(_) => Ok(self.result(node)),
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_) => self.with_weights(node),
